@@ -1,0 +1,245 @@
+#!/usr/bin/python3
+"""Run the tests of a build folder and count their cases; the last line is `N passed, N failed`.
+
+`meson test` runs the unit tests and the checks of the source; pytest runs tests/e2e against private
+PostgreSQL servers. Both are asked for what they did through files, never by reading their screens:
+a runner that crashes, hangs or leaves no result is a failed case, not a shorter list.
+Exit status: 0 only if something ran and nothing failed.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = "/usr/bin/python3"  # the one that Debian's python3-pytest belongs to
+DETAIL_LINES = 60
+TAP_CASE = re.compile(r"^(ok|not ok)\b\s*\d*\s*(?:-\s*)?([^#]*)(#\s*skip\b.*)?", re.IGNORECASE)
+GOOD = {"OK", "EXPECTEDFAIL"}
+
+
+class Tally:
+    """What was seen: cases by name, with what is known about those that failed."""
+
+    def __init__(self):
+        self.passed = 0
+        self.skipped = []
+        self.failed = []
+
+    def ok(self):
+        self.passed += 1
+
+    def skip(self, name, why=""):
+        self.skipped.append((name, " ".join(why.split())))
+
+    def fail(self, name, detail=""):
+        self.failed.append((name, detail))
+
+    def report(self, seconds):
+        for name, detail in self.failed:
+            print(f"\n---- failed: {name}")
+            lines = detail.strip().splitlines()
+            if len(lines) > DETAIL_LINES:
+                print(f"(the last {DETAIL_LINES} of {len(lines)} lines)")
+            print("\n".join("    " + line for line in lines[-DETAIL_LINES:]))
+        if self.skipped:
+            print("\nskipped:")
+            for name, why in self.skipped:
+                print(f"    {name}" + (f": {why}" if why else ""))
+        if self.failed:
+            print("\nfailed:")
+            for name, _ in self.failed:
+                print(f"    {name}")
+        if not self.passed and not self.failed:
+            self.failed.append(("nothing ran", ""))
+            print("\nno test ran, which counts as a failure")
+        print(f"\n{seconds:.0f} s")
+        print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
+
+
+def clean_environment(build):
+    """The caller's, without what would steer pgstow or libpq, and with the programs under test."""
+    env = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("PG", "BACKUP_", "SYNC_"))
+        and key not in ("DATABASE_URL", "FORCE_PG_DUMP_MISSING")
+    }
+    env["PGSTOW_BIN"] = str(build / "pgstow")
+    env["PGSTOW_BUILD"] = str(build)
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    env["CMOCKA_MESSAGE_OUTPUT"] = "TAP"
+    return env
+
+
+def run_bounded(command, env, seconds):
+    """Run it in a process group of its own. Returns its exit status, or None if it ran too long.
+
+    It is interrupted first, so that it can stop the servers it started, and killed a minute later.
+    """
+    sys.stdout.flush()
+    child = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)
+
+    def end():
+        for sig, patience in ((signal.SIGINT, 60), (signal.SIGKILL, None)):
+            try:
+                os.killpg(child.pid, sig)
+            except ProcessLookupError:
+                pass
+            try:
+                child.wait(patience)
+                return
+            except subprocess.TimeoutExpired:
+                continue
+
+    try:
+        return child.wait(max(seconds, 1))
+    except subprocess.TimeoutExpired:
+        end()
+        return None
+    except BaseException:
+        end()
+        raise
+
+
+def count_meson_test(tally, record):
+    """One program of `meson test`: its TAP cases, or itself where it prints none."""
+    name = record["name"]
+    output = record.get("stdout") or ""
+    everything = output + ("\n" + record["stderr"] if record.get("stderr") else "")
+    cases = bad_cases = 0
+    for line in output.splitlines():
+        match = TAP_CASE.match(line)
+        if not match:
+            continue
+        cases += 1
+        case = f"{name}: {match.group(2).strip()}"
+        if match.group(3):
+            tally.skip(case)
+        elif match.group(1).lower() == "ok":
+            tally.ok()
+        else:
+            bad_cases += 1
+            tally.fail(case, everything)
+    result = record["result"]
+    if result == "SKIP":
+        if not cases:
+            tally.skip(name)
+    elif result not in GOOD and not bad_cases:
+        tally.fail(f"{name} ({result}, exit status {record['returncode']})", everything)
+    elif not cases and result in GOOD:
+        tally.ok()
+
+
+def run_meson(tally, build, env, seconds, slower, suites):
+    """The unit tests, and the checks of layers and of generated documents."""
+    log = build / "meson-logs" / "testlog.json"
+    log.unlink(missing_ok=True)
+    command = ["meson", "test", "-C", str(build), "--no-rebuild", "--no-suite", "slow"]
+    command += ["--timeout-multiplier", str(slower)]
+    for suite in suites:
+        command += ["--suite", suite]
+    started = time.monotonic()
+    status = run_bounded(command, env, seconds)
+    if status is None:
+        tally.fail("meson test", f"stopped after {time.monotonic() - started:.0f} s")
+    failed_before = len(tally.failed)
+    records = log.read_text(errors="replace").splitlines() if log.exists() else []
+    for line in records:
+        count_meson_test(tally, json.loads(line))
+    if status and len(tally.failed) == failed_before:
+        tally.fail("meson test", f"exit status {status}, and none of its {len(records)} tests says why")
+
+
+def run_pytest(tally, build, env, seconds, marker, select):
+    """The tests against real servers."""
+    folder = ROOT / "tests" / "e2e"
+    if not folder.is_dir():
+        tally.fail("tests/e2e", "the folder is missing")
+        return
+    result = build / "meson-logs" / "e2e.junit.xml"
+    result.parent.mkdir(parents=True, exist_ok=True)
+    result.unlink(missing_ok=True)
+    command = [PYTHON, "-m", "pytest", str(folder), "-m", marker, f"--junitxml={result}"]
+    command += ["-p", "no:cacheprovider", "-q", "--tb=short", "--durations=8"]
+    command += ["-o", "junit_family=xunit2", "-o", "faulthandler_timeout=300"]
+    if select:
+        command += ["-k", select]
+    started = time.monotonic()
+    status = run_bounded(command, env, seconds)
+    if status is None:
+        tally.fail("pytest tests/e2e", f"stopped after {time.monotonic() - started:.0f} s")
+    failed_before = len(tally.failed)
+    cases = 0
+    if result.exists():
+        for case in ElementTree.parse(result).getroot().iter("testcase"):
+            cases += 1
+            count_pytest_case(tally, case)
+    no_tests = status == 5
+    if status and not no_tests and len(tally.failed) == failed_before:
+        tally.fail("pytest tests/e2e", f"exit status {status}, and none of its {cases} tests says why")
+
+
+def count_pytest_case(tally, case):
+    name = f"{case.get('classname', '').replace('.', '/')}::{case.get('name')}"
+    for kind in ("failure", "error"):
+        problem = case.find(kind)
+        if problem is not None:
+            tally.fail(name, problem.text or problem.get("message") or kind)
+            return
+    skipped = case.find("skipped")
+    if skipped is not None:
+        tally.skip(name, skipped.get("message") or "")
+    else:
+        tally.ok()
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build", help="build folder (build)")
+    parser.add_argument("--suite", choices=["unit", "e2e"], help="only these")
+    parser.add_argument("--only", default="", help="of the unit tests, these meson suites: a,b")
+    parser.add_argument("--marker", default="not slow", help="pytest -m for tests/e2e (not slow)")
+    parser.add_argument("--select", default="", help="pytest -k for tests/e2e")
+    parser.add_argument("--timeout", type=float, default=570, help="seconds for everything (570)")
+    parser.add_argument("--slower", type=float, default=1, help="how much slower this build is (1)")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    build = (ROOT / arguments.build).resolve()
+    tally = Tally()
+    started = time.monotonic()
+
+    def left():
+        return arguments.timeout - (time.monotonic() - started)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    env = clean_environment(build)
+    try:
+        if arguments.suite != "e2e":
+            suites = [name for name in arguments.only.split(",") if name]
+            run_meson(tally, build, env, left(), arguments.slower, suites)
+        if arguments.suite != "unit":
+            run_pytest(tally, build, env, left(), arguments.marker, arguments.select)
+    except KeyboardInterrupt:
+        tally.fail("interrupted")
+    except Exception as problem:  # the count below must come, and say that something went wrong
+        tally.fail("tests/run.py", repr(problem))
+    tally.report(time.monotonic() - started)
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
