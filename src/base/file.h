@@ -1,0 +1,38 @@
+/* Local files: whole reads and writes, folders, paths. For what lies in a repository use store/. */
+#ifndef PGSTOW_BASE_FILE_H
+#define PGSTOW_BASE_FILE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/buf.h"
+
+/* A file descriptor that closes itself: AUTO_VALUE(Fd) fd = {-1}; */
+typedef struct Fd {
+    int n;
+} Fd;
+void fd_close(Fd *fd);
+DEFINE_AUTO_VALUE(Fd, fd_close)
+
+/* All n bytes, going on after EINTR and short writes. `name` is for the message. Broken pipes are
+ * ERR_IO. */
+Error *file_write_all(int fd, const void *p, size_t n, const char *name) MUST_CHECK;
+/* Up to n bytes (fewer only at the end). */
+Error *file_read_some(int fd, void *p, size_t n, const char *name, size_t *got) MUST_CHECK;
+/* The whole file, at most max bytes (ERR_LIMIT). A missing file is ERR_NOT_FOUND. A NUL follows the
+ * bytes, not counted in len. */
+Error *file_read(const char *path, size_t max, Buf *out) MUST_CHECK;
+/* Creates or replaces atomically: a temporary file beside it, fsync, rename, fsync of the folder.
+ */
+Error *file_write_atomic(const char *path, const void *p, size_t n, mode_t mode) MUST_CHECK;
+/* Also its parents; one that exists is fine. */
+Error *file_make_dir(const char *path, mode_t mode) MUST_CHECK;
+bool file_exists(const char *path); /* by opening it, not by stat */
+bool file_is_executable(const char *path);
+char *file_join(const char *dir, const char *name); /* caller frees */
+/* An open, already unlinked file in TMPDIR (or /tmp), mode 0600: nothing of it stays after a crash.
+ */
+Error *file_temp(Fd *out) MUST_CHECK;
+Error *file_free_space(const char *path,
+                       uint64_t *bytes) MUST_CHECK; /* for this user, on its file system */
+
+#endif
