@@ -294,9 +294,11 @@ Error *proc_run(const StrList *argv, const StrList *env, size_t max, Buf *out, i
     AUTO(Proc) p = NULL;
     TRY(proc_start(&(ProcOptions){.argv = argv, .env = env, .pipe_out = true}, &p));
     for (size_t got = 1; got;) {
-        TRY_CTX(buf_reserve(out, 8192, max), "the output of %s", argv->items[0]);
+        TRY(buf_reserve(out, 8192, max + 8192));
         TRY(file_read_some(proc_out(p), out->data + out->len, 8192, argv->items[0], &got));
         out->len += got;
+        if (out->len > max)
+            FAIL(ERR_LIMIT, "%s printed more than %zu bytes", argv->items[0], max);
     }
     TRY(proc_wait(p, status));
     if (stderr_text)

@@ -1,0 +1,58 @@
+/* A store: named bytes. The contract is one that an object store can keep: put-if-absent, ranged
+ * get, list, delete, size; no rename, no append, no locks. Names are relative, '/'-separated, of
+ * [A-Za-z0-9._%-] parts, at most 512 bytes; a name that could leave the store is refused. All
+ * functions are thread-safe.
+ *
+ * Errors: ERR_NOT_FOUND (no such name), ERR_EXISTS (put), ERR_REPO_PERMISSION, ERR_REPO_FULL,
+ * ERR_IO.
+ */
+#ifndef PGSTOW_STORE_STORE_H
+#define PGSTOW_STORE_STORE_H
+
+#include <stdint.h>
+#include "base/buf.h"
+
+typedef struct Store Store;
+typedef struct StorePut StorePut; /* an object being written; visible only after store_put_finish */
+
+/* A directory. `create` makes it (0700) where it is missing; otherwise ERR_REPO_NOT_FOUND. Its own
+ * temporary files are in <path>/tmp. A writer that died leaves some there: they are never visible
+ * as objects. */
+Error *store_open_dir(const char *path, bool create, Store **out) MUST_CHECK;
+Store *store_open_memory(void); /* for tests */
+void store_free(Store *s);
+DEFINE_AUTO(Store, store_free)
+const char *store_where(const Store *s); /* for messages: the path */
+
+/* The whole object at once, absent before: ERR_EXISTS otherwise. When it returns the object is
+ * durable. On "exists" after a retry inside the store, contents are compared and equal ones count
+ * as success of this very put only if the bytes carry something unique to the writer; callers see
+ * to that. */
+Error *store_put(Store *s, const char *name, const void *p, size_t n) MUST_CHECK;
+/* Piecewise, for packs. Nothing is visible until finish (put-if-absent, contents durable); free
+ * without finish drops it. Visibility survives power loss only after store_barrier. */
+Error *store_put_begin(Store *s, const char *name, StorePut **out) MUST_CHECK;
+Error *store_put_write(StorePut *p, const void *data, size_t n) MUST_CHECK;
+Error *store_put_finish(StorePut *p) MUST_CHECK; /* then still free it */
+void store_put_free(StorePut *p);
+DEFINE_AUTO(StorePut, store_put_free)
+/* Everything finished before is durable, names included. */
+Error *store_barrier(Store *s) MUST_CHECK;
+
+/* Exactly n bytes from offset; ERR_DAMAGED where the object is shorter. */
+Error *store_get(Store *s, const char *name, uint64_t offset, void *p, size_t n) MUST_CHECK;
+/* The whole object, at most max bytes (ERR_LIMIT), appended to out. */
+Error *store_get_all(Store *s, const char *name, size_t max, Buf *out) MUST_CHECK;
+Error *store_size(Store *s, const char *name, uint64_t *size) MUST_CHECK;
+/* By opening it, not by stat. */
+Error *store_exists(Store *s, const char *name, bool *exists) MUST_CHECK;
+Error *store_delete(Store *s,
+                    const char *name) MUST_CHECK; /* ERR_NOT_FOUND where it is not there */
+/* Each object under the prefix (a folder with '/' at its end, or ""), in byte order of the names;
+ * an error from `each` ends it. */
+typedef Error *(*StoreEach)(void *ctx, const char *name, uint64_t size);
+Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx) MUST_CHECK;
+/* Bytes free; UINT64_MAX where a store knows no limit. */
+Error *store_free_space(Store *s, uint64_t *bytes) MUST_CHECK;
+
+#endif
