@@ -1,0 +1,41 @@
+/* The catalog: which backups are there, and which one a name means. Marked (deleted) ones and
+ * tombstones are not shown. */
+#ifndef PGSTOW_REPO_CATALOG_H
+#define PGSTOW_REPO_CATALOG_H
+
+#include "repo/repo.h"
+
+typedef struct BackupList {
+    BackupInfo *items; /* by database, then oldest first */
+    size_t count, cap;
+    StrList damaged; /* manifests whose facts cannot be read: "id: why" */
+} BackupList;
+void backup_list_clear(BackupList *l);
+DEFINE_AUTO_VALUE(BackupList, backup_list_clear)
+
+/* Facts only (no packs, no streams), with the last proofs. `database` NULL: all. */
+Error *catalog_list(Repo *r, const char *database, BackupList *out) MUST_CHECK;
+/* What a person writes (an id, a key, "latest", "latest:DB", a unique beginning of an id) to an id;
+ * caller frees. `database` (may be NULL) settles keys and plain "latest". ERR_NOT_FOUND with the
+ * nearest names in the hint; a key or a beginning that several have is ERR_USAGE, naming them. */
+Error *catalog_resolve(Repo *r, const char *name, const char *database, char **id) MUST_CHECK;
+/* The newest good backup of a database not after t. ERR_NOT_FOUND. */
+Error *catalog_at(Repo *r, const char *database, Instant t, char **id) MUST_CHECK;
+/* The whole manifest, verified. ERR_NOT_FOUND (also for marked ones), ERR_DAMAGED. */
+Error *catalog_load(Repo *r, const char *id, Manifest **out) MUST_CHECK;
+/* Puts the marker that hides a backup until it is purged. ERR_NOT_FOUND. */
+Error *catalog_delete(Repo *r, const char *id) MUST_CHECK;
+Error *catalog_is_deleted(Repo *r, const char *id, bool *deleted) MUST_CHECK;
+
+/* A proof: that a backup was found good (or not) at a level, and when. */
+Error *proof_put(Repo *r, const char *id, const char *level, bool good,
+                 const char *detail) MUST_CHECK;
+/* Damage markers: the writer no longer reuses this frame (frame UINT32_MAX: the whole pack). */
+Error *damage_put(Repo *r, PackId pack, uint32_t frame, const char *why) MUST_CHECK;
+typedef struct Damage {
+    PackId pack;
+    uint32_t frame;
+} Damage;
+Error *damage_list(Repo *r, Damage **out, size_t *count) MUST_CHECK; /* sorted by pack, frame */
+
+#endif

@@ -1,0 +1,103 @@
+/* Packs: immutable files of frames. See docs/format.md for every byte.
+ *
+ * A frame is an envelope (header with chunk ids and lengths, payload), each part with its own
+ * 16-byte check, which binds it to the pack's name and the frame's number: SHA-256 over (additional
+ * data, bytes) in a plain repository, the GCM tag in an encrypted one. A frame is decoded and
+ * compared before it is handed to the store.
+ */
+#ifndef PGSTOW_REPO_PACK_H
+#define PGSTOW_REPO_PACK_H
+
+#include "codec/codec.h"
+#include "repo/chunk.h"
+#include "store/store.h"
+
+#define FRAME_TARGET (256u << 10) /* raw bytes at which a frame is closed */
+#define FRAME_LIMIT (2u << 20)    /* no reader accepts more raw bytes */
+#define PACK_TARGET (32u << 20)   /* stored bytes at which a pack is closed */
+#define PACK_LIMIT (1ull << 32)
+
+typedef enum PackKind { PACK_DATA = 1, PACK_RECIPE = 2 } PackKind;
+
+typedef struct FrameInfo {
+    uint32_t number;
+    uint64_t offset;      /* of the envelope in the pack */
+    uint32_t stored, raw; /* bytes of the envelope; bytes of the decoded payload */
+    uint32_t chunks;      /* 0 in recipe frames */
+    uint32_t oid,
+        piece; /* the table and piece it belongs to; 0, 0: shared by small streams, or a recipe */
+} FrameInfo;
+
+/* What a finished pack was; goes into the manifest. */
+typedef struct PackInfo {
+    PackId id;
+    PackKind kind;
+    uint64_t size; /* stored bytes of the whole file */
+    uint64_t raw;  /* raw bytes of its frames */
+    uint8_t sha256[HASH_BYTES];
+    uint64_t used; /* raw bytes that a manifest refers to; 0 until somebody counts */
+} PackInfo;
+
+/* -- writing: one per session and kind, shared by its threads
+ * ------------------------------------------- */
+typedef struct Packer Packer;
+/* Called when a pack is finished and visible (from whichever thread finished it, one at a time). */
+typedef Error *(*PackDone)(void *ctx, const PackInfo *pack);
+/* first_n: numbers n given to this packer's packs are first_n, first_n + 2, ... (data packs even,
+ * recipe packs odd). */
+Error *packer_new(Store *store, SessionId session, PackKind kind, uint32_t first_n, PackDone done,
+                  void *ctx, Packer **out) MUST_CHECK;
+/* Reserves the place of a frame, so that recipes can refer to it before it is full. Frames of a
+ * pack may be written in any order; a pack closes when it is large enough and all that was reserved
+ * in it was put. */
+Error *packer_reserve(Packer *p, PackId *pack, uint32_t *frame) MUST_CHECK;
+/* Encodes, verifies and writes a reserved frame. `codec`, `hash` belong to the calling thread. ids
+ * and lengths of its chunks. level 0 to 19. *stored: the bytes that it took. n == 0 gives the
+ * reservation back. */
+typedef struct FrameBody {
+    const uint8_t *raw;
+    size_t n;
+    const ChunkId *ids;
+    const uint32_t *lengths;
+    size_t chunks;
+    uint32_t oid, piece;
+    int level;
+} FrameBody;
+Error *packer_put(Packer *p, PackId pack, uint32_t frame, const FrameBody *body, Codec *codec,
+                  Hash *hash, uint64_t *stored) MUST_CHECK;
+/* Closes the open packs; nothing may be reserved any more. */
+Error *packer_finish(Packer *p) MUST_CHECK;
+void packer_free(Packer *p); /* open packs are dropped */
+DEFINE_AUTO(Packer, packer_free)
+
+/* -- reading: thread-safe, with a bounded cache of footers
+ * ------------------------------------------------ */
+typedef struct PackReader PackReader;
+PackReader *pack_reader_new(Store *store);
+void pack_reader_free(PackReader *r);
+DEFINE_AUTO(PackReader, pack_reader_free)
+/* One frame, whole and verified (checks, decoding). raw, ids and lengths are replaced; ids/lengths
+ * may be NULL. `codec` and `hash` are the calling thread's. ERR_DAMAGED names pack and frame; a
+ * missing pack is ERR_DAMAGED too. */
+typedef struct Frame {
+    Buf raw;
+    ChunkId *ids;
+    uint32_t *lengths;
+    size_t chunks, cap;
+    uint32_t oid, piece;
+} Frame;
+void frame_clear(Frame *f);
+DEFINE_AUTO_VALUE(Frame, frame_clear)
+Error *pack_read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
+                       Frame *out) MUST_CHECK;
+/* Only header: ids, lengths; raw stays empty. */
+Error *pack_read_frame_header(PackReader *r, PackId pack, uint32_t frame, Hash *hash,
+                              Frame *out) MUST_CHECK;
+/* The footer, verified; caller frees *frames. kind and raw total in info (id, kind, size, raw; no
+ * sha256). */
+Error *pack_read_footer(PackReader *r, PackId pack, PackInfo *info, FrameInfo **frames,
+                        size_t *count) MUST_CHECK;
+/* The SHA-256 of the whole file, read once from end to end. */
+Error *pack_hash(PackReader *r, PackId pack, uint8_t sha256[HASH_BYTES], uint64_t *size) MUST_CHECK;
+
+#endif

@@ -1,0 +1,90 @@
+/* Recipes: a piece's ordered list of chunks, in pages.
+ *
+ * A page holds runs (pack, frame, first chunk, count) with the ids and lengths of the chunks; it
+ * ends where a chunk's id says so, so that one changed row renews one page. A piece with several
+ * pages has an index that names them and holds its samples. Pages and indexes are frames of recipe
+ * packs; one small enough stands in the manifest itself. What equals the parent's is not written
+ * again but referred to.
+ */
+#ifndef PGSTOW_REPO_RECIPE_H
+#define PGSTOW_REPO_RECIPE_H
+
+#include "repo/pack.h"
+
+#define PAGE_CHUNKS_MAX 1024 /* a page ends here at the latest */
+#define INLINE_MAX 400       /* bytes of a page that may stand in the manifest */
+
+typedef enum RecipeKind { RECIPE_INLINE = 0, RECIPE_PAGE = 1, RECIPE_INDEX = 2 } RecipeKind;
+typedef struct RecipeRef {
+    RecipeKind kind;
+    PackId pack; /* PAGE, INDEX */
+    uint32_t frame;
+    ChunkId hash; /* of the page's or index's bytes */
+    Buf bytes;    /* INLINE: the page itself */
+} RecipeRef;
+void recipe_ref_clear(RecipeRef *r);
+
+/* A piece as the manifest lists it. digest = SHA-256 over, for every chunk in order, its length
+ * (u32 LE) and its full SHA-256: so it is computed without hashing the rows twice. */
+typedef struct Piece {
+    uint64_t rows, bytes;
+    uint32_t chunks;
+    uint8_t digest[HASH_BYTES];
+    RecipeRef recipe;
+} Piece;
+void piece_clear(Piece *p);
+/* A stream's digest: SHA-256 over its pieces' digests in order. */
+void piece_digest_all(const Piece *pieces, size_t count, uint8_t out[HASH_BYTES]);
+
+/* A page, decoded. Arrays are owned. */
+typedef struct Page {
+    ChunkRef *chunks;
+    size_t count, cap;
+} Page;
+void page_clear(Page *p);
+DEFINE_AUTO_VALUE(Page, page_clear)
+void page_encode(const ChunkRef *chunks, size_t count, Buf *out);
+Error *page_decode(const void *p, size_t n, Page *out) MUST_CHECK; /* adds to out; ERR_DAMAGED */
+
+/* An index, decoded: the pages and the samples of a piece. */
+typedef struct PageRef {
+    PackId pack;
+    uint32_t frame, chunks;
+    uint64_t bytes; /* logical bytes that its chunks make */
+    ChunkId hash;
+} PageRef;
+typedef struct RecipeIndex {
+    PageRef *pages;
+    size_t page_count, page_cap;
+    ChunkId *samples;
+    size_t sample_count, sample_cap;
+} RecipeIndex;
+void recipe_index_clear(RecipeIndex *x);
+DEFINE_AUTO_VALUE(RecipeIndex, recipe_index_clear)
+void recipe_index_encode(const RecipeIndex *x, Buf *out);
+Error *recipe_index_decode(const void *p, size_t n, RecipeIndex *out) MUST_CHECK;
+
+/* Writes a piece's recipe: pages equal to ones of `parent` (may be NULL) are shared. Thread-safe
+ * through the packer. */
+typedef struct RecipeWriter {
+    Packer *packer;
+    Codec *codec;
+    Hash *hash;
+    uint64_t *stored; /* grows by the bytes written */
+} RecipeWriter;
+Error *recipe_write(RecipeWriter *w, const ChunkRef *chunks, size_t count,
+                    const RecipeIndex *parent, const RecipeRef *parent_ref,
+                    RecipeRef *out) MUST_CHECK;
+/* Every pack and frame that a recipe itself lies in: called for the ref and each page that it
+ * names. */
+typedef Error *(*RecipeUse)(void *ctx, PackId pack, uint64_t raw_bytes);
+
+/* All chunks of a piece, in order (a piece is bounded, so this is too: ERR_LIMIT beyond 4M chunks).
+ */
+Error *recipe_load(PackReader *r, const RecipeRef *ref, Codec *codec, Hash *hash,
+                   Page *out) MUST_CHECK;
+/* Only the index (a single page becomes an index of one, with the samples computed). */
+Error *recipe_load_index(PackReader *r, const RecipeRef *ref, Codec *codec, Hash *hash,
+                         RecipeIndex *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,52 @@
+/* Sessions: running writers and readers, visible to others through the repository.
+ *
+ * A session object is written once, before anything that relies on it, and never changed. A
+ * writer's names the backup id it will commit, its parents, and every pack that it may reuse. It is
+ * dead when its process is gone (same host and boot: pid and start time looked up; another host:
+ * only whoever holds the database's lock may say so). A dead writer is fenced by a tombstone at its
+ * manifest's name before its packs are taken over.
+ */
+#ifndef PGSTOW_REPO_SESSION_H
+#define PGSTOW_REPO_SESSION_H
+
+#include "repo/repo.h"
+
+typedef enum SessionKind { SESSION_WRITER = 1, SESSION_READER = 2 } SessionKind;
+typedef struct SessionInfo {
+    SessionId id;
+    SessionKind kind;
+    char *backup_id; /* the id that it will have; of a reader: the backup it reads */
+    char *database, *server, *host, *boot, *what; /* what: "backup", "restore", "verify", ... */
+    uint32_t database_oid;
+    int64_t pid, pid_start;
+    Instant started;
+    StrList parents; /* backup ids */
+    PackId *packs;   /* that it may reuse */
+    size_t pack_count, pack_cap;
+} SessionInfo;
+void session_info_clear(SessionInfo *s);
+DEFINE_AUTO_VALUE(SessionInfo, session_info_clear)
+
+/* Fills host, boot, pid, pid_start, started and a new id. */
+void session_info_here(SessionInfo *s);
+Error *session_put(Repo *r, const SessionInfo *s) MUST_CHECK;
+Error *session_end(Repo *r,
+                   SessionId id) MUST_CHECK; /* removes the object; a missing one is fine */
+/* All; unreadable session objects are an error (nobody may conclude from half a list). Caller
+ * clears each and frees. */
+Error *session_list(Repo *r, SessionInfo **out, size_t *count) MUST_CHECK;
+typedef enum SessionState { SESSION_ALIVE, SESSION_DEAD, SESSION_ELSEWHERE } SessionState;
+SessionState session_state(const SessionInfo *s);
+/* Tombstone at the manifest's name. *committed: the manifest was there first. */
+Error *session_fence(Repo *r, const SessionInfo *s, SessionId by, bool *committed) MUST_CHECK;
+
+/* A reader's session around restore, verify, export. Opened before the manifest is read. A
+ * repository that may not be written is read without one. Dead readers of this host are swept away
+ * on the way. */
+typedef struct ReadSession ReadSession;
+Error *read_session_open(Repo *r, const char *backup_id, const char *what,
+                         ReadSession **out) MUST_CHECK;
+void read_session_close(ReadSession *s);
+DEFINE_AUTO(ReadSession, read_session_close)
+
+#endif
