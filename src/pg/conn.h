@@ -1,0 +1,84 @@
+/* A connection to a PostgreSQL server: the only way to reach one from here.
+ *
+ * A Conn belongs to one thread at a time. Nothing here blocks without looking at the connection's
+ * Cancel: on cancellation the server is asked to stop the statement, the call returns ERR_CANCELLED
+ * or ERR_TIMEOUT, and the connection is broken (every later call fails).
+ *
+ * What every connection has: client_encoding UTF8 and an empty search_path (so qualify names; only
+ * pg_catalog is searched). Servers from 9.2 on.
+ *
+ * Errors name server and database and carry PostgreSQL's message, detail and context; never a
+ * password. Kinds: CONNECT (unreachable, shut down, connection lost), AUTH, DB_NOT_FOUND,
+ * DB_EXISTS, DB_IN_USE (55006, and 55P03 lock_not_available), DB_PERMISSION, DB_FULL, TIMEOUT
+ * (57014 that we did not ask for), CANCELLED, DB (anything else). Callers that must tell more ask
+ * conn_last_sqlstate. After an ordinary statement error the connection stays usable.
+ */
+#ifndef PGSTOW_PG_CONN_H
+#define PGSTOW_PG_CONN_H
+
+#include <stdint.h>
+#include "base/text.h"
+#include "flow/cancel.h"
+#include "pg/rows.h"
+
+typedef struct Conn Conn;
+
+typedef struct ConnOptions {
+    const char *url;      /* URI, "key=value ..." or a bare database name; NULL: PG* variables,
+                             service and password file, as libpq takes them (also for what url
+                             leaves open) */
+    const char *dbname;   /* instead of the one in url; or NULL */
+    const char *app_name; /* application_name; NULL: "pgstow", unless url or PGAPPNAME says one */
+    Cancel *cancel;       /* borrowed, must outlive the connection; or NULL */
+} ConnOptions;
+
+/* connect_timeout is honoured, 30 s where none is set. */
+Error *conn_open(const ConnOptions *options, Conn **out) MUST_CHECK;
+/* One more to exactly the same server (the address that `c` reached, also where its name or host
+ * list means several), with the same options. dbname NULL: the same database. cancel NULL: that of
+ * `c`. Only reads `c`: several threads may do this at once. */
+Error *conn_open_like(const Conn *c, const char *dbname_or_null, Cancel *cancel_or_null,
+                      Conn **out) MUST_CHECK;
+void conn_free(Conn *c);
+DEFINE_AUTO(Conn, conn_free)
+
+const char *conn_dbname(const Conn *c);
+const char *conn_host(const Conn *c); /* name, address, or folder of the socket */
+const char *conn_port(const Conn *c);
+const char *conn_user(const Conn *c);
+const char *conn_describe(const Conn *c);            /* database "x" on host:port */
+int conn_server_version(const Conn *c);              /* 150018; 90624 */
+int conn_server_major(const Conn *c);                /* 15; 9 */
+const char *conn_server_version_text(const Conn *c); /* "PostgreSQL 15.3" */
+int conn_backend_pid(const Conn *c);
+/* SQLSTATE of the last failed statement; "" where the last one went well or none was sent. */
+const char *conn_last_sqlstate(const Conn *c);
+bool conn_broken(const Conn *c);
+
+/* One or several statements (";" between) whose rows nobody wants. */
+Error *conn_exec(Conn *c, const char *sql) MUST_CHECK;
+Error *conn_execf(Conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3))) MUST_CHECK;
+/* One statement with text parameters $1 ... (NULL is SQL NULL); nparams may be 0. */
+Error *conn_query(Conn *c, const char *sql, size_t nparams, const char *const *params,
+                  Rows **out) MUST_CHECK;
+/* The same with results in binary format: for bytea, by rows_bytes. */
+Error *conn_query_binary(Conn *c, const char *sql, size_t nparams, const char *const *params,
+                         Rows **out) MUST_CHECK;
+/* One statement whose last parameter, $(nparams + 1), is a bytea of n bytes; results not kept. */
+Error *conn_exec_bytes(Conn *c, const char *sql, size_t nparams, const char *const *params,
+                       const void *p, size_t n) MUST_CHECK;
+/* The first column of the only row as a new string (NULL for SQL NULL); ERR_DB for 0 or 2+ rows. */
+Error *conn_value(Conn *c, const char *sql, size_t nparams, const char *const *params,
+                  char **out) MUST_CHECK;
+
+/* The session settings under which rows are read for a backup; before BEGIN. encoding: that of the
+ * archive's ENCODING entry; NULL: the database's own. */
+Error *conn_prepare_dump(Conn *c, const char *encoding_or_null) MUST_CHECK;
+
+/* How to tell pg_dump, pg_restore and psql to reach the same server: adds to `args` one --dbname=
+ * with everything but secrets, and to `env` the password and what has to be taken away. ERR_CONFIG
+ * where that cannot be done without showing a secret (sslpassword). */
+Error *conn_child_env(const Conn *c, const char *dbname_or_null, StrList *env,
+                      StrList *args) MUST_CHECK;
+
+#endif
