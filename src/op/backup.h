@@ -1,0 +1,22 @@
+/* backup: one consistent state of one database into the repository. */
+#ifndef PGSTOW_OP_BACKUP_H
+#define PGSTOW_OP_BACKUP_H
+
+#include "op/op.h"
+
+typedef struct BackupOptions {
+    StrList exclude_tables, exclude_table_data, schemas; /* pg_dump's patterns */
+    StrList tags;                                        /* key=value */
+    const char *parent; /* as a person writes it; NULL: the last good one; "none": no parent */
+    int level;          /* zstd level 1 to 19, 0 stores, -1 adaptive */
+    uint64_t max_rate;  /* stored bytes a second, 0: no limit */
+    int64_t timeout_ms; /* 0: none */
+    int64_t
+        lock_wait_ms; /* longest wait for a table lock before starting over; 0: default (10 s) */
+} BackupOptions;
+
+/* *out gets the committed backup's facts. ERR_BUSY, ERR_DB_CHANGED, ERR_TOOL_*, ERR_DB_*,
+ * ERR_REPO_*, ... and then nothing of it is visible. */
+Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,30 @@
+/* What every operation is given: where the repository and the database are, the tools, how many
+ * jobs, and the Job that it reports through. Borrowed for the call. An operation decides
+ * everything; the faces only translate.
+ */
+#ifndef PGSTOW_OP_OP_H
+#define PGSTOW_OP_OP_H
+
+#include "flow/job.h"
+#include "pg/conn.h"
+#include "pg/tools.h"
+#include "repo/catalog.h"
+
+typedef struct OpContext {
+    const char *repo_dir; /* "./backups" by default */
+    const char *db_url;   /* NULL: libpq's environment */
+    ToolsOptions tools;
+    unsigned jobs; /* 0: the number of cores, at most 8 */
+    Job *job;      /* may be NULL */
+} OpContext;
+
+unsigned op_jobs(const OpContext *c);
+/* Opens the repository; `create` on first use. */
+Error *op_open_repo(const OpContext *c, bool create, Repo **out) MUST_CHECK;
+/* Connects to --db's database, or another one of the same server. */
+Error *op_connect(const OpContext *c, const char *dbname, Conn **out) MUST_CHECK;
+/* The database that --db (or the environment) names, without connecting; caller frees; NULL where
+ * none is named. */
+char *op_database_name(const OpContext *c);
+
+#endif

@@ -1,0 +1,67 @@
+/* restore: a backup into a database, whole or not at all. */
+#ifndef PGSTOW_OP_RESTORE_H
+#define PGSTOW_OP_RESTORE_H
+
+#include "op/op.h"
+
+typedef enum RestoreWay { RESTORE_CREATE, RESTORE_REPLACE, RESTORE_IN_PLACE } RestoreWay;
+typedef struct RestoreOptions {
+    const char *backup; /* as a person writes it; NULL with `at` */
+    bool at_given;
+    Instant at;           /* the newest good backup not after it */
+    const char *to_db;    /* NULL: the database that --db names */
+    RestoreWay way;       /* CREATE: a new or an empty database only */
+    const char *keep_old; /* REPLACE: keep the old one under this name; NULL: drop it */
+    bool detach; /* REPLACE, IN_PLACE: go on though replication slots, subscriptions ... are lost */
+    bool no_owner, no_privileges, no_tablespaces, no_analyze;
+    const char *role; /* SET ROLE before restoring */
+    int64_t timeout_ms;
+} RestoreOptions;
+
+typedef enum FindingLevel {
+    FINDING_OK,
+    FINDING_NOTE,
+    FINDING_WARNING,
+    FINDING_PROBLEM
+} FindingLevel;
+typedef struct Finding {
+    FindingLevel level;
+    char *title, *detail, *remedy; /* remedy may be NULL */
+} Finding;
+typedef struct FindingList {
+    Finding *items;
+    size_t count, cap;
+} FindingList;
+void finding_list_clear(FindingList *l);
+DEFINE_AUTO_VALUE(FindingList, finding_list_clear)
+
+typedef struct RestorePlan { /* what would be done, and what stands against it */
+    char *backup_id, *database, *server;
+    RestoreWay way;
+    bool database_exists, database_empty;
+    uint64_t logical_size, rows, tables;
+    FindingList findings;
+    bool possible; /* no FINDING_PROBLEM */
+} RestorePlan;
+void restore_plan_clear(RestorePlan *p);
+DEFINE_AUTO_VALUE(RestorePlan, restore_plan_clear)
+
+typedef struct RestoreResult {
+    char *backup_id, *database, *kept_old; /* kept_old: NULL where none */
+    uint64_t rows, bytes, fetched;         /* fetched: stored bytes read of the repository */
+    int64_t duration_ms;
+    StrList warnings;
+} RestoreResult;
+void restore_result_clear(RestoreResult *r);
+DEFINE_AUTO_VALUE(RestoreResult, restore_result_clear)
+
+/* Touches nothing. Problems lie in the plan; an error only where not even that could be found out.
+ */
+Error *op_restore_plan(const OpContext *c, const RestoreOptions *options,
+                       RestorePlan *out) MUST_CHECK;
+/* Makes the plan first (ERR_PREFLIGHT with all problems, before anything is touched), then
+ * restores. The caller has asked for confirmation where a database is replaced. Any error: nothing
+ * is called restored; with REPLACE the old database is as it was. */
+Error *op_restore(const OpContext *c, const RestoreOptions *options, RestoreResult *out) MUST_CHECK;
+
+#endif

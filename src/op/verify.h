@@ -1,0 +1,13 @@
+/* verify: is what is stored whole? */
+#ifndef PGSTOW_OP_VERIFY_H
+#define PGSTOW_OP_VERIFY_H
+
+#include "op/op.h"
+#include "repo/check.h"
+
+/* names: what a person writes; empty: all backups. Damage lies in the report, and is ERR_DAMAGED
+ * besides. */
+Error *op_verify(const OpContext *c, const StrList *names, CheckLevel level,
+                 CheckReport *out) MUST_CHECK;
+
+#endif
