@@ -2,7 +2,8 @@
 #ifndef PGSTOW_OP_DOCTOR_H
 #define PGSTOW_OP_DOCTOR_H
 
-#include "op/restore.h"
+#include "base/finding.h"
+#include "op/op.h"
 
 /* Never stops at the first problem: everything that can be asked is asked. */
 Error *op_doctor(const OpContext *c, FindingList *out) MUST_CHECK;

@@ -2,6 +2,7 @@
 #ifndef PGSTOW_OP_RESTORE_H
 #define PGSTOW_OP_RESTORE_H
 
+#include "base/finding.h"
 #include "op/op.h"
 
 typedef enum RestoreWay { RESTORE_CREATE, RESTORE_REPLACE, RESTORE_IN_PLACE } RestoreWay;
@@ -17,23 +18,6 @@ typedef struct RestoreOptions {
     const char *role; /* SET ROLE before restoring */
     int64_t timeout_ms;
 } RestoreOptions;
-
-typedef enum FindingLevel {
-    FINDING_OK,
-    FINDING_NOTE,
-    FINDING_WARNING,
-    FINDING_PROBLEM
-} FindingLevel;
-typedef struct Finding {
-    FindingLevel level;
-    char *title, *detail, *remedy; /* remedy may be NULL */
-} Finding;
-typedef struct FindingList {
-    Finding *items;
-    size_t count, cap;
-} FindingList;
-void finding_list_clear(FindingList *l);
-DEFINE_AUTO_VALUE(FindingList, finding_list_clear)
 
 typedef struct RestorePlan { /* what would be done, and what stands against it */
     char *backup_id, *database, *server;
