@@ -53,7 +53,7 @@ CHANGES = {
     "a sequence": "SELECT setval('app.seq_set', 5)",
     "a large object": "SELECT lo_put(50001, 0, 'x')",
     "an owner": "ALTER TABLE app.tree OWNER TO fid_owner",
-    "a partition's row": "UPDATE app.by_enum SET t = 'x' WHERE n = 1 AND m = 'sad'::app.mood",
+    "a partition's row": "UPDATE app.by_enum SET t = 'x' WHERE n = 1 AND m::text = 'sad'",
 }
 
 
