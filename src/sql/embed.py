@@ -3,7 +3,7 @@ import os
 import sys
 
 with open(sys.argv[1], "w", encoding="utf-8") as out:
-    out.write("/* Generated from src/sql/*.sql: change those. */\n")
+    out.write("/* Generated from the files in src/sql: change those. */\n")
     for path in sys.argv[2:]:
         name = os.path.splitext(os.path.basename(path))[0]
         out.write(f"static const char sql_{name}[] __attribute__((unused)) =\n")

@@ -1,0 +1,299 @@
+#include "op/backup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "crypto/hash.h"
+#include "op/copy_rows.h"
+#include "pg/dump.h"
+#include "pg/snapshot.h"
+#include "repo/writer.h"
+
+#define ATTEMPTS 8
+#define LOCK_WAIT_MS 10000
+
+/* Everything that one backup holds, from the first connection to the commit. */
+typedef struct Backup {
+    const OpContext *c;
+    const BackupOptions *o;
+    Cancel *cancel;
+    Repo *repo;
+    Conn *list, *lock; /* asks; holds locks and snapshot */
+    Tool *tool;
+    Snapshot *snapshot;
+    Dump *dump;
+    Writer *writer;
+    BackupInfo facts;
+    Instant taken; /* when the snapshot was */
+} Backup;
+
+static void backup_clear(Backup *b)
+{
+    if (b->writer)
+        writer_free(b->writer);
+    if (b->dump)
+        dump_free(b->dump);
+    if (b->snapshot)
+        snapshot_free(b->snapshot);
+    if (b->lock)
+        conn_free(b->lock);
+    if (b->list)
+        conn_free(b->list);
+    if (b->tool)
+        tool_free(b->tool);
+    if (b->repo)
+        repo_free(b->repo);
+    if (b->cancel)
+        cancel_free(b->cancel);
+    backup_info_clear(&b->facts);
+}
+DEFINE_AUTO_VALUE(Backup, backup_clear)
+
+/* -- who, where, and that nobody else does it
+ * ----------------------------------------------------------- */
+
+static Error *connect_both(Backup *b)
+{
+    job_phase(b->c->job, "connecting", 0, 0);
+    ConnOptions options = {.url = b->c->db_url, .cancel = b->cancel};
+    TRY(conn_open(&options, &b->list));
+    TRY(tools_find(&b->c->tools, TOOL_PG_DUMP, conn_server_version(b->list), 0, &b->tool));
+    TRY(conn_open_like(b->list, NULL, NULL, &b->lock));
+    TRY(conn_prepare_dump(b->list, NULL));
+    return conn_prepare_dump(b->lock, NULL);
+}
+
+/* One backup of a database into a repository at a time: an advisory lock of the server, which ends
+ * with our connection and holds between hosts. Its key is made of the repository's id. */
+static Error *lock_database(Backup *b)
+{
+    AUTO(Hash) h = hash_new();
+    AUTO(char) what = mem_printf("pgstow backup %s", repo_id(b->repo));
+    uint8_t digest[HASH_BYTES];
+    int64_t key;
+    hash_once(h, what, strlen(what), digest);
+    memcpy(&key, digest, sizeof key);
+    AUTO(char) text = mem_printf("%lld", (long long)key);
+    const char *params[] = {text};
+    AUTO(char) got = NULL;
+    TRY(conn_value(b->lock, "SELECT pg_catalog.pg_try_advisory_lock($1::bigint)", 1, params, &got));
+    if (got && !strcmp(got, "t"))
+        return NULL;
+    SessionInfo *sessions = NULL;
+    size_t count = 0;
+    AUTO(char) who = mem_strdup("another process");
+    error_drop(session_list(b->repo, &sessions, &count));
+    for (size_t i = 0; i < count; i++) {
+        const SessionInfo *s = &sessions[i];
+        if (s->kind == SESSION_WRITER && !strcmp(s->database, conn_dbname(b->lock))) {
+            char when[CLOCK_TEXT];
+            free(who);
+            who = mem_printf("%s, by process %lld on %s since %s", s->backup_id, (long long)s->pid,
+                             s->host, clock_human(s->started, when));
+        }
+        session_info_clear(&sessions[i]);
+    }
+    free(sessions);
+    return error_hint(ERROR_NEW(ERR_BUSY, "a backup of %s into %s is running already: %s",
+                                conn_describe(b->lock), repo_where(b->repo), who),
+                      "wait for it to end, or end it; then run this again");
+}
+
+/* What can be asked before the snapshot, on the connection that holds no transaction. */
+static Error *ask_facts(Backup *b)
+{
+    AUTO(Rows) rows = NULL;
+    TRY(conn_query(
+        b->list,
+        "SELECT d.oid, pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype "
+        "FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()",
+        0, NULL, &rows));
+    if (rows_count(rows) != 1)
+        FAIL(ERR_DB, "%s is not in pg_database", conn_describe(b->list));
+    BackupInfo *f = &b->facts;
+    f->database = mem_strdup(conn_dbname(b->list));
+    f->database_oid = rows_oid(rows, 0, 0);
+    f->encoding = mem_strdup(rows_text(rows, 0, 1));
+    f->collate = mem_strdup(rows_text(rows, 0, 2));
+    f->ctype = mem_strdup(rows_text(rows, 0, 3));
+    f->server = mem_printf("%s:%s", conn_host(b->list), conn_port(b->list));
+    f->database_version = mem_strdup(conn_server_version_text(b->list));
+    f->tool_version = mem_strdup(b->tool->text);
+    f->started = clock_now();
+    strlist_copy(&f->tags, &b->o->tags);
+    /* Not everybody may ask for it. */
+    Error *e = conn_value(b->list, "SELECT system_identifier FROM pg_catalog.pg_control_system()",
+                          0, NULL, &f->system_identifier);
+    if (e && conn_broken(b->list))
+        return e;
+    error_free(e);
+    if (!f->system_identifier)
+        f->system_identifier = mem_strdup("");
+    return NULL;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What is left out, in one canonical text: backups with the same one may be compared. */
+static char *filter_text(const BackupOptions *o)
+{
+    const struct {
+        const char *name;
+        const StrList *patterns;
+    } parts[] = {{"exclude-table", &o->exclude_tables},
+                 {"exclude-table-data", &o->exclude_table_data},
+                 {"schema", &o->schemas}};
+    Buf text = {0};
+    for (size_t p = 0; p < 3; p++) {
+        AUTO_VALUE(StrList) sorted = {0};
+        strlist_copy(&sorted, parts[p].patterns);
+        if (sorted.count)
+            qsort(sorted.items, sorted.count, sizeof *sorted.items, compare_text);
+        for (size_t i = 0; i < sorted.count; i++)
+            buf_printf(&text, "%s%s=%s", text.len ? " " : "", parts[p].name, sorted.items[i]);
+    }
+    return buf_steal_str(&text);
+}
+
+/* -- locks, snapshot, table of contents
+ * ------------------------------------------------------------------ */
+
+static Error *take_once(Backup *b)
+{
+    int64_t wait = b->o->lock_wait_ms ? b->o->lock_wait_ms : LOCK_WAIT_MS;
+    TRY(snapshot_take(b->list, b->lock, wait, b->c->job, &b->snapshot));
+    b->taken = clock_now();
+    job_phase(b->c->job, "reading the catalog", 0, 0);
+    TRY(dump_start(&(DumpOptions){.tool = b->tool,
+                                  .conn = b->list,
+                                  .snapshot = snapshot_name(b->snapshot),
+                                  .exclude_tables = &b->o->exclude_tables,
+                                  .exclude_table_data = &b->o->exclude_table_data,
+                                  .schemas = &b->o->schemas,
+                                  .lock_wait_ms = wait,
+                                  .cancel = b->cancel},
+                   &b->dump));
+    FAULT_POINT("backup.start.toc");
+    const Toc *toc = dump_toc(b->dump);
+    uint32_t *oids = mem_calloc(toc->count, sizeof *oids);
+    size_t n = 0;
+    for (size_t i = 0; i < toc->count; i++)
+        if (toc_is_table_data(&toc->entries[i]))
+            oids[n++] = toc->entries[i].oid;
+    Error *e = snapshot_cover(b->snapshot, oids, n);
+    free(oids);
+    if (!e)
+        e = fault_reach("backup.start.covered");
+    return e ? e : dump_end(b->dump, &b->facts.warnings);
+}
+
+/* Until a snapshot was taken during whose beginning nobody changed a table's file. */
+static Error *take_snapshot(Backup *b)
+{
+    for (int attempt = 1;; attempt++) {
+        Error *e = take_once(b);
+        if (!e || error_kind(e) != ERR_DB_CHANGED || attempt == ATTEMPTS)
+            return e ? error_hint(
+                           e, "others lock or rewrite tables all the time: try again when they are "
+                              "done, or wait longer with --lock-wait")
+                     : NULL;
+        log_info("starting over (%d): %s", attempt, error_message(e));
+        error_free(e);
+        if (b->dump)
+            dump_free(STEAL(b->dump));
+        if (b->snapshot)
+            snapshot_free(STEAL(b->snapshot));
+        /* A lock that was refused on the way leaves the transaction open. */
+        TRY(conn_exec(b->lock, "ROLLBACK"));
+        clock_sleep_ms(100 * attempt);
+        TRY(cancel_check(b->cancel));
+    }
+}
+
+/* -- into the repository
+ * --------------------------------------------------------------------------------- */
+
+static Error *find_parent(Backup *b, char **id)
+{
+    *id = NULL;
+    if (!b->o->parent)
+        return NULL;
+    if (!strcmp(b->o->parent, "none")) {
+        *id = mem_strdup("");
+        return NULL;
+    }
+    return catalog_resolve(b->repo, b->o->parent, b->facts.database, id);
+}
+
+static Error *write_toc(Backup *b)
+{
+    const Buf *raw = &dump_toc(b->dump)->raw;
+    AUTO(PieceWriter) w = NULL;
+    uint32_t stream;
+    StreamSpec spec = {.kind = STREAM_TOC, .schema = "", .name = "table of contents", .pieces = 1};
+    TRY(writer_add_stream(b->writer, &spec, &stream));
+    TRY(piece_writer_new(b->writer, &w));
+    TRY(piece_begin(w, stream, 0));
+    TRY(piece_write(w, raw->data, raw->len));
+    TRY(piece_end(w, 0));
+    return piece_writer_finish(w);
+}
+
+static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *out)
+{
+    WriterOptions options = {.database = b->facts.database,
+                             .server = b->facts.server,
+                             .system_identifier = b->facts.system_identifier,
+                             .database_oid = b->facts.database_oid,
+                             .filter = b->facts.filter,
+                             .parent = parent,
+                             .level = b->o->level,
+                             .rate = rate,
+                             .timestamp = b->taken};
+    TRY(writer_open(b->repo, &options, b->c->job, &b->writer));
+    FAULT_POINT("backup.opened");
+    TRY(write_toc(b));
+    CopyRows copy = {.lock = b->lock,
+                     .snapshot = snapshot_name(b->snapshot),
+                     .toc = dump_toc(b->dump),
+                     .writer = b->writer,
+                     .job = b->c->job,
+                     .cancel = b->cancel,
+                     .jobs = op_jobs(b->c)};
+    TRY(copy_rows(&copy));
+    FAULT_POINT("backup.read");
+    /* Without its locks what we read later would be worth nothing: they must have held to the end.
+     */
+    TRY_CTX(snapshot_end(b->snapshot), "the locks were lost while the rows were read");
+    b->facts.tables = copy.tables;
+    b->facts.large_objects = copy.large_objects;
+    job_phase(b->c->job, "committing", 0, 0);
+    TRY(cancel_check(b->cancel));
+    TRY(writer_commit(b->writer, &b->facts, out));
+    FAULT_POINT("backup.end");
+    return NULL;
+}
+
+Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *out)
+{
+    AUTO_VALUE(Backup) b = {.c = c, .o = options};
+    AUTO(char) parent = NULL;
+    TRY(cancel_new(job_cancel(c->job), &b.cancel));
+    if (options->timeout_ms)
+        cancel_deadline(b.cancel, options->timeout_ms);
+    TRY(connect_both(&b));
+    TRY(op_open_repo(c, true, &b.repo));
+    TRY(lock_database(&b));
+    TRY(ask_facts(&b));
+    b.facts.filter = filter_text(options);
+    TRY(find_parent(&b, &parent));
+    TRY(take_snapshot(&b));
+    AUTO(Rate) rate = rate_new(options->max_rate);
+    return write_all(&b, parent, rate, out);
+}

@@ -1,0 +1,269 @@
+#include "op/copy_rows.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "flow/group.h"
+#include "pg/copy.h"
+#include "pg/large_object.h"
+#include "pg/snapshot.h"
+
+/* One COPY, or the large objects of one entry. */
+typedef struct Item {
+    const Source *source;  /* NULL: large objects */
+    const TocEntry *blobs; /* of large objects */
+    uint32_t stream, piece;
+    uint64_t from, to; /* pages; both 0: the whole */
+    uint64_t weight;   /* about how many bytes: the heaviest go first */
+} Item;
+
+typedef struct Run {
+    CopyRows *c;
+    SourceList sources;
+    Item *items;
+    size_t count, cap;
+    atomic_size_t next;
+    Queue *blocked;      /* items to be read on the locking connection */
+    atomic_uint working; /* readers that may still find one */
+    atomic_ullong large_objects;
+    Group *group;
+} Run;
+
+/* -- what is to be read
+ * -------------------------------------------------------------------------------- */
+
+static void add_item(Run *r, Item item)
+{
+    mem_grow(r->items, r->count, r->cap);
+    r->items[r->count++] = item;
+}
+
+/* Pieces of a table with much TOAST are fewer pages, so that one piece is not most of the database.
+ */
+static uint32_t default_piece_pages(const Source *s)
+{
+    uint32_t pages = 8192;
+    uint64_t all = s->heap_bytes + s->toast_bytes;
+    while (pages > 64 && s->heap_bytes &&
+           (double)all / (double)s->heap_bytes * pages * 8192 > 128e6)
+        pages /= 2;
+    return pages;
+}
+
+static Error *plan_table(Run *r, const Source *s)
+{
+    uint32_t pages = 0, pieces = 1;
+    if (s->splittable) {
+        pages = writer_piece_pages(r->c->writer, s->oid, s->schema, s->name);
+        if (!pages)
+            pages = default_piece_pages(s);
+        if (s->pages > pages)
+            pieces = (uint32_t)((s->pages + pages - 1) / pages);
+    }
+    uint32_t stream;
+    TRY(writer_add_stream(r->c->writer,
+                          &(StreamSpec){.kind = STREAM_TABLE,
+                                        .dump_id = (uint32_t)s->dump_id,
+                                        .oid = s->oid,
+                                        .schema = s->schema,
+                                        .name = s->name,
+                                        .piece_pages = pages,
+                                        .pieces = pieces,
+                                        .rows_framed = true},
+                          &stream));
+    uint64_t weight = (s->heap_bytes + s->toast_bytes) / pieces;
+    for (uint32_t i = 0; i < pieces; i++)
+        add_item(r, (Item){.source = s,
+                           .stream = stream,
+                           .piece = i,
+                           .from = pieces > 1 ? (uint64_t)i * pages : 0,
+                           .to = i + 1 < pieces ? (uint64_t)(i + 1) * pages : 0,
+                           .weight = weight});
+    return NULL;
+}
+
+static int heavier_first(const void *a, const void *b)
+{
+    const Item *x = a, *y = b;
+    if (x->weight != y->weight)
+        return x->weight > y->weight ? -1 : 1;
+    if (x->stream != y->stream)
+        return x->stream < y->stream ? -1 : 1;
+    return x->piece < y->piece ? -1 : 1;
+}
+
+static Error *plan(Run *r)
+{
+    TRY(source_resolve(r->c->lock, r->c->toc, &r->sources));
+    uint64_t bytes = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < r->c->toc->count; i++) {
+        const TocEntry *e = &r->c->toc->entries[i];
+        if (toc_is_table_data(e)) {
+            const Source *s = &r->sources.items[at++];
+            bytes += s->heap_bytes + s->toast_bytes;
+            TRY(plan_table(r, s));
+        } else if (toc_has_block(e)) {
+            Item item = {.blobs = e, .weight = UINT64_MAX};
+            TRY(writer_add_stream(r->c->writer,
+                                  &(StreamSpec){.kind = STREAM_LARGE_OBJECTS,
+                                                .dump_id = (uint32_t)e->dump_id,
+                                                .schema = "",
+                                                .name = "large objects",
+                                                .pieces = 1},
+                                  &item.stream));
+            add_item(r, item);
+        }
+    }
+    r->c->tables = r->sources.count;
+    qsort(r->items, r->count, sizeof *r->items, heavier_first);
+    job_phase(r->c->job, "copying", bytes, r->count);
+    return NULL;
+}
+
+/* -- reading
+ * ------------------------------------------------------------------------------------------- */
+
+static Error *sink_piece(void *ctx, const void *p, size_t n)
+{
+    return piece_write(ctx, p, n);
+}
+
+static Error *read_large_objects(Run *r, Conn *c, PieceWriter *w, const Item *item)
+{
+    uint32_t *oids;
+    size_t count;
+    job_object(r->c->job, "large objects");
+    TRY(large_object_list(c, r->c->toc, item->blobs, &oids, &count));
+    Error *e = large_object_read(c, oids, count, sink_piece, w);
+    free(oids);
+    atomic_fetch_add(&r->large_objects, count);
+    return e ? e : piece_end(w, count);
+}
+
+static Error *read_table(Run *r, Conn *c, PieceWriter *w, const Item *item)
+{
+    const Source *s = item->source;
+    AUTO(char) sql = source_copy_sql(s, item->from, item->to);
+    job_object(r->c->job, s->qualified);
+    TRY(copy_out_begin(c, sql));
+    for (;;) {
+        const char *row;
+        size_t n;
+        bool end;
+        TRY(copy_out_row(c, &row, &n, &end));
+        if (end)
+            break;
+        TRY(piece_write(w, row, n));
+    }
+    return piece_end(w, copy_row_count(c));
+}
+
+static Error *read_item(Run *r, Conn *c, PieceWriter *w, const Item *item)
+{
+    TRY(piece_begin(w, item->stream, item->piece));
+    if (item->source)
+        TRY_CTX(read_table(r, c, w, item), "table %s", item->source->qualified);
+    else
+        TRY(read_large_objects(r, c, w, item));
+    job_add_items(r->c->job, 1);
+    FAULT_POINT("backup.copied");
+    return NULL;
+}
+
+/* Takes the table's lock for this connection too, without waiting. *held: false where somebody
+ * waits for a stronger one. */
+static Error *lock_here(Run *r, Conn *c, const Source *s, bool *held)
+{
+    *held = true;
+    if (!s || !s->lockable)
+        return NULL;
+    Error *e = conn_execf(c, "LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT", s->qualified);
+    if (!e)
+        return NULL;
+    if (conn_broken(c) || error_kind(e) != ERR_DB_IN_USE)
+        return e;
+    error_free(e);
+    *held = false;
+    TRY(conn_exec(c, "ROLLBACK"));
+    return snapshot_join(r->c->snapshot, c);
+}
+
+static Error *read_loop(Run *r, Conn *c, PieceWriter *w)
+{
+    for (size_t i; (i = atomic_fetch_add(&r->next, 1)) < r->count;) {
+        Item *item = &r->items[i];
+        bool held;
+        TRY(cancel_check(group_cancel(r->group)));
+        TRY(lock_here(r, c, item->source, &held));
+        if (held)
+            TRY(read_item(r, c, w, item));
+        else if (!queue_push(r->blocked, item, 1))
+            FAIL(ERR_CANCELLED, "stopped");
+    }
+    return piece_writer_finish(w);
+}
+
+static Error *reader(void *arg)
+{
+    Run *r = arg;
+    AUTO(Conn) c = NULL;
+    AUTO(PieceWriter) w = NULL;
+    TRY(conn_open_like(r->c->lock, NULL, group_cancel(r->group), &c));
+    TRY(conn_prepare_dump(c, NULL));
+    TRY(snapshot_join(r->c->snapshot, c));
+    TRY(piece_writer_new(r->c->writer, &w));
+    TRY(read_loop(r, c, w));
+    TRY(conn_exec(c, "COMMIT"));
+    if (atomic_fetch_sub(&r->working, 1) == 1)
+        queue_close(r->blocked);
+    return NULL;
+}
+
+/* On the locking connection: what the readers could not lock. */
+static Error *blocked_reader(void *arg)
+{
+    Run *r = arg;
+    AUTO(PieceWriter) w = NULL;
+    void *item;
+    while (queue_pop(r->blocked, &item)) {
+        log_debug("somebody waits for a lock on %s: reading it on the locking connection",
+                  ((Item *)item)->source->qualified);
+        if (!w)
+            TRY(piece_writer_new(r->c->writer, &w));
+        TRY(read_item(r, r->c->lock, w, item));
+    }
+    return w ? piece_writer_finish(w) : NULL;
+}
+
+static Error *run(Run *r)
+{
+    TRY(plan(r));
+    unsigned jobs = r->c->jobs < r->count ? r->c->jobs : (unsigned)r->count;
+    if (!jobs)
+        return NULL;
+    r->blocked = queue_new(SIZE_MAX / 2, NULL);
+    TRY(group_new(r->c->cancel, &r->group));
+    group_watch(r->group, r->blocked);
+    atomic_store(&r->working, jobs);
+    for (unsigned i = 0; i < jobs; i++)
+        TRY(group_start(r->group, reader, r));
+    TRY(group_start(r->group, blocked_reader, r));
+    return group_join(r->group);
+}
+
+Error *copy_rows(CopyRows *c)
+{
+    Run r = {.c = c};
+    Error *e = run(&r);
+    if (r.group)
+        group_free(r.group);
+    if (r.blocked)
+        queue_free(r.blocked);
+    c->large_objects = atomic_load(&r.large_objects);
+    source_list_clear(&r.sources);
+    free(r.items);
+    return e;
+}

@@ -1,0 +1,69 @@
+#include "op/list.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+Error *op_list(const OpContext *c, const char *database, BackupList *out)
+{
+    AUTO(Repo) repo = NULL;
+    TRY(op_open_repo(c, false, &repo));
+    return catalog_list(repo, database, out);
+}
+
+Error *op_show(const OpContext *c, const char *name, Manifest **out)
+{
+    AUTO(Repo) repo = NULL;
+    AUTO(char) database = op_database_name(c);
+    AUTO(char) id = NULL;
+    TRY(op_open_repo(c, false, &repo));
+    TRY(catalog_resolve(repo, name, database, &id));
+    return catalog_load(repo, id, out);
+}
+
+/* One line about the newest good backup of a database. */
+static char *check_line(const char *database, const BackupInfo *newest, int64_t age,
+                        int64_t max_age)
+{
+    char span[32], limit[32], when[CLOCK_TEXT];
+    if (!newest)
+        return mem_printf("STALE: %s has no backup", database);
+    return mem_printf("%s: %s: newest backup %s is %s old (%s), allowed are %s",
+                      age > max_age ? "STALE" : "OK", database, newest->id,
+                      text_duration(age, span), clock_human(newest->timestamp, when),
+                      text_duration(max_age, limit));
+}
+
+Error *op_check(const OpContext *c, const char *database, int64_t max_age_ms, char **line)
+{
+    AUTO_VALUE(BackupList) list = {0};
+    *line = NULL;
+    TRY(op_list(c, database, &list));
+    const BackupInfo *worst = NULL;
+    Instant now = clock_now();
+    /* The list is sorted by database, then by age: the last of each is its newest. Only whole
+     * databases count. */
+    for (size_t i = 0; i < list.count;) {
+        size_t end = i;
+        const BackupInfo *newest = NULL;
+        for (; end < list.count && !strcmp(list.items[end].database, list.items[i].database); end++)
+            if (!*list.items[end].filter)
+                newest = &list.items[end];
+        if (!newest && (!database || !worst)) {
+            *line = check_line(list.items[i].database, NULL, 0, max_age_ms);
+            FAIL(ERR_STALE, "%s has only filtered backups", list.items[i].database);
+        }
+        if (newest && (!worst || newest->timestamp < worst->timestamp))
+            worst = newest;
+        i = end;
+    }
+    int64_t age = worst ? now - worst->timestamp : 0;
+    *line = check_line(worst      ? worst->database
+                       : database ? database
+                                  : "the repository",
+                       worst, age, max_age_ms);
+    if (!worst || age > max_age_ms)
+        FAIL(ERR_STALE, "%s", *line);
+    return NULL;
+}

@@ -1,0 +1,131 @@
+#include "pg/dump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+
+struct Dump {
+    Proc *proc;
+    Toc *toc;
+    Cancel *cancel;
+};
+
+static Error *read_pipe(void *ctx, void *p, size_t n, size_t *got)
+{
+    Dump *d = ctx;
+    for (;;) {
+        bool ready;
+        TRY(cancel_poll(d->cancel, proc_out(d->proc), POLLIN, -1, &ready));
+        ssize_t r = read(proc_out(d->proc), p, n);
+        if (r < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (r < 0)
+            return error_errno(ERR_IO, ERR_IO, "cannot read from pg_dump");
+        *got = (size_t)r;
+        return NULL;
+    }
+}
+
+/* What pg_dump printed, as an error of ours. */
+static Error *dump_failure(const Tool *tool, int status, const char *text)
+{
+    AUTO(char) said = mem_strdup(text);
+    size_t n = strlen(said);
+    while (n && said[n - 1] == '\n')
+        said[--n] = 0;
+    ErrorKind kind = ERR_TOOL_FAILED;
+    if (strstr(said, "permission denied") || strstr(said, "must be owner"))
+        kind = ERR_DB_PERMISSION;
+    else if (strstr(said, "lock timeout") || strstr(said, "could not obtain lock") ||
+             strstr(said, "deadlock detected"))
+        kind = ERR_DB_CHANGED;
+    else if (strstr(said, "server version mismatch"))
+        kind = ERR_TOOL_VERSION;
+    Error *e = ERROR_NEW(kind, "pg_dump %s failed (status %d): %s", tool->text, status,
+                         n ? said : "it printed nothing");
+    if (kind == ERR_DB_PERMISSION)
+        e = error_hint(e,
+                       "`pgstow doctor` prints the GRANTs that a backup user needs; or leave the "
+                       "table out with --exclude-table");
+    return e;
+}
+
+static void add_filters(StrList *argv, const char *flag, const StrList *patterns)
+{
+    for (size_t i = 0; patterns && i < patterns->count; i++)
+        strlist_own(argv, mem_printf("%s=%s", flag, patterns->items[i]));
+}
+
+Error *dump_start(const DumpOptions *o, Dump **out)
+{
+    AUTO_VALUE(StrList) argv = {0}, env = {0};
+    strlist_copy(&argv, &o->tool->argv);
+    strlist_add(&argv, "--format=custom");
+    strlist_add(&argv, "--compress=0");
+    strlist_add(&argv, "--no-password");
+    strlist_own(&argv, mem_printf("--snapshot=%s", o->snapshot));
+    strlist_own(&argv, mem_printf("--lock-wait-timeout=%lld", (long long)o->lock_wait_ms));
+    add_filters(&argv, "--exclude-table", o->exclude_tables);
+    add_filters(&argv, "--exclude-table-data", o->exclude_table_data);
+    add_filters(&argv, "--schema", o->schemas);
+    TRY(conn_child_env(o->conn, NULL, &env, &argv));
+    strlist_add(&env, "LC_ALL=C");
+
+    AUTO(Dump) d = mem_new(Dump);
+    d->cancel = o->cancel;
+    TRY(proc_start(&(ProcOptions){.argv = &argv, .env = &env, .pipe_out = true}, &d->proc));
+    Error *e = toc_read(read_pipe, d, &d->toc);
+    if (e && error_kind(e) == ERR_ARCHIVE) {
+        /* Too short, or no archive at all: what pg_dump says of it matters more. */
+        int status = 0;
+        proc_close_out(d->proc);
+        e = error_first(e, proc_wait(d->proc, &status));
+        if (status && status != 128 + SIGPIPE) {
+            error_free(e);
+            return dump_failure(o->tool, status, proc_stderr(d->proc));
+        }
+    }
+    if (e)
+        return error_context(e, "reading pg_dump's table of contents");
+    *out = STEAL(d);
+    return NULL;
+}
+
+const Toc *dump_toc(const Dump *d)
+{
+    return d->toc;
+}
+
+Error *dump_end(Dump *d, StrList *warnings)
+{
+    int status;
+    proc_close_out(d->proc);
+    proc_signal(d->proc, SIGTERM);
+    TRY(proc_wait(d->proc, &status));
+    AUTO(char) text = mem_strdup(proc_stderr(d->proc));
+    char *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        /* The pipe that we close on purpose is no failure of its own. */
+        bool ours = strstr(line, "Broken pipe") || strstr(line, "terminated by user");
+        if (strstr(line, ": error: ") && !ours)
+            FAIL(ERR_TOOL_FAILED, "pg_dump reported an error after its table of contents: %s",
+                 line);
+        if (strstr(line, ": warning: "))
+            strlist_add(warnings, line);
+    }
+    return NULL;
+}
+
+void dump_free(Dump *d)
+{
+    if (d->proc)
+        proc_free(d->proc);
+    if (d->toc)
+        toc_free(d->toc);
+    free(d);
+}

@@ -1,0 +1,41 @@
+/* Sources: from what a TABLE DATA entry of the TOC must be read, and by which statements. Tables
+ * are resolved by OID; the columns come from the entry's COPY statement.
+ */
+#ifndef PGSTOW_PG_SOURCE_H
+#define PGSTOW_PG_SOURCE_H
+
+#include "pg/archive.h"
+#include "pg/conn.h"
+
+typedef struct Source {
+    int dump_id;
+    uint32_t oid;
+    char *schema, *name; /* as in the catalog */
+    char *qualified;     /* quoted */
+    char *columns;   /* "(a, b)" without the parentheses, quoted as pg_dump wrote it; empty: all, or
+                        none */
+    char *condition; /* "WHERE ..." of an extension's configuration table, or empty */
+    char relkind;
+    bool lockable;
+    bool splittable; /* by ctid ranges */
+    uint64_t pages;  /* of its heap, now */
+    uint64_t heap_bytes, toast_bytes;
+} Source;
+typedef struct SourceList {
+    Source *items;
+    size_t count, cap;
+} SourceList;
+void source_list_clear(SourceList *l);
+DEFINE_AUTO_VALUE(SourceList, source_list_clear)
+
+/* One per TABLE DATA entry, in the order of the TOC. `c` must read under the backup's snapshot.
+ * ERR_DB_CHANGED where one is not there. */
+Error *source_resolve(Conn *c, const Toc *toc, SourceList *out) MUST_CHECK;
+/* COPY ... TO STDOUT of pages [from, to) (to 0: to the end), or of the whole where both are 0.
+ * Caller frees. */
+char *source_copy_sql(const Source *s, uint64_t from, uint64_t to);
+/* The column list of "COPY s.t (a, \"b)\") FROM stdin;": what stands between the outermost
+ * parentheses. Caller frees. */
+char *source_columns(const char *copy_stmt);
+
+#endif
