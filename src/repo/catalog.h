@@ -23,6 +23,10 @@ Error *catalog_resolve(Repo *r, const char *name, const char *database, char **i
 Error *catalog_at(Repo *r, const char *database, Instant t, char **id) MUST_CHECK;
 /* The whole manifest, verified. ERR_NOT_FOUND (also for marked ones), ERR_DAMAGED. */
 Error *catalog_load(Repo *r, const char *id, Manifest **out) MUST_CHECK;
+/* backups/<id>.metadata.json of a committed backup; one that is there already stays. Written after
+ * the manifest and before the session ends, also by whoever finds a dead session's manifest
+ * committed: so a manifest without it and without a session is a sign of damage. */
+Error *catalog_put_metadata(Repo *r, const BackupInfo *info) MUST_CHECK;
 /* Puts the marker that hides a backup until it is purged. ERR_NOT_FOUND. */
 Error *catalog_delete(Repo *r, const char *id) MUST_CHECK;
 Error *catalog_is_deleted(Repo *r, const char *id, bool *deleted) MUST_CHECK;

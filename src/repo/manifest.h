@@ -58,6 +58,7 @@ typedef struct BackupInfo {
     char *checksum; /* filled on reading: hex SHA-256 of the whole manifest object (catalog: only
                        when asked) */
     uint64_t manifest_size;
+    char repository[33]; /* filled on reading: hex id of the repository that it was made for */
 } BackupInfo;
 void backup_info_clear(BackupInfo *i);
 DEFINE_AUTO_VALUE(BackupInfo, backup_info_clear)
@@ -66,6 +67,8 @@ void backup_info_copy(BackupInfo *to, const BackupInfo *from);
  * checksum, compressed, encrypted, databaseVersion, toolVersion, tables, rows, duration (ms) and
  * more. */
 Doc *backup_info_doc(const BackupInfo *i);
+/* The text of backups/<id>.metadata.json: the same without the proof. `checksum` must be set. */
+void backup_info_metadata(const BackupInfo *i, Buf *out);
 
 typedef struct Manifest {
     BackupInfo info;

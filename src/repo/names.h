@@ -32,8 +32,9 @@ char *name_metadata(const char *backup_id, char *out);   /* backups/<id>.metadat
 char *name_session(SessionId id, char *out);             /* sessions/<session> */
 char *name_trash(const char *backup_id, char *out);      /* trash/<id> */
 char *name_damage(PackId id, uint32_t frame, char *out); /* proofs/damage/<session>-<n>-<frame> */
-char *name_proof(const char *backup_id, Instant when,
-                 char *out); /* proofs/<id>/<compact instant>-<random> */
+bool name_parse_damage(const char *name, PackId *id, uint32_t *frame);
+/* proofs/<id>/<compact instant>-<level>-<good|bad>-<16 random hex digits>: list reads names only */
+char *name_proof(const char *backup_id, Instant when, const char *level, bool good, char *out);
 
 /* {database, odd characters escaped}-{yyyymmddThhmmssZ} */
 char *backup_id_make(const char *database, Instant t); /* caller frees */

@@ -14,6 +14,7 @@
 
 #define FRAME_TARGET (256u << 10) /* raw bytes at which a frame is closed */
 #define FRAME_LIMIT (2u << 20)    /* no reader accepts more raw bytes */
+#define FRAME_CHUNKS_MAX 4096u    /* chunks at which a frame is closed; no reader accepts more */
 #define PACK_TARGET (32u << 20)   /* stored bytes at which a pack is closed */
 #define PACK_LIMIT (1ull << 32)
 
@@ -85,6 +86,7 @@ typedef struct Frame {
     uint32_t *lengths;
     size_t chunks, cap;
     uint32_t oid, piece;
+    uint32_t stored; /* bytes of the envelope */
 } Frame;
 void frame_clear(Frame *f);
 DEFINE_AUTO_VALUE(Frame, frame_clear)

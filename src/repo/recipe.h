@@ -19,10 +19,12 @@ typedef struct RecipeRef {
     RecipeKind kind;
     PackId pack; /* PAGE, INDEX */
     uint32_t frame;
-    ChunkId hash; /* of the page's or index's bytes */
+    uint32_t raw; /* bytes of the page or index */
+    ChunkId hash; /* of those bytes */
     Buf bytes;    /* INLINE: the page itself */
 } RecipeRef;
 void recipe_ref_clear(RecipeRef *r);
+void recipe_ref_copy(RecipeRef *to, const RecipeRef *from);
 
 /* A piece as the manifest lists it. digest = SHA-256 over, for every chunk in order, its length
  * (u32 LE) and its full SHA-256: so it is computed without hashing the rows twice. */
@@ -50,6 +52,7 @@ Error *page_decode(const void *p, size_t n, Page *out) MUST_CHECK; /* adds to ou
 typedef struct PageRef {
     PackId pack;
     uint32_t frame, chunks;
+    uint32_t raw;   /* bytes of the page */
     uint64_t bytes; /* logical bytes that its chunks make */
     ChunkId hash;
 } PageRef;
@@ -64,26 +67,35 @@ DEFINE_AUTO_VALUE(RecipeIndex, recipe_index_clear)
 void recipe_index_encode(const RecipeIndex *x, Buf *out);
 Error *recipe_index_decode(const void *p, size_t n, RecipeIndex *out) MUST_CHECK;
 
+/* Every pack that a recipe itself lies in: called for the ref and each page that it names, written
+ * now or shared with the parent, with the bytes of the page or index (raw, as in the pack's sums).
+ */
+typedef Error *(*RecipeUse)(void *ctx, PackId pack, uint64_t raw_bytes);
+
 /* Writes a piece's recipe: pages equal to ones of `parent` (may be NULL) are shared. Thread-safe
- * through the packer. */
+ * through the packer. `parent` may lack pages that its ref names (damaged ones); `parent_ref` is
+ * then NULL. */
 typedef struct RecipeWriter {
     Packer *packer;
     Codec *codec;
     Hash *hash;
     uint64_t *stored; /* grows by the bytes written */
+    RecipeUse use;    /* may be NULL */
+    void *use_ctx;
 } RecipeWriter;
 Error *recipe_write(RecipeWriter *w, const ChunkRef *chunks, size_t count,
                     const RecipeIndex *parent, const RecipeRef *parent_ref,
                     RecipeRef *out) MUST_CHECK;
-/* Every pack and frame that a recipe itself lies in: called for the ref and each page that it
- * names. */
-typedef Error *(*RecipeUse)(void *ctx, PackId pack, uint64_t raw_bytes);
+/* `index` is what recipe_load_index gave; only read for RECIPE_INDEX. */
+Error *recipe_each_use(const RecipeRef *ref, const RecipeIndex *index, RecipeUse use,
+                       void *ctx) MUST_CHECK;
 
 /* All chunks of a piece, in order (a piece is bounded, so this is too: ERR_LIMIT beyond 4M chunks).
  */
 Error *recipe_load(PackReader *r, const RecipeRef *ref, Codec *codec, Hash *hash,
                    Page *out) MUST_CHECK;
-/* Only the index (a single page becomes an index of one, with the samples computed). */
+/* Only the index (a single page becomes an index of one, with the samples computed; an inline
+ * one's page has no place, `raw` 0). */
 Error *recipe_load_index(PackReader *r, const RecipeRef *ref, Codec *codec, Hash *hash,
                          RecipeIndex *out) MUST_CHECK;
 
