@@ -64,14 +64,15 @@ class Tally:
         print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
 
 
-def clean_environment(build):
+def clean_environment(build, slower):
     """The caller's, without what would steer pgstow or libpq, and with the programs under test."""
     env = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("PG", "BACKUP_", "SYNC_"))
-        and key not in ("DATABASE_URL", "FORCE_PG_DUMP_MISSING")
+        if key.startswith("PGSTOW_TEST_")
+        or not key.startswith(("PG", "BACKUP_", "SYNC_", "DATABASE_URL", "FORCE_PG_DUMP"))
     }
+    env["PGSTOW_TEST_SLOWER"] = str(slower)
     env["PGSTOW_BIN"] = str(build / "pgstow")
     env["PGSTOW_BUILD"] = str(build)
     env["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -238,7 +239,7 @@ def main():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
-    env = clean_environment(build)
+    env = clean_environment(build, arguments.slower)
     try:
         if arguments.suite != "e2e":
             rooms = [name for name in arguments.only.split(",") if name]
