@@ -15,6 +15,14 @@
 #define ATTEMPTS 8
 #define LOCK_WAIT_MS 10000
 
+void backup_options_clear(BackupOptions *o)
+{
+    strlist_free(&o->exclude_tables);
+    strlist_free(&o->exclude_table_data);
+    strlist_free(&o->schemas);
+    strlist_free(&o->tags);
+}
+
 /* Everything that one backup holds, from the first connection to the commit. */
 typedef struct Backup {
     const OpContext *c;

@@ -14,6 +14,7 @@ typedef struct BackupOptions {
     int64_t
         lock_wait_ms; /* longest wait for a table lock before starting over; 0: default (10 s) */
 } BackupOptions;
+void backup_options_clear(BackupOptions *o);
 
 /* *out gets the committed backup's facts. ERR_BUSY, ERR_DB_CHANGED, ERR_TOOL_*, ERR_DB_*,
  * ERR_REPO_*, ... and then nothing of it is visible. */

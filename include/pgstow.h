@@ -1,0 +1,178 @@
+/* pgstow: backups of PostgreSQL databases that cost only what changed, and that are known to
+ * restore.
+ *
+ * The library behind the program of the same name. One handle is one repository; a handle may be
+ * used by one thread at a time, several handles by several threads. Nothing here prints, exits or
+ * touches signal handlers.
+ *
+ * Every function that can fail returns NULL on success or an error object, which the caller frees
+ * with pgstow_error_free(). Output parameters are set on success only, unless said. Strings that
+ * come out are UTF-8, owned as said. Option structs start with PGSTOW_..._INIT; what is left zero
+ * takes its default. Fields are only ever added at the end, and `size` tells the library which ones
+ * the caller knows.
+ *
+ * Link with `pkg-config --cflags --libs pgstow`.
+ */
+#ifndef PGSTOW_H
+#define PGSTOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define PGSTOW_API __attribute__((visibility("default")))
+#else
+#define PGSTOW_API
+#endif
+
+#define PGSTOW_VERSION_NUMBER 100            /* 0.1.0: major * 10000 + minor * 100 + patch */
+PGSTOW_API const char *pgstow_version(void); /* "0.1.0", of the library in use */
+
+/* -- errors
+ * ------------------------------------------------------------------------------------------ */
+
+typedef struct pgstow_error pgstow_error;
+/* "NOT_FOUND", "TOOL_MISSING", "CONNECT", ...: the words of docs/generated/errors.md; they never
+ * change their meaning. */
+PGSTOW_API const char *pgstow_error_kind(const pgstow_error *e);
+PGSTOW_API const char *
+pgstow_error_message(const pgstow_error *e); /* what happened, to which object */
+PGSTOW_API const char *pgstow_error_hint(const pgstow_error *e); /* what to do next, or NULL */
+PGSTOW_API int
+pgstow_error_exit_status(const pgstow_error *e);              /* what the program would exit with */
+PGSTOW_API int pgstow_error_retryable(const pgstow_error *e); /* 1 where trying again may help */
+PGSTOW_API void pgstow_error_free(pgstow_error *e);           /* NULL is fine */
+
+/* -- the handle
+ * --------------------------------------------------------------------------------------- */
+
+typedef struct pgstow pgstow;
+
+typedef struct pgstow_progress {
+    const char *phase;                /* "copying", ... */
+    const char *object;               /* the table worked on, or "" */
+    uint64_t bytes_done, bytes_total; /* logical bytes; total 0: unknown */
+    uint64_t bytes_new;               /* stored bytes written so far */
+} pgstow_progress;
+
+typedef struct pgstow_options {
+    size_t size;
+    const char *repo; /* folder of the repository; NULL: "./backups" */
+    const char
+        *database; /* URI or conninfo of server and database; NULL: libpq's PG* environment */
+    const char *pg_dump, *pg_restore,
+        *psql;     /* a program, its folder, or a command; NULL: looked for */
+    unsigned jobs; /* connections; 0: the number of cores, at most 8 */
+    /* Called about four times a second while an operation runs, from a thread of the library, until
+     * the operation returns. Must not call back into the library, except pgstow_cancel. */
+    void (*progress)(void *ctx, const pgstow_progress *now);
+    /* Asked as often; 1 cancels the operation, which then fails with the kind "CANCELLED". */
+    int (*cancelled)(void *ctx);
+    void *ctx;
+} pgstow_options;
+#define PGSTOW_OPTIONS_INIT                                                                        \
+    {                                                                                              \
+        sizeof(pgstow_options), 0, 0, 0, 0, 0, 0, 0, 0, 0                                          \
+    }
+
+/* Options are copied. The repository need not exist yet: the first backup makes it. */
+PGSTOW_API pgstow_error *pgstow_open(const pgstow_options *options, pgstow **out);
+PGSTOW_API void pgstow_close(pgstow *p);
+/* From any thread or a signal handler: the running operation ends with "CANCELLED". */
+PGSTOW_API void pgstow_cancel(pgstow *p);
+
+/* -- backup, delete
+ * ------------------------------------------------------------------------------------ */
+
+typedef struct pgstow_backup_info {
+    char *id, *key, *database; /* shop-20240115T103000Z, 20240115103000, shop */
+    int64_t timestamp_ms;      /* since 1970, UTC: the instant of the consistent state */
+    uint64_t logical_size;     /* bytes of the rows and the catalog */
+    uint64_t stored_size;      /* stored bytes that it refers to */
+    uint64_t new_bytes;        /* of these, added by this backup */
+    uint64_t tables, rows;
+} pgstow_backup_info;
+
+typedef struct pgstow_backup_options {
+    size_t size;
+    const char *const *exclude_tables;     /* pg_dump patterns, NULL-terminated; NULL: none */
+    const char *const *exclude_table_data; /* the same */
+    const char *const *schemas;            /* the same */
+    const char *const *tags;               /* "key=value", NULL-terminated */
+    int compression;                       /* 0: adaptive; -1: none; 1 to 9: zstd's level */
+    int64_t timeout_ms;                    /* 0: none */
+} pgstow_backup_options;
+#define PGSTOW_BACKUP_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(pgstow_backup_options), 0, 0, 0, 0, 0, 0                                            \
+    }
+
+/* options may be NULL. *out (may be NULL) is freed with pgstow_backup_info_free. */
+PGSTOW_API pgstow_error *pgstow_backup(pgstow *p, const pgstow_backup_options *options,
+                                       pgstow_backup_info **out);
+PGSTOW_API void pgstow_backup_info_free(pgstow_backup_info *info);
+
+/* By id, key, "latest" or "latest:DB". A missing one is "NOT_FOUND"; with ignore_missing 1 it is
+ * success. */
+PGSTOW_API pgstow_error *pgstow_delete(pgstow *p, const char *backup, int ignore_missing);
+
+/* -- restore
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum pgstow_way {
+    PGSTOW_CREATE = 0, /* a database that does not exist, or is empty */
+    PGSTOW_REPLACE =
+        1, /* into a shadow database, then swapped: a failure leaves the old one as it was */
+    PGSTOW_IN_PLACE = 2 /* dropped first, for when there is no room for two */
+} pgstow_way;
+
+typedef struct pgstow_restore_options {
+    size_t size;
+    const char *to_db; /* another database of the same server; NULL: that of the handle */
+    pgstow_way way;    /* REPLACE and IN_PLACE ask nobody: the caller has */
+    int no_owner, no_privileges;
+    const char *role;
+    int64_t timeout_ms;
+} pgstow_restore_options;
+#define PGSTOW_RESTORE_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        sizeof(pgstow_restore_options), 0, PGSTOW_CREATE, 0, 0, 0, 0                               \
+    }
+
+PGSTOW_API pgstow_error *pgstow_restore(pgstow *p, const char *backup,
+                                        const pgstow_restore_options *options);
+
+/* -- list, verify
+ * -------------------------------------------------------------------------------------- */
+
+/* By database, then oldest first. database NULL: all. Freed with pgstow_list_free. */
+PGSTOW_API pgstow_error *pgstow_list(pgstow *p, const char *database, pgstow_backup_info ***out,
+                                     size_t *count);
+PGSTOW_API void pgstow_list_free(pgstow_backup_info **list, size_t count);
+
+typedef enum pgstow_level { PGSTOW_QUICK = 0, PGSTOW_DATA = 1, PGSTOW_REBUILD = 2 } pgstow_level;
+/* backup NULL: all. "DAMAGED" where anything is wrong. */
+PGSTOW_API pgstow_error *pgstow_verify(pgstow *p, const char *backup, pgstow_level level);
+
+/* -- the doctor's questions
+ * ---------------------------------------------------------------------------- */
+
+typedef enum pgstow_tool { PGSTOW_PG_DUMP = 0, PGSTOW_PG_RESTORE = 1, PGSTOW_PSQL = 2 } pgstow_tool;
+/* Is there one that fits the server (asks the server; where it cannot be reached, any one counts)?
+ * *version (may be NULL): "15.3", freed with pgstow_free. "TOOL_MISSING" or "TOOL_VERSION"
+ * otherwise. */
+PGSTOW_API pgstow_error *pgstow_find_tool(pgstow *p, pgstow_tool tool, char **version);
+/* How to install the client programs of a major version (0: the newest) on this system; freed with
+ * pgstow_free. */
+PGSTOW_API char *pgstow_install_hint(int major);
+PGSTOW_API void pgstow_free(void *p);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
