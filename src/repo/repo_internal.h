@@ -9,14 +9,21 @@
 
 #include "base/doc.h"
 #include "crypto/hash.h"
-#include "repo/names.h"
+#include "repo/manifest.h"
 #include "store/store.h"
 
 #define FORMAT_VERSION 1
 #define KEYS_MAX 65535 /* bytes of a sealed key; none in a plain repository */
 #define CHECK_BYTES 16
 
-typedef enum ObjectKind { OBJECT_PACK = 1, OBJECT_MANIFEST = 2, OBJECT_TOMBSTONE = 3 } ObjectKind;
+typedef enum ObjectKind {
+    OBJECT_PACK = 1, /* a pack's header */
+    OBJECT_MANIFEST = 2,
+    OBJECT_TOMBSTONE = 3,
+    OBJECT_FRAME_HEADER = 4,
+    OBJECT_FRAME_PAYLOAD = 5,
+    OBJECT_FOOTER = 6
+} ObjectKind;
 /* Begins additional data: "pgstow", u16 format, u8 kind. The caller adds the object's name. */
 void aad_begin(Buf *aad, ObjectKind kind);
 void aad_check(Hash *h, const Buf *aad, const void *p, size_t n, uint8_t out[CHECK_BYTES]);
@@ -28,5 +35,11 @@ void note_encode(const Doc *d, Buf *out);
 Error *note_decode(const void *p, size_t n, const char *what, Doc **out) MUST_CHECK;
 Error *note_put(Store *s, const char *name, const Doc *d) MUST_CHECK;
 Error *note_get(Store *s, const char *name, Doc **out) MUST_CHECK;
+
+/* The facts as a manifest holds them: backup_info_doc without what is known only later. */
+Doc *backup_info_facts(const BackupInfo *i);
+Error *backup_info_parse(const Doc *d, BackupInfo *out) MUST_CHECK; /* ERR_DAMAGED */
+/* The facts' JSON text of a manifest object whose facts are sound. */
+Error *manifest_facts(const void *p, size_t n, const char *id, Doc **out) MUST_CHECK;
 
 #endif

@@ -1,0 +1,529 @@
+#include "repo/manifest.h"
+
+#include <string.h>
+
+#include "repo/repo_internal.h"
+
+static const char magic_manifest[8] = "PGSTOWMF";
+static const char magic_tombstone[8] = "PGSTOWTS";
+
+enum { FACTS, PACKS, STREAMS, SECTIONS };
+static const char *const section_names[SECTIONS] = {"facts", "packs", "streams"};
+static const uint32_t section_max[SECTIONS] = {1u << 20, 64u << 20, 1u << 30};
+
+#define SECTION_LEVEL 3
+#define REPOSITORY_ID_BYTES 16
+/* Bytes before the sealed key, and of the rest of a header: repository, three sections, check. */
+#define HEADER_START (8 + 2 + 2 + 8 + 2)
+#define HEADER_REST (REPOSITORY_ID_BYTES + SECTIONS * (1 + 4 + 4 + CHECK_BYTES) + CHECK_BYTES)
+
+typedef struct Section {
+    uint8_t codec;
+    uint32_t raw, stored;
+    uint8_t check[CHECK_BYTES];
+} Section;
+
+typedef struct Header {
+    uint8_t repository[REPOSITORY_ID_BYTES];
+    Section sections[SECTIONS];
+    size_t length;
+} Header;
+
+/* -- the value ------------------------------------------------------------------------------- */
+
+Manifest *manifest_new(void)
+{
+    return mem_new(Manifest);
+}
+
+void manifest_free(Manifest *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->stream_count; i++) {
+        Stream *s = &m->streams[i];
+        for (size_t k = 0; k < s->piece_count; k++)
+            piece_clear(&s->pieces[k]);
+        free(s->pieces);
+        free(s->schema);
+        free(s->name);
+    }
+    free(m->streams);
+    free(m->packs);
+    backup_info_clear(&m->info);
+    free(m);
+}
+
+Stream *manifest_add_stream(Manifest *m)
+{
+    mem_grow(m->streams, m->stream_count, m->stream_cap);
+    m->streams[m->stream_count] = (Stream){0};
+    return &m->streams[m->stream_count++];
+}
+
+static int by_id(const void *key, const void *pack)
+{
+    return pack_id_compare(*(const PackId *)key, ((const PackInfo *)pack)->id);
+}
+
+const PackInfo *manifest_find_pack(const Manifest *m, PackId id)
+{
+    return m->pack_count ? bsearch(&id, m->packs, m->pack_count, sizeof *m->packs, by_id) : NULL;
+}
+
+const Stream *manifest_find_stream(const Manifest *m, StreamKind kind, uint32_t dump_id)
+{
+    for (size_t i = 0; i < m->stream_count; i++)
+        if (m->streams[i].kind == kind && m->streams[i].dump_id == dump_id)
+            return &m->streams[i];
+    return NULL;
+}
+
+/* -- the section of packs -------------------------------------------------------------------- */
+
+static Error *encode_packs(const Manifest *m, Buf *out)
+{
+    buf_varint(out, m->pack_count);
+    for (size_t i = 0; i < m->pack_count; i++) {
+        const PackInfo *p = &m->packs[i];
+        if (i && pack_id_compare(m->packs[i - 1].id, p->id) >= 0)
+            FAIL(ERR_INTERNAL, "the manifest's packs are not sorted");
+        pack_id_write(out, p->id);
+        buf_u8(out, (uint8_t)p->kind);
+        buf_varint(out, p->size);
+        buf_varint(out, p->raw);
+        buf_varint(out, p->used);
+        buf_add(out, p->sha256, HASH_BYTES);
+    }
+    return NULL;
+}
+
+static Error *decode_pack(Reader *r, PackInfo *out)
+{
+    uint8_t kind;
+    const uint8_t *hash;
+    TRY(pack_id_read(r, &out->id));
+    TRY(reader_u8(r, &kind));
+    TRY(reader_varint_max(r, PACK_LIMIT, &out->size));
+    TRY(reader_varint(r, &out->raw));
+    TRY(reader_varint(r, &out->used));
+    TRY(reader_bytes(r, HASH_BYTES, &hash));
+    if (kind != PACK_DATA && kind != PACK_RECIPE)
+        FAIL(ERR_DAMAGED, "%s names a pack of kind %u", r->what, kind);
+    out->kind = kind;
+    memcpy(out->sha256, hash, HASH_BYTES);
+    return NULL;
+}
+
+static Error *decode_packs(Reader *r, Manifest *m)
+{
+    uint64_t count;
+    TRY(reader_varint(r, &count));
+    for (uint64_t i = 0; i < count; i++) {
+        PackInfo pack = {0};
+        TRY(decode_pack(r, &pack));
+        if (i && pack_id_compare(m->packs[i - 1].id, pack.id) >= 0)
+            FAIL(ERR_DAMAGED, "%s is not sorted", r->what);
+        mem_grow(m->packs, m->pack_count, m->pack_cap);
+        m->packs[m->pack_count++] = pack;
+    }
+    return reader_end(r);
+}
+
+/* -- the section of streams ------------------------------------------------------------------ */
+
+static Error *encode_piece(const Manifest *m, const Piece *p, Buf *out)
+{
+    const RecipeRef *ref = &p->recipe;
+    buf_varint(out, p->rows);
+    buf_varint(out, p->bytes);
+    buf_varint(out, p->chunks);
+    buf_add(out, p->digest, HASH_BYTES);
+    buf_u8(out, (uint8_t)ref->kind);
+    if (ref->kind == RECIPE_INLINE) {
+        buf_block(out, ref->bytes.data, ref->bytes.len);
+        return NULL;
+    }
+    const PackInfo *pack = manifest_find_pack(m, ref->pack);
+    if (!pack)
+        FAIL(ERR_INTERNAL, "a recipe lies in a pack that the manifest does not name");
+    buf_varint(out, (uint64_t)(pack - m->packs));
+    buf_varint(out, ref->frame);
+    buf_varint(out, ref->raw);
+    buf_add(out, ref->hash.b, CHUNK_ID_BYTES);
+    return NULL;
+}
+
+static Error *encode_streams(const Manifest *m, Buf *out)
+{
+    buf_varint(out, m->stream_count);
+    for (size_t i = 0; i < m->stream_count; i++) {
+        const Stream *s = &m->streams[i];
+        buf_u8(out, (uint8_t)s->kind);
+        buf_varint(out, s->dump_id);
+        buf_varint(out, s->oid);
+        buf_block_str(out, s->schema);
+        buf_block_str(out, s->name);
+        buf_varint(out, s->piece_pages);
+        buf_u8(out, s->mean_bits);
+        buf_u8(out, s->rows_framed);
+        buf_varint(out, s->rows);
+        buf_varint(out, s->bytes);
+        buf_add(out, s->digest, HASH_BYTES);
+        buf_varint(out, s->piece_count);
+        for (size_t k = 0; k < s->piece_count; k++)
+            TRY(encode_piece(m, &s->pieces[k], out));
+    }
+    return NULL;
+}
+
+static Error *decode_recipe_ref(Reader *r, const Manifest *m, RecipeRef *out)
+{
+    uint8_t kind;
+    const uint8_t *p;
+    size_t n;
+    uint64_t pack, frame, raw;
+    TRY(reader_u8(r, &kind));
+    if (kind > RECIPE_INDEX)
+        FAIL(ERR_DAMAGED, "%s has a recipe of kind %u", r->what, kind);
+    out->kind = kind;
+    if (kind == RECIPE_INLINE) {
+        TRY(reader_block(r, &p, &n));
+        out->raw = (uint32_t)n;
+        buf_add(&out->bytes, p, n);
+        return NULL;
+    }
+    TRY(reader_varint(r, &pack));
+    TRY(reader_varint_max(r, UINT32_MAX - 1, &frame));
+    TRY(reader_varint_max(r, FRAME_LIMIT, &raw));
+    TRY(reader_bytes(r, CHUNK_ID_BYTES, &p));
+    if (pack >= m->pack_count)
+        FAIL(ERR_DAMAGED, "%s names pack %llu of %zu", r->what, (unsigned long long)pack,
+             m->pack_count);
+    out->pack = m->packs[pack].id;
+    out->frame = (uint32_t)frame;
+    out->raw = (uint32_t)raw;
+    memcpy(out->hash.b, p, CHUNK_ID_BYTES);
+    return NULL;
+}
+
+static Error *decode_piece(Reader *r, const Manifest *m, Piece *out)
+{
+    uint64_t chunks;
+    const uint8_t *digest;
+    TRY(reader_varint(r, &out->rows));
+    TRY(reader_varint(r, &out->bytes));
+    TRY(reader_varint_max(r, UINT32_MAX, &chunks));
+    TRY(reader_bytes(r, HASH_BYTES, &digest));
+    out->chunks = (uint32_t)chunks;
+    memcpy(out->digest, digest, HASH_BYTES);
+    return decode_recipe_ref(r, m, &out->recipe);
+}
+
+/* Sums and digest of the pieces must be what the stream says. */
+static Error *decode_pieces(Reader *r, const Manifest *m, Stream *s)
+{
+    uint64_t count, rows = 0, bytes = 0;
+    uint8_t digest[HASH_BYTES];
+    TRY(reader_varint(r, &count));
+    for (uint64_t i = 0; i < count; i++) {
+        mem_grow(s->pieces, s->piece_count, s->piece_cap);
+        Piece *p = &s->pieces[s->piece_count++];
+        *p = (Piece){0};
+        TRY(decode_piece(r, m, p));
+        rows += p->rows;
+        bytes += p->bytes;
+    }
+    piece_digest_all(s->pieces, s->piece_count, digest);
+    if (rows != s->rows || bytes != s->bytes || memcmp(digest, s->digest, HASH_BYTES) != 0)
+        FAIL(ERR_DAMAGED, "%s: the pieces of %s.%s do not make the stream", r->what, s->schema,
+             s->name);
+    return NULL;
+}
+
+static Error *decode_stream(Reader *r, const Manifest *m, Stream *s)
+{
+    uint8_t kind, framed;
+    uint64_t dump_id, oid, pages;
+    const uint8_t *digest;
+    TRY(reader_u8(r, &kind));
+    TRY(reader_varint_max(r, UINT32_MAX, &dump_id));
+    TRY(reader_varint_max(r, UINT32_MAX, &oid));
+    TRY(reader_block_str(r, &s->schema));
+    TRY(reader_block_str(r, &s->name));
+    TRY(reader_varint_max(r, UINT32_MAX, &pages));
+    TRY(reader_u8(r, &s->mean_bits));
+    TRY(reader_u8(r, &framed));
+    TRY(reader_varint(r, &s->rows));
+    TRY(reader_varint(r, &s->bytes));
+    TRY(reader_bytes(r, HASH_BYTES, &digest));
+    if (kind < STREAM_TOC || kind > STREAM_LARGE_OBJECTS || framed > 1)
+        FAIL(ERR_DAMAGED, "%s has a stream of kind %u, framing %u", r->what, kind, framed);
+    s->kind = kind;
+    s->dump_id = (uint32_t)dump_id;
+    s->oid = (uint32_t)oid;
+    s->piece_pages = (uint32_t)pages;
+    s->rows_framed = framed;
+    memcpy(s->digest, digest, HASH_BYTES);
+    return decode_pieces(r, m, s);
+}
+
+static Error *decode_streams(Reader *r, Manifest *m)
+{
+    uint64_t count;
+    TRY(reader_varint(r, &count));
+    for (uint64_t i = 0; i < count; i++)
+        TRY(decode_stream(r, m, manifest_add_stream(m)));
+    return reader_end(r);
+}
+
+/* -- the object ------------------------------------------------------------------------------ */
+
+/* section -1: the header. */
+static void section_check(Hash *h, const char *id, int section, const void *p, size_t n,
+                          uint8_t out[CHECK_BYTES])
+{
+    AUTO_VALUE(Buf) aad = {0};
+    aad_begin(&aad, OBJECT_MANIFEST);
+    buf_u8(&aad, (uint8_t)(section + 1));
+    buf_block_str(&aad, id);
+    aad_check(h, &aad, p, n, out);
+}
+
+static Error *encode_section(Codec *codec, Hash *hash, const char *id, int section, const Buf *raw,
+                             Buf *header, Buf *body)
+{
+    AUTO_VALUE(Buf) stored = {0};
+    uint8_t check[CHECK_BYTES];
+    CodecId used;
+    if (raw->len > section_max[section])
+        FAIL(ERR_LIMIT, "the manifest's section of %s would have %zu bytes, %u are allowed",
+             section_names[section], raw->len, section_max[section]);
+    TRY(codec_encode(codec, SECTION_LEVEL, raw->data, raw->len, &stored, &used));
+    section_check(hash, id, section, stored.data, stored.len, check);
+    buf_u8(header, (uint8_t)used);
+    buf_u32(header, (uint32_t)raw->len);
+    buf_u32(header, (uint32_t)stored.len);
+    buf_add(header, check, CHECK_BYTES);
+    buf_add(body, stored.data, stored.len);
+    return NULL;
+}
+
+Error *manifest_encode(const Manifest *m, const char *repository_id, Buf *out)
+{
+    AUTO(Codec) codec = codec_new();
+    AUTO(Hash) hash = hash_new();
+    AUTO(Doc) facts = backup_info_facts(&m->info);
+    AUTO(char) text = doc_print(facts, false);
+    AUTO_VALUE(Buf) facts_raw = {0};
+    AUTO_VALUE(Buf) packs = {0};
+    AUTO_VALUE(Buf) streams = {0};
+    AUTO_VALUE(Buf) body = {0};
+    uint8_t repository[REPOSITORY_ID_BYTES], check[CHECK_BYTES];
+    const char *id = m->info.id;
+    size_t start = out->len;
+    if (!text_unhex(repository_id, repository, sizeof repository))
+        FAIL(ERR_INTERNAL, "\"%s\" is no repository id", repository_id);
+    buf_add_str(&facts_raw, text);
+    TRY(encode_packs(m, &packs));
+    TRY(encode_streams(m, &streams));
+    buf_add(out, magic_manifest, sizeof magic_manifest);
+    buf_u16(out, FORMAT_VERSION);
+    buf_u16(out, 0); /* flags */
+    buf_u64(out, 0); /* key-set */
+    buf_u16(out, 0); /* sealed key */
+    buf_add(out, repository, sizeof repository);
+    TRY(encode_section(codec, hash, id, FACTS, &facts_raw, out, &body));
+    TRY(encode_section(codec, hash, id, PACKS, &packs, out, &body));
+    TRY(encode_section(codec, hash, id, STREAMS, &streams, out, &body));
+    section_check(hash, id, -1, out->data + start, out->len - start, check);
+    buf_add(out, check, CHECK_BYTES);
+    buf_add(out, body.data, body.len);
+    return NULL;
+}
+
+void manifest_tombstone(const char *id, SessionId by, Buf *out)
+{
+    AUTO(Hash) hash = hash_new();
+    AUTO_VALUE(Buf) aad = {0};
+    uint8_t check[CHECK_BYTES];
+    size_t start = out->len;
+    buf_add(out, magic_tombstone, sizeof magic_tombstone);
+    buf_u16(out, FORMAT_VERSION);
+    buf_block_str(out, id);
+    buf_add(out, by.b, SESSION_BYTES);
+    aad_begin(&aad, OBJECT_TOMBSTONE);
+    aad_check(hash, &aad, out->data + start, out->len - start, check);
+    buf_add(out, check, CHECK_BYTES);
+}
+
+/* A sound tombstone is ERR_FENCED, a broken one ERR_DAMAGED. */
+static Error *decode_tombstone(const void *p, size_t n, const char *id)
+{
+    AUTO(Hash) hash = hash_new();
+    AUTO_VALUE(Buf) aad = {0};
+    AUTO(char) found = NULL;
+    uint8_t check[CHECK_BYTES];
+    const uint8_t *at;
+    uint16_t version;
+    Reader r = reader_over(p, n, "the tombstone");
+    TRY(reader_bytes(&r, sizeof magic_tombstone, &at));
+    TRY(reader_u16(&r, &version));
+    TRY(reader_block_str(&r, &found));
+    TRY(reader_bytes(&r, SESSION_BYTES, &at));
+    aad_begin(&aad, OBJECT_TOMBSTONE);
+    aad_check(hash, &aad, p, (size_t)(r.at - (const uint8_t *)p), check);
+    TRY(reader_bytes(&r, CHECK_BYTES, &at));
+    TRY(reader_end(&r));
+    if (version != FORMAT_VERSION || memcmp(at, check, CHECK_BYTES) != 0 || strcmp(found, id) != 0)
+        FAIL(ERR_DAMAGED, "the tombstone's check does not match");
+    FAIL(ERR_FENCED, "the backup %s was never completed: its run ended early, or was declared dead",
+         id);
+}
+
+/* What a manifest's first bytes must be. config says which features there are, so anything unknown
+ * here is damage and not a newer version. */
+static Error *decode_header(const void *p, size_t n, const char *id, Header *out, size_t *need_more)
+{
+    AUTO(Hash) hash = hash_new();
+    Reader r = reader_over(p, n, "the header");
+    uint16_t version, flags, key_length;
+    uint64_t key_set;
+    const uint8_t *at;
+    uint8_t check[CHECK_BYTES];
+    *need_more = HEADER_START + HEADER_REST;
+    if (n >= sizeof magic_tombstone && !memcmp(p, magic_tombstone, sizeof magic_tombstone)) {
+        *need_more = 0;
+        return decode_tombstone(p, n, id);
+    }
+    if (n < *need_more)
+        return NULL;
+    TRY(reader_bytes(&r, sizeof magic_manifest, &at));
+    if (memcmp(at, magic_manifest, sizeof magic_manifest) != 0)
+        FAIL(ERR_DAMAGED, "it does not begin as a manifest does");
+    TRY(reader_u16(&r, &version));
+    TRY(reader_u16(&r, &flags));
+    TRY(reader_u64(&r, &key_set));
+    TRY(reader_u16(&r, &key_length));
+    if (version != FORMAT_VERSION || flags || key_set || key_length)
+        FAIL(ERR_DAMAGED, "its header has version %u, flags %u and key-set %llu", version, flags,
+             (unsigned long long)key_set);
+    *need_more = 0;
+    TRY(reader_bytes(&r, REPOSITORY_ID_BYTES, &at));
+    memcpy(out->repository, at, REPOSITORY_ID_BYTES);
+    for (int i = 0; i < SECTIONS; i++) {
+        Section *s = &out->sections[i];
+        TRY(reader_u8(&r, &s->codec));
+        TRY(reader_u32(&r, &s->raw));
+        TRY(reader_u32(&r, &s->stored));
+        TRY(reader_bytes(&r, CHECK_BYTES, &at));
+        memcpy(s->check, at, CHECK_BYTES);
+    }
+    out->length = HEADER_START + HEADER_REST;
+    section_check(hash, id, -1, p, out->length - CHECK_BYTES, check);
+    TRY(reader_bytes(&r, CHECK_BYTES, &at));
+    if (memcmp(at, check, CHECK_BYTES) != 0)
+        FAIL(ERR_DAMAGED, "the header's check does not match");
+    for (int i = 0; i < SECTIONS; i++)
+        if (out->sections[i].raw > section_max[i] || out->sections[i].stored > section_max[i])
+            FAIL(ERR_DAMAGED, "the section of %s has %u bytes", section_names[i],
+                 out->sections[i].raw);
+    return NULL;
+}
+
+static Error *decode_section(Codec *codec, Hash *hash, const Header *h, const char *id, int section,
+                             const uint8_t *stored, Buf *raw)
+{
+    const Section *s = &h->sections[section];
+    uint8_t check[CHECK_BYTES];
+    section_check(hash, id, section, stored, s->stored, check);
+    if (memcmp(check, s->check, CHECK_BYTES) != 0)
+        FAIL(ERR_DAMAGED, "the check of the section of %s does not match", section_names[section]);
+    Error *e = codec_decode(codec, s->codec, stored, s->stored, s->raw, raw);
+    return error_context(e, "the section of %s", section_names[section]);
+}
+
+static Error *decode_facts(Codec *codec, Hash *hash, const Header *h, const char *id,
+                           const uint8_t *stored, Doc **out)
+{
+    AUTO_VALUE(Buf) raw = {0};
+    TRY(decode_section(codec, hash, h, id, FACTS, stored, &raw));
+    TRY(doc_parse((const char *)raw.data, raw.len, "the section of facts", out));
+    if (strcmp(doc_str(*out, "id", ""), id) != 0)
+        FAIL(ERR_DAMAGED, "the facts are those of backup %s", doc_str(*out, "id", "(none)"));
+    return NULL;
+}
+
+static Error *decode_info(const uint8_t *p, size_t n, const char *id, Codec *codec, Hash *hash,
+                          BackupInfo *out, Header *h, size_t *need_more)
+{
+    AUTO(Doc) facts = NULL;
+    TRY(decode_header(p, n, id, h, need_more));
+    if (!*need_more && n < h->length + h->sections[FACTS].stored)
+        *need_more = h->length + h->sections[FACTS].stored;
+    if (*need_more)
+        return NULL;
+    TRY(decode_facts(codec, hash, h, id, p + h->length, &facts));
+    TRY(backup_info_parse(facts, out));
+    text_hex(h->repository, REPOSITORY_ID_BYTES, out->repository);
+    return NULL;
+}
+
+Error *manifest_decode_info(const void *p, size_t n, const char *id, BackupInfo *out,
+                            size_t *need_more)
+{
+    AUTO(Codec) codec = codec_new();
+    AUTO(Hash) hash = hash_new();
+    Header h;
+    return error_context(decode_info(p, n, id, codec, hash, out, &h, need_more), "manifest of %s",
+                         id);
+}
+
+static Error *decode_whole(const uint8_t *p, size_t n, const char *id, Manifest *m)
+{
+    AUTO(Codec) codec = codec_new();
+    AUTO(Hash) hash = hash_new();
+    AUTO_VALUE(Buf) raw = {0};
+    Header h;
+    size_t need_more, whole;
+    uint8_t sum[HASH_BYTES];
+    TRY(decode_info(p, n, id, codec, hash, &m->info, &h, &need_more));
+    whole = h.length;
+    for (int i = 0; !need_more && i < SECTIONS; i++)
+        whole += h.sections[i].stored;
+    if (need_more || whole != n)
+        FAIL(ERR_DAMAGED, "it has %zu bytes where it should have %zu", n,
+             need_more ? need_more : whole);
+    const uint8_t *at = p + h.length + h.sections[FACTS].stored;
+    TRY(decode_section(codec, hash, &h, id, PACKS, at, &raw));
+    Reader r = reader_over(raw.data, raw.len, "the section of packs");
+    TRY(decode_packs(&r, m));
+    TRY(decode_section(codec, hash, &h, id, STREAMS, at + h.sections[PACKS].stored, &raw));
+    r = reader_over(raw.data, raw.len, "the section of streams");
+    TRY(decode_streams(&r, m));
+    hash_once(hash, p, n, sum);
+    m->info.checksum = mem_zalloc(2 * HASH_BYTES + 1);
+    text_hex(sum, HASH_BYTES, m->info.checksum);
+    m->info.manifest_size = n;
+    return NULL;
+}
+
+Error *manifest_decode(const void *p, size_t n, const char *id, Manifest **out)
+{
+    AUTO(Manifest) m = manifest_new();
+    TRY_CTX(decode_whole(p, n, id, m), "manifest of %s", id);
+    *out = STEAL(m);
+    return NULL;
+}
+
+Error *manifest_facts(const void *p, size_t n, const char *id, Doc **out)
+{
+    AUTO(Codec) codec = codec_new();
+    AUTO(Hash) hash = hash_new();
+    Header h;
+    size_t need_more;
+    TRY(decode_header(p, n, id, &h, &need_more));
+    if (need_more || n < h.length + h.sections[FACTS].stored)
+        FAIL(ERR_DAMAGED, "manifest of %s ends too early", id);
+    return decode_facts(codec, hash, &h, id, (const uint8_t *)p + h.length, out);
+}
