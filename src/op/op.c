@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pg/target.h"
 #include "store/store.h"
 
 unsigned op_jobs(const OpContext *c)
@@ -24,4 +25,9 @@ Error *op_connect(const OpContext *c, const char *dbname, Conn **out)
 {
     return conn_open(
         &(ConnOptions){.url = c->db_url, .dbname = dbname, .cancel = job_cancel(c->job)}, out);
+}
+
+char *op_database_name(const OpContext *c)
+{
+    return target_database(c->db_url);
 }
