@@ -8,6 +8,7 @@ also after Ctrl-C. Exit status 0 means that every step worked and the restored c
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -91,7 +92,7 @@ class Demo:
 
     def run(self, *words, name=None, may_fail=False, show=True):
         """One pgstow command, shown as a person would type it; returns the lines it printed."""
-        print(f"\n{BOLD}$ pgstow {' '.join(words)}{END}", flush=True)
+        print(f"\n{BOLD}$ pgstow {shlex.join(words)}{END}", flush=True)
         started = time.monotonic()
         child = subprocess.Popen(
             [self.pgstow, *words], cwd=self.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
@@ -202,7 +203,7 @@ def tell_story(demo):
     demo.run("verify", second, "--level", "rebuild", name="verify")
 
     if demo.may_create():
-        copy = demo.database[:40] + f"_copy_{os.getpid()}"
+        copy = re.sub(r"[^A-Za-z0-9_]", "_", demo.database)[:40] + f"_copy_{os.getpid()}"
         if demo.psql(f"SELECT 1 FROM pg_database WHERE datname = '{copy}'"):
             raise DemoFailed(f"there is a database {copy} already")
         say("Then back: restored beside the original, under another name.")
@@ -288,7 +289,7 @@ def main():
         signal.signal(sig, stop)
     for key in [k for k in os.environ if k.startswith(("BACKUP_", "PGSTOW_"))]:
         del os.environ[key]
-    work = Path(tempfile.mkdtemp(prefix="pgstow-demo-", dir="/tmp"))
+    work = Path(tempfile.mkdtemp(prefix="pgstow-demo-"))
     work.chmod(0o711)  # the server's user must pass
     try:
         if os.environ.get("DATABASE_URL"):
