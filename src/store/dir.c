@@ -1,0 +1,584 @@
+/* A store in a directory.
+ *
+ * Written is what lies in <root>/tmp under a random name; there the file is synced, then linked to
+ * its own name, which fails where that exists: put-if-absent without locks, on NFS as well. Below
+ * the root no symbolic link is ever followed, so nothing outside can be reached through a name.
+ */
+#include "store/store_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "crypto/hash.h"
+
+typedef struct Dir {
+    Store base;
+    Fd root;
+    pthread_mutex_t lock;    /* over the lists */
+    pthread_mutex_t barrier; /* held for the whole of a barrier, so that none ends before another
+                                one that took its folders has synced them */
+    StrList folders;         /* known to be there, their own names durable */
+    StrList unsynced;        /* with names that came or went since the last barrier */
+    bool sync_failed;        /* for good: after a failed fsync the next one proves nothing */
+} Dir;
+
+typedef struct DirPut {
+    StorePut base;
+    Fd tmp, file;
+    char temp[33]; /* its name in tmp; empty once it is gone */
+} DirPut;
+
+/* What to do about an error that the system gave for something at `path`. */
+static Error *with_hint(const Dir *d, Error *e)
+{
+    if (error_kind(e) == ERR_REPO_FULL)
+        return error_hint(e, "make room on the disk (or raise the quota) that holds %s",
+                          d->base.where);
+    if (error_kind(e) != ERR_REPO_PERMISSION)
+        return e;
+    char room[4096];
+    struct passwd user, *found = NULL;
+    if (getpwuid_r(geteuid(), &user, room, sizeof room, &found) == 0 && found)
+        return error_hint(e, "the user %s must be able to read and write %s and all in it",
+                          found->pw_name, d->base.where);
+    return error_hint(e, "the user with number %ld must be able to read and write %s and all in it",
+                      (long)geteuid(), d->base.where);
+}
+
+/* An error from errno. */
+static Error *failed(const Dir *d, const char *verb, const char *name)
+{
+    return with_hint(d, error_errno(ERR_REPO_FULL, ERR_REPO_PERMISSION, "cannot %s %s%s%s", verb,
+                                    d->base.where, *name ? "/" : "", name));
+}
+
+static Error *is_link(const Dir *d, const char *name)
+{
+    return error_hint(ERROR_NEW(ERR_IO, "%s/%s is a symbolic link", d->base.where, name),
+                      "put the file or folder itself there: below a repository's own folder no "
+                      "links are followed");
+}
+
+#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* Opens a folder, one part at a time, so that none of them may be a link; "" is the root.
+ * ERR_NOT_FOUND where there is none. */
+static Error *open_folder(const Dir *d, const char *folder, Fd *out)
+{
+    AUTO_VALUE(Fd) at = {openat(d->root.n, ".", OPEN_FOLDER)};
+    if (at.n < 0)
+        return failed(d, "open", "");
+    AUTO(char) rest = mem_strdup(folder);
+    char *save = NULL;
+    for (char *part = strtok_r(rest, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+        AUTO_VALUE(Fd) next = {openat(at.n, part, OPEN_FOLDER)};
+        if (next.n < 0) {
+            int code = errno;
+            struct stat st;
+            if (fstatat(at.n, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+                return is_link(d, folder);
+            errno = code;
+            if (code == ENOENT || code == ENOTDIR)
+                return store_not_found(&d->base, folder);
+            return failed(d, "open folder", folder);
+        }
+        int previous = at.n;
+        at.n = next.n;
+        next.n = previous;
+    }
+    *out = at;
+    at.n = -1;
+    return NULL;
+}
+
+/* The folder that an object is in, and the last part of its name. */
+static Error *open_parent(const Dir *d, const char *name, Fd *out, const char **last)
+{
+    const char *slash = strrchr(name, '/');
+    AUTO(char) folder = mem_strndup(name, slash ? (size_t)(slash - name) : 0);
+    *last = slash ? slash + 1 : name;
+    Error *e = open_folder(d, folder, out);
+    if (e && error_kind(e) == ERR_NOT_FOUND) {
+        error_free(e);
+        return store_not_found(&d->base, name);
+    }
+    return e;
+}
+
+/* With the lock held: the folder is there, and its name durable. Whoever else made it just now may
+ * not have synced its parent yet, so this is done once for each folder in any case. */
+static Error *make_folder(Dir *d, const char *folder)
+{
+    if (!*folder || strlist_has(&d->folders, folder))
+        return NULL;
+    const char *slash = strrchr(folder, '/');
+    AUTO(char) parent = mem_strndup(folder, slash ? (size_t)(slash - folder) : 0);
+    const char *last = slash ? slash + 1 : folder;
+    TRY(make_folder(d, parent));
+    AUTO_VALUE(Fd) in = {-1};
+    TRY(open_folder(d, parent, &in));
+    if (mkdirat(in.n, last, 0700) == 0) {
+        AUTO_VALUE(Fd) made = {openat(in.n, last, OPEN_FOLDER)};
+        if (made.n < 0 || fchmod(made.n, 0700) < 0)
+            return failed(d, "set the mode of", folder);
+    } else if (errno != EEXIST) {
+        return failed(d, "create folder", folder);
+    }
+    if (fsync(in.n) < 0)
+        return failed(d, "sync folder", parent);
+    strlist_add(&d->folders, folder);
+    return NULL;
+}
+
+static Error *ensure_folder(Dir *d, const char *folder)
+{
+    pthread_mutex_lock(&d->lock);
+    Error *e = make_folder(d, folder);
+    pthread_mutex_unlock(&d->lock);
+    return e;
+}
+
+static char *folder_of(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return mem_strndup(name, slash ? (size_t)(slash - name) : 0);
+}
+
+/* To be synced by the next barrier. */
+static void note_changed(Dir *d, const char *name)
+{
+    AUTO(char) folder = folder_of(name);
+    pthread_mutex_lock(&d->lock);
+    if (!strlist_has(&d->unsynced, folder))
+        strlist_own(&d->unsynced, STEAL(folder));
+    pthread_mutex_unlock(&d->lock);
+}
+
+static void dir_free(Store *s)
+{
+    Dir *d = (Dir *)s;
+    fd_close(&d->root);
+    strlist_free(&d->folders);
+    strlist_free(&d->unsynced);
+    pthread_mutex_destroy(&d->lock);
+    pthread_mutex_destroy(&d->barrier);
+    free(d);
+}
+
+static void dir_put_free(StorePut *put)
+{
+    DirPut *p = (DirPut *)put;
+    if (*p->temp)
+        unlinkat(p->tmp.n, p->temp, 0);
+    fd_close(&p->tmp);
+    fd_close(&p->file);
+    free(p);
+}
+
+static Error *dir_begin(Store *s, const char *name, StorePut **out)
+{
+    Dir *d = (Dir *)s;
+    AUTO(char) folder = folder_of(name);
+    TRY(ensure_folder(d, folder));
+    TRY(ensure_folder(d, "tmp"));
+    AUTO_VALUE(Fd) tmp = {-1};
+    TRY(open_folder(d, "tmp", &tmp));
+    uint8_t id[16];
+    char temp[33];
+    random_bytes(id, sizeof id);
+    text_hex(id, sizeof id, temp);
+    AUTO_VALUE(Fd)
+    file = {openat(tmp.n, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    if (file.n < 0)
+        return failed(d, "create a file in", "tmp");
+    DirPut *p = mem_new(DirPut);
+    p->tmp = tmp;
+    p->file = file;
+    tmp.n = file.n = -1;
+    memcpy(p->temp, temp, sizeof temp);
+    /* Whatever the umask says. */
+    if (fchmod(p->file.n, 0600) < 0) {
+        Error *e = failed(d, "set the mode of a file in", "tmp");
+        dir_put_free(&p->base);
+        return e;
+    }
+    *out = &p->base;
+    return NULL;
+}
+
+static Error *dir_write(StorePut *put, const void *data, size_t n)
+{
+    Error *e = file_write_all(((DirPut *)put)->file.n, data, n, put->name);
+    return e ? with_hint((Dir *)put->store, e) : NULL;
+}
+
+/* A link that NFS made though its answer got lost and the repeated call found the name there. */
+static bool is_same_file(int fd, int folder, const char *name)
+{
+    struct stat ours, there;
+    if (fstat(fd, &ours) < 0)
+        return false;
+    if (ours.st_nlink == 2)
+        return true;
+    return fstatat(folder, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
+}
+
+/* For file systems without hard links (exFAT, some FUSE). */
+static Error *name_by_rename(DirPut *p, int folder, const char *last)
+{
+    const Dir *d = (Dir *)p->base.store;
+#if defined(__linux__) && defined(RENAME_NOREPLACE)
+    if (renameat2(p->tmp.n, p->temp, folder, last, RENAME_NOREPLACE) == 0) {
+        *p->temp = 0;
+        return NULL;
+    }
+    if (errno == EEXIST)
+        return store_name_taken(&d->base, p->base.name);
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
+        return failed(d, "create", p->base.name);
+#else
+    (void)folder;
+    (void)last;
+#endif
+    return error_hint(ERROR_NEW(ERR_IO,
+                                "cannot create %s/%s: its file system has neither hard "
+                                "links nor renaming that never replaces",
+                                d->base.where, p->base.name),
+                      "move the repository to another file system");
+}
+
+static Error *give_name(DirPut *p, int folder, const char *last)
+{
+    const Dir *d = (Dir *)p->base.store;
+    if (linkat(p->tmp.n, p->temp, folder, last, 0) < 0) {
+        if (errno == EPERM || errno == ENOTSUP || errno == EOPNOTSUPP || errno == ENOSYS ||
+            errno == EMLINK)
+            return name_by_rename(p, folder, last);
+        if (errno != EEXIST)
+            return failed(d, "create", p->base.name);
+        if (!is_same_file(p->file.n, folder, last))
+            return store_name_taken(&d->base, p->base.name);
+    }
+    /* A second name that stays behind in tmp is rubbish at worst. */
+    if (unlinkat(p->tmp.n, p->temp, 0) == 0)
+        *p->temp = 0;
+    return NULL;
+}
+
+static Error *dir_finish(StorePut *put, bool whole)
+{
+    DirPut *p = (DirPut *)put;
+    Dir *d = (Dir *)put->store;
+    if (fsync(p->file.n) < 0)
+        return failed(d, "sync", put->name);
+    FAULT_POINT(whole ? "store.put.written" : "store.finish.synced");
+    AUTO_VALUE(Fd) folder = {-1};
+    const char *last;
+    TRY(open_parent(d, put->name, &folder, &last));
+    TRY(give_name(p, folder.n, last));
+    note_changed(d, put->name);
+    FAULT_POINT(whole ? "store.put.linked" : "store.finish.linked");
+    if (whole && fsync(folder.n) < 0)
+        return failed(d, "sync the folder of", put->name);
+    return NULL;
+}
+
+static Error *sync_folder(const Dir *d, const char *folder)
+{
+    AUTO_VALUE(Fd) fd = {-1};
+    TRY(open_folder(d, folder, &fd));
+    return fsync(fd.n) < 0 ? failed(d, "sync folder", folder) : NULL;
+}
+
+/* With the barrier held. */
+static Error *sync_changed(Dir *d)
+{
+    FAULT_POINT("store.barrier");
+    pthread_mutex_lock(&d->lock);
+    AUTO_VALUE(StrList) folders = d->unsynced;
+    d->unsynced = (StrList){0};
+    pthread_mutex_unlock(&d->lock);
+    if (d->sync_failed)
+        FAIL(ERR_IO, "an earlier sync of a folder of %s failed", d->base.where);
+    for (size_t i = 0; i < folders.count; i++) {
+        Error *e = sync_folder(d, folders.items[i]);
+        d->sync_failed = e;
+        TRY(e);
+    }
+    return NULL;
+}
+
+static Error *dir_barrier(Store *s)
+{
+    Dir *d = (Dir *)s;
+    pthread_mutex_lock(&d->barrier);
+    Error *e = sync_changed(d);
+    pthread_mutex_unlock(&d->barrier);
+    return e;
+}
+
+static Error *open_object(const Dir *d, const char *name, Fd *out, uint64_t *size)
+{
+    AUTO_VALUE(Fd) folder = {-1};
+    const char *last;
+    TRY(open_parent(d, name, &folder, &last));
+    /* O_NONBLOCK: a FIFO that somebody put there must not hold us. */
+    AUTO_VALUE(Fd) fd = {openat(folder.n, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+    if (fd.n < 0 && errno == ENOENT)
+        return store_not_found(&d->base, name);
+    if (fd.n < 0 && errno == ELOOP)
+        return is_link(d, name);
+    struct stat st;
+    if (fd.n < 0 || fstat(fd.n, &st) < 0)
+        return failed(d, "open", name);
+    if (S_ISDIR(st.st_mode))
+        return store_not_found(&d->base, name);
+    if (!S_ISREG(st.st_mode))
+        FAIL(ERR_IO, "%s/%s is not a file", d->base.where, name);
+    *size = (uint64_t)st.st_size;
+    *out = fd;
+    fd.n = -1;
+    return NULL;
+}
+
+static Error *read_at(const Dir *d, int fd, const char *name, uint64_t offset, void *p, size_t n)
+{
+    size_t got = 0;
+    while (got < n) {
+        ssize_t r = pread(fd, (char *)p + got, n - got, (off_t)(offset + got));
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return failed(d, "read", name);
+        if (r == 0)
+            return store_too_short(&d->base, name, offset + got, offset, n);
+        got += (size_t)r;
+    }
+    return NULL;
+}
+
+static Error *dir_get(Store *s, const char *name, uint64_t offset, void *p, size_t n)
+{
+    const Dir *d = (Dir *)s;
+    AUTO_VALUE(Fd) fd = {-1};
+    uint64_t size;
+    TRY(open_object(d, name, &fd, &size));
+    if (offset > size || n > size - offset)
+        return store_too_short(s, name, size, offset, n);
+    return read_at(d, fd.n, name, offset, p, n);
+}
+
+static Error *dir_get_all(Store *s, const char *name, size_t max, Buf *out)
+{
+    const Dir *d = (Dir *)s;
+    AUTO_VALUE(Fd) fd = {-1};
+    uint64_t size;
+    TRY(open_object(d, name, &fd, &size));
+    if (size > max)
+        return store_too_large(s, name, max);
+    TRY_CTX(buf_reserve(out, (size_t)size, SIZE_MAX / 4), "%s", name);
+    TRY(read_at(d, fd.n, name, 0, out->data + out->len, (size_t)size));
+    out->len += (size_t)size;
+    return NULL;
+}
+
+static Error *dir_size(Store *s, const char *name, uint64_t *size)
+{
+    AUTO_VALUE(Fd) fd = {-1};
+    return open_object((Dir *)s, name, &fd, size);
+}
+
+static Error *dir_remove(Store *s, const char *name)
+{
+    Dir *d = (Dir *)s;
+    AUTO_VALUE(Fd) folder = {-1};
+    const char *last;
+    TRY(open_parent(d, name, &folder, &last));
+    FAULT_POINT("store.delete");
+    if (unlinkat(folder.n, last, 0) < 0) {
+        if (errno == ENOENT || errno == EISDIR)
+            return store_not_found(s, name);
+        return failed(d, "delete", name);
+    }
+    note_changed(d, name);
+    return NULL;
+}
+
+/* One name in a folder. Folders end with '/', as they do in the names of what is in them: sorted
+ * so, walking them in order gives the objects in order. */
+typedef struct Entry {
+    char *name;
+    uint64_t size;
+} Entry;
+
+typedef struct Entries {
+    Entry *items;
+    size_t count, cap;
+} Entries;
+
+static void entries_free(Entries *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        free(l->items[i].name);
+    free(l->items);
+}
+DEFINE_AUTO_VALUE(Entries, entries_free)
+
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const Entry *)a)->name, ((const Entry *)b)->name);
+}
+
+static void close_dir(DIR *dir)
+{
+    closedir(dir);
+}
+DEFINE_AUTO(DIR, close_dir)
+
+/* prefix: the folder's name with '/' at its end, or "". */
+static Error *add_entry(const Dir *d, int folder, const char *prefix, const char *last, Entries *l)
+{
+    AUTO(char) name = mem_printf("%s%s", prefix, last);
+    struct stat st;
+    /* Not ours, or our own tmp: no object can have such a name. */
+    if (!store_name_valid(name))
+        return NULL;
+    if (fstatat(folder, last, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? NULL : failed(d, "look at", name);
+    /* Passing over it would hide whatever somebody moved away and linked to. */
+    if (S_ISLNK(st.st_mode))
+        return is_link(d, name);
+    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return NULL;
+    mem_grow(l->items, l->count, l->cap);
+    l->items[l->count++] =
+        (Entry){S_ISDIR(st.st_mode) ? mem_printf("%s/", name) : STEAL(name), (uint64_t)st.st_size};
+    return NULL;
+}
+
+/* ERR_NOT_FOUND where there is no such folder. */
+static Error *read_entries(const Dir *d, const char *prefix, Entries *l)
+{
+    AUTO_VALUE(Fd) fd = {-1};
+    TRY(open_folder(d, prefix, &fd));
+    AUTO(DIR) dir = fdopendir(fd.n);
+    if (!dir)
+        return failed(d, "read folder", prefix);
+    int folder = fd.n;
+    fd.n = -1;
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (!entry && errno)
+            return failed(d, "read folder", prefix);
+        if (!entry)
+            break;
+        TRY(add_entry(d, folder, prefix, entry->d_name, l));
+    }
+    if (l->count)
+        qsort(l->items, l->count, sizeof *l->items, compare_entries);
+    return NULL;
+}
+
+/* As deep as a name has parts, which is limited. */
+static Error *walk(const Dir *d, const char *prefix, StoreEach each, void *ctx)
+{
+    AUTO_VALUE(Entries) entries = {0};
+    Error *e = read_entries(d, prefix, &entries);
+    if (e && error_kind(e) == ERR_NOT_FOUND) {
+        error_free(e);
+        return NULL;
+    }
+    TRY(e);
+    for (size_t i = 0; i < entries.count; i++) {
+        const Entry *entry = &entries.items[i];
+        TRY(text_ends(entry->name, "/") ? walk(d, entry->name, each, ctx)
+                                        : each(ctx, entry->name, entry->size));
+    }
+    return NULL;
+}
+
+static Error *dir_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+{
+    return walk((Dir *)s, prefix, each, ctx);
+}
+
+static Error *dir_free_space(Store *s, uint64_t *bytes)
+{
+    Error *e = file_free_space(s->where, bytes);
+    return e ? with_hint((Dir *)s, e) : NULL;
+}
+
+static const StoreKind dir_kind = {
+    .free = dir_free,
+    .begin = dir_begin,
+    .write = dir_write,
+    .finish = dir_finish,
+    .put_free = dir_put_free,
+    .barrier = dir_barrier,
+    .get = dir_get,
+    .get_all = dir_get_all,
+    .size = dir_size,
+    .remove = dir_remove,
+    .list = dir_list,
+    .free_space = dir_free_space,
+};
+
+/* Makes the root's own name durable, and those of its parents, which may be as new. One above them
+ * that may not be read was there before. */
+static Error *sync_parents(const Dir *d)
+{
+    AUTO_VALUE(Fd) at = {openat(d->root.n, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    for (struct stat st, above = {0}; at.n >= 0; above = st) {
+        if (fstat(at.n, &st) < 0 || fsync(at.n) < 0)
+            return failed(d, "sync the folder above", "");
+        if (st.st_ino == above.st_ino && st.st_dev == above.st_dev)
+            break;
+        int up = openat(at.n, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fd_close(&at);
+        at.n = up;
+    }
+    return NULL;
+}
+
+Error *store_open_dir(const char *path, bool create, Store **out)
+{
+    AUTO(Store) s = NULL;
+    Dir *d = mem_new(Dir);
+    d->base.kind = &dir_kind;
+    d->base.where = mem_strdup(path);
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->barrier, NULL);
+    s = &d->base;
+    d->root.n = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->root.n < 0 && errno == ENOENT && create) {
+        Error *e = file_make_dir(path, 0700);
+        if (e)
+            return with_hint(d, e);
+        d->root.n = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (d->root.n >= 0 && fchmod(d->root.n, 0700) < 0)
+            return failed(d, "set the mode of", "");
+        if (d->root.n >= 0)
+            TRY(sync_parents(d));
+    }
+    if (d->root.n < 0 && errno == ENOENT)
+        FAIL(ERR_REPO_NOT_FOUND, "there is no folder %s", path);
+    if (d->root.n < 0 && errno == ENOTDIR)
+        FAIL(ERR_REPO_NOT_FOUND, "%s is not a folder", path);
+    if (d->root.n < 0)
+        return failed(d, "open", "");
+    *out = STEAL(s);
+    return NULL;
+}

@@ -1,0 +1,191 @@
+#include "store/store_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '%' || c == '-';
+}
+
+bool store_name_valid(const char *name)
+{
+    size_t part = 0, parts = 1, n = 0;
+    for (; name[n]; n++) {
+        if (n == STORE_NAME_MAX)
+            return false;
+        if (name[n] == '/') {
+            if (part == 0 || ++parts > STORE_PARTS_MAX)
+                return false;
+            part = 0;
+        } else if (!is_name_char(name[n]) || (part == 0 && name[n] == '.')) {
+            return false;
+        } else {
+            part++;
+        }
+    }
+    return part > 0 && strcmp(name, "tmp") != 0 && !text_starts(name, "tmp/");
+}
+
+Error *store_not_found(const Store *s, const char *name)
+{
+    return ERROR_NEW(ERR_NOT_FOUND, "there is no %s in %s", name, s->where);
+}
+
+Error *store_name_taken(const Store *s, const char *name)
+{
+    return ERROR_NEW(ERR_EXISTS, "there is a %s in %s already", name, s->where);
+}
+
+Error *store_too_short(const Store *s, const char *name, uint64_t size, uint64_t offset, size_t n)
+{
+    return ERROR_NEW(ERR_DAMAGED,
+                     "%s in %s is too short: %" PRIu64 " bytes, and %zu are wanted from %" PRIu64,
+                     name, s->where, size, n, offset);
+}
+
+Error *store_too_large(const Store *s, const char *name, size_t max)
+{
+    return ERROR_NEW(ERR_LIMIT, "%s in %s is larger than %zu bytes", name, s->where, max);
+}
+
+/* A name that no object can have is simply not there. */
+static Error *check_present(const Store *s, const char *name)
+{
+    if (store_name_valid(name))
+        return NULL;
+    AUTO(char) shown = text_printable(name);
+    return store_not_found(s, shown);
+}
+
+void store_free(Store *s)
+{
+    if (!s)
+        return;
+    AUTO(char) where = s->where;
+    s->kind->free(s);
+}
+
+const char *store_where(const Store *s)
+{
+    return s->where;
+}
+
+Error *store_put_begin(Store *s, const char *name, StorePut **out)
+{
+    if (!store_name_valid(name)) {
+        AUTO(char) shown = text_printable(name);
+        FAIL(ERR_INTERNAL, "\"%s\" cannot be the name of an object in %s", shown, s->where);
+    }
+    StorePut *p = NULL;
+    TRY(s->kind->begin(s, name, &p));
+    p->store = s;
+    p->name = mem_strdup(name);
+    *out = p;
+    return NULL;
+}
+
+Error *store_put_write(StorePut *p, const void *data, size_t n)
+{
+    if (p->state != PUT_OPEN)
+        FAIL(ERR_INTERNAL, "%s is written to after its end", p->name);
+    if (n == 0)
+        return NULL;
+    Error *e = p->store->kind->write(p, data, n);
+    if (e)
+        p->state = PUT_BROKEN;
+    return e;
+}
+
+static Error *finish(StorePut *p, bool whole)
+{
+    if (p->state != PUT_OPEN)
+        FAIL(ERR_INTERNAL, "%s is finished after its end", p->name);
+    /* Whatever comes of it, there is no second try with the same put. */
+    p->state = PUT_BROKEN;
+    TRY(p->store->kind->finish(p, whole));
+    p->state = PUT_FINISHED;
+    return NULL;
+}
+
+Error *store_put_finish(StorePut *p)
+{
+    return finish(p, false);
+}
+
+void store_put_free(StorePut *p)
+{
+    if (!p)
+        return;
+    AUTO(char) name = p->name;
+    p->store->kind->put_free(p);
+}
+
+Error *store_put(Store *s, const char *name, const void *p, size_t n)
+{
+    AUTO(StorePut) put = NULL;
+    TRY(store_put_begin(s, name, &put));
+    TRY(store_put_write(put, p, n));
+    return finish(put, true);
+}
+
+Error *store_barrier(Store *s)
+{
+    return s->kind->barrier(s);
+}
+
+Error *store_get(Store *s, const char *name, uint64_t offset, void *p, size_t n)
+{
+    TRY(check_present(s, name));
+    return s->kind->get(s, name, offset, p, n);
+}
+
+Error *store_get_all(Store *s, const char *name, size_t max, Buf *out)
+{
+    TRY(check_present(s, name));
+    return s->kind->get_all(s, name, max, out);
+}
+
+Error *store_size(Store *s, const char *name, uint64_t *size)
+{
+    TRY(check_present(s, name));
+    return s->kind->size(s, name, size);
+}
+
+Error *store_exists(Store *s, const char *name, bool *exists)
+{
+    uint64_t size;
+    *exists = false;
+    Error *e = store_size(s, name, &size);
+    if (e && error_kind(e) == ERR_NOT_FOUND) {
+        error_free(e);
+        return NULL;
+    }
+    *exists = !e;
+    return e;
+}
+
+Error *store_delete(Store *s, const char *name)
+{
+    TRY(check_present(s, name));
+    return s->kind->remove(s, name);
+}
+
+Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+{
+    size_t n = strlen(prefix);
+    AUTO(char) folder = mem_strndup(prefix, n ? n - 1 : 0);
+    if (n && (prefix[n - 1] != '/' || !store_name_valid(folder))) {
+        AUTO(char) shown = text_printable(prefix);
+        FAIL(ERR_INTERNAL, "\"%s\" cannot be a folder in %s", shown, s->where);
+    }
+    return s->kind->list(s, prefix, each, ctx);
+}
+
+Error *store_free_space(Store *s, uint64_t *bytes)
+{
+    return s->kind->free_space(s, bytes);
+}

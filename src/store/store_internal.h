@@ -1,0 +1,47 @@
+/* What a kind of store implements. store.c checks names, states and sizes before it calls these;
+ * see store.h for what each must do. A kind embeds Store and StorePut as its first members. */
+#ifndef PGSTOW_STORE_STORE_INTERNAL_H
+#define PGSTOW_STORE_STORE_INTERNAL_H
+
+#include "store/store.h"
+
+#define STORE_NAME_MAX 512
+#define STORE_PARTS_MAX 16
+
+typedef struct StoreKind {
+    void (*free)(Store *s);
+    Error *(*begin)(Store *s, const char *name, StorePut **out);
+    Error *(*write)(StorePut *p, const void *data, size_t n);
+    /* `whole` for store_put: the name is durable as well. */
+    Error *(*finish)(StorePut *p, bool whole);
+    void (*put_free)(StorePut *p); /* also drops what was not finished */
+    Error *(*barrier)(Store *s);
+    Error *(*get)(Store *s, const char *name, uint64_t offset, void *p, size_t n);
+    Error *(*get_all)(Store *s, const char *name, size_t max, Buf *out);
+    Error *(*size)(Store *s, const char *name, uint64_t *size);
+    Error *(*remove)(Store *s, const char *name);
+    Error *(*list)(Store *s, const char *prefix, StoreEach each, void *ctx);
+    Error *(*free_space)(Store *s, uint64_t *bytes);
+} StoreKind;
+
+struct Store {
+    const StoreKind *kind;
+    char *where;
+};
+
+struct StorePut {
+    Store *store;
+    char *name;
+    enum { PUT_OPEN, PUT_BROKEN, PUT_FINISHED } state;
+};
+
+/* Whether an object could have this name. */
+bool store_name_valid(const char *name);
+/* The errors that all kinds have in common. */
+Error *store_not_found(const Store *s, const char *name) MUST_CHECK;
+Error *store_name_taken(const Store *s, const char *name) MUST_CHECK;
+Error *store_too_short(const Store *s, const char *name, uint64_t size, uint64_t offset,
+                       size_t n) MUST_CHECK;
+Error *store_too_large(const Store *s, const char *name, size_t max) MUST_CHECK;
+
+#endif
