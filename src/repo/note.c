@@ -44,6 +44,18 @@ Error *note_put(Store *s, const char *name, const Doc *d)
     return store_put(s, name, b.data, b.len);
 }
 
+static Error *add_name(void *ctx, const char *name, uint64_t size)
+{
+    (void)size;
+    strlist_add(ctx, name);
+    return NULL;
+}
+
+Error *note_names(Store *s, const char *prefix, StrList *out)
+{
+    return store_list(s, prefix, add_name, out);
+}
+
 Error *note_get(Store *s, const char *name, Doc **out)
 {
     AUTO_VALUE(Buf) b = {0};

@@ -19,5 +19,9 @@ Store *repo_store(Repo *r);
 const char *repo_id(const Repo *r); /* hex */
 const char *repo_where(const Repo *r);
 PackReader *repo_packs(Repo *r);
+/* Whoever writes backups, or deletes, asks first: ERR_REPO_UNSUPPORTED where that needs a feature
+ * that this program does not know. */
+typedef enum RepoUse { REPO_WRITE, REPO_DELETE } RepoUse;
+Error *repo_may(const Repo *r, RepoUse use) MUST_CHECK;
 
 #endif

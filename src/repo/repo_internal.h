@@ -9,7 +9,7 @@
 
 #include "base/doc.h"
 #include "crypto/hash.h"
-#include "repo/manifest.h"
+#include "repo/session.h"
 #include "store/store.h"
 
 #define FORMAT_VERSION 1
@@ -35,6 +35,23 @@ void note_encode(const Doc *d, Buf *out);
 Error *note_decode(const void *p, size_t n, const char *what, Doc **out) MUST_CHECK;
 Error *note_put(Store *s, const char *name, const Doc *d) MUST_CHECK;
 Error *note_get(Store *s, const char *name, Doc **out) MUST_CHECK;
+/* The names of all under a prefix. */
+Error *note_names(Store *s, const char *prefix, StrList *out) MUST_CHECK;
+
+/* Reads the config again: ERR_DAMAGED where it is not there, broken, or another's. */
+Error *repo_check_config(Repo *r) MUST_CHECK;
+Error *session_read(Repo *r, const char *name, SessionInfo *out) MUST_CHECK;
+/* Facts of one backup, marked or not, by reading the beginning of its manifest; `size` of the
+ * object. ERR_NOT_FOUND, ERR_FENCED, ERR_DAMAGED. */
+Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out) MUST_CHECK;
+/* The backup id of "backups/<id>.manifest" (or another ending); NULL where it is no such name.
+ * Caller frees. */
+char *catalog_id_of(const char *name, const char *ending);
+/* Takes what the name of a proof (behind "proofs/<id>/") says over into `info`: the first one
+ * looked at, and of the same second one that found damage. false: an older one, look no further. */
+bool proof_read_name(const char *name, bool first, BackupInfo *info);
+/* "schema.table", or what else a stream is, for messages. Caller frees. */
+char *stream_label(const Stream *s);
 
 /* The facts as a manifest holds them: backup_info_doc without what is known only later. */
 Doc *backup_info_facts(const BackupInfo *i);

@@ -1,0 +1,408 @@
+#include "repo/catalog.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "repo/repo_internal.h"
+
+#define HEAD (16u << 10) /* bytes of a manifest in which its facts mostly lie */
+/* What the three sections may be at most, and the header. */
+#define MANIFEST_MAX ((1ull << 30) + (66ull << 20))
+#define MANIFEST ".manifest"
+#define NEAR_NAMES 3
+
+void backup_list_clear(BackupList *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        backup_info_clear(&l->items[i]);
+    free(l->items);
+    strlist_free(&l->damaged);
+    *l = (BackupList){0};
+}
+
+char *catalog_id_of(const char *name, const char *ending)
+{
+    static const char folder[] = "backups/";
+    size_t n = strlen(name), skip = sizeof folder - 1, tail = strlen(ending);
+    if (!text_starts(name, folder) || !text_ends(name, ending) || n <= skip + tail)
+        return NULL;
+    return mem_strndup(name + skip, n - skip - tail);
+}
+
+/* -- the facts of one ------------------------------------------------------------------------ */
+
+Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out)
+{
+    AUTO_VALUE(Buf) head = {0};
+    char name[NAME_TEXT];
+    size_t wanted = size < HEAD ? (size_t)size : HEAD, more = 0;
+    name_manifest(id, name);
+    do {
+        if (more > size)
+            FAIL(ERR_DAMAGED, "%s ends too early", name);
+        if (more)
+            wanted = more;
+        head.len = 0;
+        TRY(buf_reserve(&head, wanted, MANIFEST_MAX));
+        TRY(store_get(repo_store(r), name, 0, head.data, wanted));
+        head.len = wanted;
+        TRY(manifest_decode_info(head.data, wanted, id, out, &more));
+    } while (more > wanted);
+    if (more)
+        FAIL(ERR_DAMAGED, "%s ends too early", name);
+    if (strcmp(out->repository, repo_id(r)) != 0)
+        FAIL(ERR_DAMAGED, "%s was made for another repository (%s)", name, out->repository);
+    out->manifest_size = size;
+    return NULL;
+}
+
+static Error *deleted_one(const char *id)
+{
+    return error_hint(ERROR_NEW(ERR_NOT_FOUND, "the backup %s was deleted", id),
+                      "\"pgstow list\" shows which backups there are");
+}
+
+static Error *missing_one(const char *id)
+{
+    return error_hint(ERROR_NEW(ERR_NOT_FOUND, "the backup %s was not found", id),
+                      "\"pgstow list\" shows which backups there are");
+}
+
+Error *catalog_is_deleted(Repo *r, const char *id, bool *deleted)
+{
+    char name[NAME_TEXT];
+    return store_exists(repo_store(r), name_trash(id, name), deleted);
+}
+
+/* -- all ------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The list must be sorted, as a store gives it. */
+static bool has(const StrList *sorted, const char *s)
+{
+    return sorted->count &&
+           bsearch(&s, sorted->items, sorted->count, sizeof *sorted->items, by_text);
+}
+
+/* The newest proof of each backup stands last among its names; of several in one second, one that
+ * found damage counts. */
+static void apply_proofs(BackupList *l, const StrList *proofs)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        BackupInfo *info = &l->items[i];
+        AUTO(char) prefix = mem_printf("proofs/%s/", info->id);
+        size_t low = 0, high = proofs->count, n = strlen(prefix);
+        /* The first name behind all that begin so. */
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (strncmp(proofs->items[middle], prefix, n) <= 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        for (bool first = true; low-- > 0 && text_starts(proofs->items[low], prefix); first = false)
+            if (!proof_read_name(proofs->items[low] + n, first, info))
+                break;
+    }
+}
+
+static int by_database_and_age(const void *a, const void *b)
+{
+    const BackupInfo *x = a, *y = b;
+    int order = strcmp(x->database, y->database);
+    if (!order)
+        order = (x->timestamp > y->timestamp) - (x->timestamp < y->timestamp);
+    return order ? order : strcmp(x->id, y->id);
+}
+
+typedef struct Listing {
+    Repo *repo;
+    const char *database;
+    StrList trash; /* names "trash/<id>" */
+    BackupList *out;
+} Listing;
+
+static Error *list_one(void *ctx, const char *name, uint64_t size)
+{
+    Listing *l = ctx;
+    AUTO(char) id = catalog_id_of(name, MANIFEST);
+    AUTO_VALUE(BackupInfo) info = {0};
+    char marker[NAME_TEXT];
+    if (!id || has(&l->trash, name_trash(id, marker)))
+        return NULL;
+    Error *e = catalog_read_info(l->repo, id, size, &info);
+    ErrorKind kind = e ? error_kind(e) : ERR_INTERNAL;
+    /* Not a backup, or gone since it was listed. */
+    bool absent = e && (kind == ERR_FENCED || kind == ERR_NOT_FOUND);
+    if (e && !absent && kind != ERR_DAMAGED && kind != ERR_REPO_UNSUPPORTED)
+        return e;
+    if (e && !absent)
+        strlist_own(&l->out->damaged, mem_printf("%s: %s", id, error_message(e)));
+    error_drop(e);
+    if (e || (l->database && strcmp(info.database, l->database) != 0))
+        return NULL;
+    mem_grow(l->out->items, l->out->count, l->out->cap);
+    l->out->items[l->out->count++] = info;
+    info = (BackupInfo){0};
+    return NULL;
+}
+
+static Error *list_all(Listing *l)
+{
+    AUTO_VALUE(StrList) proofs = {0};
+    Store *s = repo_store(l->repo);
+    TRY(note_names(s, "trash/", &l->trash));
+    TRY(store_list(s, "backups/", list_one, l));
+    TRY(note_names(s, "proofs/", &proofs));
+    apply_proofs(l->out, &proofs);
+    qsort(l->out->items, l->out->count, sizeof *l->out->items, by_database_and_age);
+    return NULL;
+}
+
+Error *catalog_list(Repo *r, const char *database, BackupList *out)
+{
+    Listing l = {.repo = r, .database = database, .out = out};
+    Error *e = list_all(&l);
+    strlist_free(&l.trash);
+    return e;
+}
+
+/* -- by name --------------------------------------------------------------------------------- */
+
+static bool could_be_id(const char *s)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789._%-";
+    return *s && *s != '.' && strlen(s) < NAME_TEXT / 2 && strspn(s, allowed) == strlen(s);
+}
+
+/* Whether there is a backup of exactly this id, readable or not. */
+static Error *find_exact(Repo *r, const char *id, bool *found)
+{
+    AUTO_VALUE(BackupInfo) info = {0};
+    char name[NAME_TEXT];
+    uint64_t size = 0;
+    bool deleted;
+    *found = false;
+    if (!could_be_id(id))
+        return NULL;
+    Error *e = store_size(repo_store(r), name_manifest(id, name), &size);
+    if (!e)
+        e = catalog_read_info(r, id, size, &info);
+    ErrorKind kind = e ? error_kind(e) : ERR_INTERNAL;
+    bool broken = e && (kind == ERR_DAMAGED || kind == ERR_REPO_UNSUPPORTED);
+    bool absent = e && (kind == ERR_NOT_FOUND || kind == ERR_FENCED);
+    if (e && !broken && !absent)
+        return e;
+    error_drop(e);
+    TRY(catalog_is_deleted(r, id, &deleted));
+    if (deleted && !absent)
+        return deleted_one(id);
+    *found = !absent;
+    return NULL;
+}
+
+/* The exact one, as an error where it is not there. */
+static Error *must_exist(Repo *r, const char *id)
+{
+    bool found;
+    TRY(find_exact(r, id, &found));
+    return found ? NULL : missing_one(id);
+}
+
+/* Those that a name could mean, by a test. */
+typedef bool (*Match)(const BackupInfo *i, const char *text);
+
+static bool match_key(const BackupInfo *i, const char *text)
+{
+    return !strcmp(i->key, text);
+}
+
+static bool match_beginning(const BackupInfo *i, const char *text)
+{
+    return text_starts(i->id, text);
+}
+
+static Error *ambiguous(const char *name, const StrList *ids)
+{
+    AUTO_VALUE(Buf) b = {0};
+    for (size_t i = 0; i < ids->count && i < 5; i++)
+        buf_printf(&b, "%s%s", i ? ", " : "", ids->items[i]);
+    AUTO(char) text = buf_steal_str(&b);
+    return error_hint(ERROR_NEW(ERR_USAGE, "\"%s\" means %zu backups: %s%s", name, ids->count, text,
+                                ids->count > 5 ? ", ..." : ""),
+                      "write the whole id of one");
+}
+
+static Error *find_one(const BackupList *l, Match match, const char *name, const char *database,
+                       char **id)
+{
+    AUTO_VALUE(StrList) ids = {0};
+    for (size_t i = 0; i < l->count; i++)
+        if (match(&l->items[i], name) && (!database || !strcmp(l->items[i].database, database)))
+            strlist_add(&ids, l->items[i].id);
+    if (ids.count > 1)
+        return ambiguous(name, &ids);
+    *id = ids.count ? mem_strdup(ids.items[0]) : NULL;
+    return NULL;
+}
+
+/* The newest of a database; without one, of the only database that there is. */
+static Error *find_latest(const Repo *r, const BackupList *l, const char *database, char **id)
+{
+    const BackupInfo *newest = NULL;
+    for (size_t i = 0; i < l->count; i++) {
+        const BackupInfo *b = &l->items[i];
+        if (database && strcmp(b->database, database) != 0)
+            continue;
+        if (newest && strcmp(newest->database, b->database) != 0)
+            return error_hint(ERROR_NEW(ERR_USAGE,
+                                        "\"latest\" could be of several databases: %s, "
+                                        "%s, ...",
+                                        newest->database, b->database),
+                              "write latest:%s", newest->database);
+        newest = b; /* sorted: each is newer than the one before it */
+    }
+    if (!newest)
+        return error_hint(ERROR_NEW(ERR_NOT_FOUND, "there is no backup%s%s in %s",
+                                    database ? " of database " : "", database ? database : "",
+                                    repo_where(r)),
+                          "\"pgstow list\" shows which backups there are");
+    *id = mem_strdup(newest->id);
+    return NULL;
+}
+
+static Error *not_found(const Repo *r, const BackupList *l, const char *name)
+{
+    AUTO_VALUE(StrList) ids = {0};
+    for (size_t i = 0; i < l->count; i++)
+        strlist_add(&ids, l->items[i].id);
+    Error *e =
+        ERROR_NEW(ERR_NOT_FOUND, "the backup \"%s\" was not found in %s", name, repo_where(r));
+    if (!ids.count)
+        return error_hint(e, "there is no backup in this repository; is it the right one?");
+    AUTO_VALUE(Buf) b = {0};
+    /* The nearest ones, each found among those that are left. */
+    for (int n = 0; n < NEAR_NAMES && ids.count; n++) {
+        const char *near = text_nearest(name, (const char *const *)ids.items, ids.count);
+        size_t at = 0;
+        if (!near)
+            break;
+        buf_printf(&b, "%s%s", n ? ", " : "", near);
+        while (ids.items[at] != near)
+            at++;
+        free(ids.items[at]);
+        ids.items[at] = ids.items[--ids.count];
+    }
+    if (!b.len)
+        return error_hint(e, "\"pgstow list\" shows which backups there are");
+    AUTO(char) text = buf_steal_str(&b);
+    return error_hint(e, "near to it: %s", text);
+}
+
+Error *catalog_resolve(Repo *r, const char *name, const char *database, char **id)
+{
+    AUTO_VALUE(BackupList) l = {0};
+    bool found;
+    TRY(find_exact(r, name, &found));
+    if (found) {
+        *id = mem_strdup(name);
+        return NULL;
+    }
+    TRY(catalog_list(r, NULL, &l));
+    if (text_starts(name, "latest:"))
+        return find_latest(r, &l, name + strlen("latest:"), id);
+    if (!strcmp(name, "latest"))
+        return find_latest(r, &l, database, id);
+    *id = NULL;
+    TRY(find_one(&l, match_key, name, database, id));
+    if (!*id && *name)
+        TRY(find_one(&l, match_beginning, name, NULL, id));
+    return *id ? NULL : not_found(r, &l, name);
+}
+
+Error *catalog_at(Repo *r, const char *database, Instant t, char **id)
+{
+    AUTO_VALUE(BackupList) l = {0};
+    const BackupInfo *best = NULL;
+    TRY(catalog_list(r, database, &l));
+    for (size_t i = 0; i < l.count; i++) {
+        const BackupInfo *b = &l.items[i];
+        bool found_bad = b->last_proof_level && !b->proven;
+        if (b->timestamp <= t && !*b->filter && !found_bad)
+            best = b;
+    }
+    if (!best) {
+        char text[CLOCK_TEXT];
+        return error_hint(ERROR_NEW(ERR_NOT_FOUND, "there is no good backup of %s as old as %s",
+                                    database, clock_human(t, text)),
+                          "\"pgstow list\" shows which backups there are");
+    }
+    *id = mem_strdup(best->id);
+    return NULL;
+}
+
+/* -- one ------------------------------------------------------------------------------------- */
+
+static Error *load(Repo *r, const char *id, Manifest **out)
+{
+    AUTO(Manifest) m = NULL;
+    AUTO_VALUE(Buf) b = {0};
+    char name[NAME_TEXT];
+    TRY(store_get_all(repo_store(r), name_manifest(id, name), MANIFEST_MAX, &b));
+    TRY(manifest_decode(b.data, b.len, id, &m));
+    if (strcmp(m->info.repository, repo_id(r)) != 0)
+        FAIL(ERR_DAMAGED, "%s was made for another repository (%s)", name, m->info.repository);
+    *out = STEAL(m);
+    return NULL;
+}
+
+Error *catalog_load(Repo *r, const char *id, Manifest **out)
+{
+    bool deleted;
+    TRY(catalog_is_deleted(r, id, &deleted));
+    if (deleted)
+        return deleted_one(id);
+    Error *e = load(r, id, out);
+    if (e && (error_kind(e) == ERR_NOT_FOUND || error_kind(e) == ERR_FENCED)) {
+        error_drop(e);
+        return missing_one(id);
+    }
+    return e;
+}
+
+Error *catalog_put_metadata(Repo *r, const BackupInfo *info)
+{
+    AUTO_VALUE(Buf) text = {0};
+    char name[NAME_TEXT];
+    backup_info_metadata(info, &text);
+    Error *e = store_put(repo_store(r), name_metadata(info->id, name), text.data, text.len);
+    if (e && error_kind(e) == ERR_EXISTS) {
+        error_drop(e);
+        return NULL;
+    }
+    return e;
+}
+
+Error *catalog_delete(Repo *r, const char *id)
+{
+    AUTO(Doc) d = doc_object();
+    SessionId unique = session_id_new();
+    char name[NAME_TEXT], time[CLOCK_TEXT], by[SESSION_TEXT];
+    TRY(repo_may(r, REPO_DELETE));
+    TRY(must_exist(r, id));
+    text_hex(unique.b, SESSION_BYTES, by);
+    doc_set_str(d, "backup", id);
+    doc_set_str(d, "deleted", clock_iso(clock_now(), time));
+    doc_set_str(d, "by", by);
+    Error *e = note_put(repo_store(r), name_trash(id, name), d);
+    if (e && error_kind(e) == ERR_EXISTS) {
+        error_drop(e);
+        return deleted_one(id);
+    }
+    return e;
+}
