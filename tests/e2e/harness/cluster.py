@@ -95,7 +95,8 @@ class SqlError(AssertionError):
 class Cluster:
     """One running server. Databases are made by create(), named after what they are for."""
 
-    def __init__(self, settings=None, folder=None):
+    def __init__(self, settings=None, folder=None, standby_of=None):
+        """settings: of postgresql.conf. standby_of: a running cluster to be a hot standby of."""
         self.bin = pg_bin()
         self.folder = folder or scratch_folder()
         self.data = self.folder / "data"
@@ -125,7 +126,13 @@ class Cluster:
         self.process = None
         self.names = 0
         self._install()
-        self._init()
+        self._make_folders()
+        if standby_of:
+            self._copy(standby_of)
+        else:
+            self._init()
+        with open(self.data / "postgresql.conf", "a") as f:
+            f.writelines(f"{key} = {value}\n" for key, value in self.settings.items())
         self.start()
 
     # ---------------------------------------------------------------- life
@@ -164,18 +171,24 @@ class Cluster:
         for entry in (E2E / "extension").iterdir():
             shutil.copy2(entry, share / "extension" / entry.name)
 
-    def _init(self):
-        for name in ("data", "run", "spaces"):
-            (self.folder / name).mkdir(mode=0o755)
+    def _make_folders(self):
+        for name in ("data", "run"):
+            (self.folder / name).mkdir(mode=0o700 if name == "data" else 0o755)
             if self.user:
                 os.chown(self.folder / name, self.user.pw_uid, self.user.pw_gid)
+
+    def _copy(self, primary):
+        subprocess.run(
+            [self.bin / "pg_basebackup", "-D", self.data, "-X", "stream", "-c", "fast", "-R", "--no-sync"],
+            check=True, capture_output=True, env=primary.environment(), cwd="/", **as_user(self.user),
+        )  # fmt: skip
+
+    def _init(self):
         subprocess.run(
             [self.server_bin / "initdb", "-D", self.data, "-U", SUPERUSER, "-E", "UTF8",
              "--locale=C.UTF-8", "--auth=trust", "--no-sync"],
             check=True, capture_output=True, env=clean_environment(), cwd="/", **as_user(self.user),
         )  # fmt: skip
-        with open(self.data / "postgresql.conf", "a") as f:
-            f.writelines(f"{key} = {value}\n" for key, value in self.settings.items())
         hba = self.data / "pg_hba.conf"
         # Members of needs_password must give a password; everyone else is trusted.
         hba.write_text(
@@ -199,9 +212,8 @@ class Cluster:
             if self.process.poll() is not None:
                 break
             with contextlib.suppress(SqlError):
-                self.sql("SELECT 1")
-                self.sql("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = "
-                         "'needs_password') THEN CREATE ROLE needs_password; END IF; END $$")  # fmt: skip
+                self.sql("DO $$ BEGIN IF NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_roles WHERE "
+                         "rolname = 'needs_password') THEN CREATE ROLE needs_password; END IF; END $$")  # fmt: skip
                 return self
             time.sleep(0.05)
         raise AssertionError(f"the server did not start:\n{self.log.read_text()[-3000:]}")
