@@ -1,14 +1,16 @@
 """A PostgreSQL server of our own for demo and bench: own folder, own user, no TCP port.
 
-It listens on a Unix socket inside its folder only, so nothing can collide with other servers. It ends
-with this process, however that ends (pdeathsig), and never touches the system's clusters.
+It listens on a Unix socket in a folder of its own only, so nothing can collide with other servers. It
+ends with this process, however that ends (pdeathsig), and never touches the system's clusters.
 """
 
 import os
 import pwd
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,11 +43,15 @@ class PrivateServer:
         self.folder = Path(folder)
         self.bin = find_bin()
         self.data = self.folder / "data"
-        self.sockets = self.folder / "s"
+        self.sockets = None  # a folder with a short name while the server runs
         self.log = self.folder / "server.log"
         self.settings = dict(settings)
         self.account = server_account()
         self.process = None
+
+    def can_reach(self, folder):
+        """Whether the account that runs the server may pass through this folder."""
+        return subprocess.run(self._as_server(["test", "-x", folder])).returncode == 0
 
     def _as_server(self, command):
         prefix = ["setpriv", "--pdeathsig", "INT"]
@@ -56,12 +62,21 @@ class PrivateServer:
 
     def _make_folders(self):
         self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # A socket's whole path must be shorter than 108 bytes, wherever the folder is.
+        self.sockets = Path(tempfile.mkdtemp(prefix="pgstow-socket-", dir="/tmp"))
         for path in (self.data, self.sockets):
             path.mkdir(mode=0o700, exist_ok=True)
             if self.account:
                 os.chown(path, self.account.pw_uid, self.account.pw_gid)
 
     def start(self):
+        try:
+            return self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self):
         self._make_folders()
         if not (self.data / "PG_VERSION").exists():
             command = [self.bin / "initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust"]
@@ -69,7 +84,6 @@ class PrivateServer:
             subprocess.run(
                 self._as_server(command), cwd="/", check=True, stdout=subprocess.DEVNULL, timeout=300
             )
-        # A kill of the machine leaves this behind; the server checks itself whether it is stale.
         command = [self.bin / "postgres", "-D", self.data, "-k", self.sockets, "-h", ""]
         for key, value in self.settings.items():
             command += ["-c", f"{key}={value}"]
@@ -90,7 +104,6 @@ class PrivateServer:
             if subprocess.run(ready, timeout=30).returncode == 0:
                 return self
             time.sleep(0.1)
-        self.stop()
         tail = self.log.read_text(errors="replace")[-2000:]
         raise SystemExit(f"the private PostgreSQL server did not start:\n{tail}")
 
@@ -103,6 +116,8 @@ class PrivateServer:
                 self.process.send_signal(signal.SIGQUIT)
                 self.process.wait(60)
         self.process = None
+        if self.sockets:
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def __enter__(self):
         return self.start()
