@@ -22,8 +22,8 @@ typedef enum TocOffset { /* as in the file */
                          TOC_OFFSET_NO_DATA
 } TocOffset;
 
-/* Strings are never NULL here except where said; pg_dump's NULL and "" mean the same to pg_restore,
- * but for defn, drop and copy_stmt NULL is kept. All borrowed from the Toc. */
+/* Strings are borrowed from the Toc and never NULL: pg_dump's NULL is "" here (pg_restore takes
+ * both for the same), except that copy_stmt NULL is kept. */
 typedef struct TocEntry {
     int dump_id;
     bool had_dumper;
@@ -53,7 +53,8 @@ typedef struct Toc {
     Buf raw;  /* header and TOC as they came, nothing more */
     Buf rest; /* what the source gave beyond them */
 
-    char *arena; /* the entries' strings */
+    TocEntry **by_id; /* sorted by dump_id */
+    char *arena;      /* the strings */
     int *deps;
 } Toc;
 void toc_free(Toc *t);

@@ -93,7 +93,8 @@ static void add_object(Buf *out, const PGresult *res, const char *primary)
     bool first = true;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const char *name = PQresultErrorField(res, fields[i].field);
-        if (!name || strstr(primary, name))
+        AUTO(char) quoted = mem_printf("\"%s\"", name ? name : "");
+        if (!name || strstr(primary, quoted))
             continue;
         buf_printf(out, "%s%s \"%s\"", first ? " (" : ", ", fields[i].what, name);
         first = false;
