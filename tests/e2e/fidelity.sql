@@ -556,7 +556,7 @@ CREATE FOREIGN DATA WRAPPER own_wrapper OPTIONS (dbname 'x''y');
 COMMENT ON FOREIGN DATA WRAPPER own_wrapper IS 'a foreign data wrapper';
 CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
 CREATE SERVER "far away" TYPE 'pg' VERSION '1.0' FOREIGN DATA WRAPPER postgres_fdw
-    OPTIONS (host '192.0.2.1', dbname 'no''where', fetch_size '7');
+    OPTIONS (host '192.0.2.1', dbname 'no''where', fetch_size '7', connect_timeout '2');
 COMMENT ON SERVER "far away" IS 'a server';
 ALTER SERVER files OWNER TO fid_owner;
 GRANT USAGE ON FOREIGN SERVER "far away" TO fid_reader;

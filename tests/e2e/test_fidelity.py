@@ -65,7 +65,9 @@ def test_statistics_were_gathered(cluster, restored):
     """ANALYZE stands at the end of a restore."""
     never = cluster.sql(
         "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class WHERE relkind = 'r' AND reltuples < 0 "
-        "AND relnamespace::regnamespace::text IN ('app', 'many', 'big')", restored
+        "AND relnamespace::regnamespace::text IN ('app', 'many', 'big') "
+        # One of its sisters is foreign and its server does not answer: that spoils the whole tree's.
+        "AND relname !~ '^by_expression'", restored
     )  # fmt: skip
     assert never == ""
 
@@ -73,8 +75,7 @@ def test_statistics_were_gathered(cluster, restored):
 def test_row_counts_are_recorded(cluster, program_here, source, backup_id):
     """show --tables counts what the tables hold; metadata.json has the sums."""
     doc = program_here.run("show", backup_id, "--tables", "--json").json
-    counts = {(t["schema"], t["name"]): t["rows"] for t in doc["tables"]} if isinstance(
-        doc["tables"], list) else {(t["schema"], t["name"]): t["rows"] for t in doc["streams"]}  # fmt: skip
+    counts = {(t["schema"], t["name"]): t["rows"] for t in doc["tables"]}
     for table in ("app.worn", "app.zero_columns", "app.only_generated", "app.texts", "many.t 7", "big.value",
                   "app.empty_table"):  # fmt: skip
         schema, name = table.split(".")

@@ -44,20 +44,26 @@ FROM wanted ORDER BY nspname, relname
 """
 
 
+def count_lines(lines):
+    """Each line and how often it came; of very long ones a hash; nothing of the noise."""
+    counted = Counter()
+    for line in lines:
+        if line.startswith(NOISE):
+            continue
+        if len(line) > LONG:
+            line = line[:80] + b"... " + hashlib.sha256(line).hexdigest().encode()
+        counted[line] += 1
+    return counted
+
+
 def dump_lines(cluster, database, *options):
-    """The lines of a stock pg_dump, counted; of very long lines their hashes."""
+    """The lines of a stock pg_dump, counted."""
     args = [cluster.bin / "pg_dump", "--no-sync", *options]
-    lines = Counter()
     with subprocess.Popen(
         args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=cluster.environment(database),
     ) as process:  # fmt: skip
-        for line in process.stdout:
-            if line.startswith(NOISE):
-                continue
-            if len(line) > LONG:
-                line = line[:80] + b"... " + hashlib.sha256(line).hexdigest().encode()
-            lines[line] += 1
+        lines = count_lines(process.stdout)
         errors = process.stderr.read().decode(errors="replace")
     assert process.returncode == 0, f"pg_dump of {database}: {errors}"
     assert sum(lines.values()) > 10, f"pg_dump of {database} said nothing"
