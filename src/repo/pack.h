@@ -24,6 +24,7 @@ typedef struct FrameInfo {
     uint32_t number;
     uint64_t offset;      /* of the envelope in the pack */
     uint32_t stored, raw; /* bytes of the envelope; bytes of the decoded payload */
+    uint32_t header;      /* bytes of the header within the envelope */
     uint32_t chunks;      /* 0 in recipe frames */
     uint32_t oid,
         piece; /* the table and piece it belongs to; 0, 0: shared by small streams, or a recipe */
@@ -95,6 +96,9 @@ Error *pack_read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *codec,
 /* Only header: ids, lengths; raw stays empty. */
 Error *pack_read_frame_header(PackReader *r, PackId pack, uint32_t frame, Hash *hash,
                               Frame *out) MUST_CHECK;
+/* What the footer says of one frame. */
+Error *pack_frame_info(PackReader *r, PackId pack, uint32_t frame, Hash *hash,
+                       FrameInfo *out) MUST_CHECK;
 /* The footer, verified; caller frees *frames. kind and raw total in info (id, kind, size, raw; no
  * sha256). */
 Error *pack_read_footer(PackReader *r, PackId pack, PackInfo *info, FrameInfo **frames,

@@ -1,0 +1,226 @@
+#include <pthread.h>
+#include <string.h>
+
+#include "repo/frame.h"
+
+#define FOOTERS_KEPT 128
+#define HASH_STEP (1u << 20)
+
+typedef struct Footer {
+    PackInfo info;
+    FrameInfo *frames;
+    size_t count;
+    uint64_t used_at; /* by the reader's clock of uses */
+} Footer;
+
+/* Footers are read outside the lock; two threads may then both read one, and the second one's is
+ * dropped. */
+struct PackReader {
+    Store *store;
+    pthread_mutex_t lock;
+    Footer kept[FOOTERS_KEPT];
+    size_t count;
+    uint64_t clock;
+};
+
+PackReader *pack_reader_new(Store *store)
+{
+    PackReader *r = mem_new(PackReader);
+    r->store = store;
+    pthread_mutex_init(&r->lock, NULL);
+    return r;
+}
+
+void pack_reader_free(PackReader *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->count; i++)
+        free(r->kept[i].frames);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+void frame_clear(Frame *f)
+{
+    buf_free(&f->raw);
+    free(f->ids);
+    free(f->lengths);
+    *f = (Frame){0};
+}
+
+/* What a pack lacks is damage here, whatever the store calls it. */
+static Error *as_damage(Error *e)
+{
+    return e && error_kind(e) == ERR_NOT_FOUND ? error_rekind(e, ERR_DAMAGED) : e;
+}
+
+static Error *load_footer(PackReader *r, PackId pack, Hash *hash, Footer *out)
+{
+    char name[NAME_TEXT];
+    name_pack(pack, name);
+    uint8_t head[PACK_HEADER_BYTES], trailer[TRAILER_BYTES];
+    uint64_t size;
+    TRY(as_damage(store_size(r->store, name, &size)));
+    if (size < sizeof head + sizeof trailer || size > PACK_LIMIT)
+        FAIL(ERR_DAMAGED, "a pack cannot be %llu bytes long", (unsigned long long)size);
+    TRY(as_damage(store_get(r->store, name, 0, head, sizeof head)));
+    out->info = (PackInfo){.id = pack, .size = size};
+    TRY(pack_header_decode(head, pack, hash, &out->info.kind));
+    TRY(as_damage(store_get(r->store, name, size - sizeof trailer, trailer, sizeof trailer)));
+    size_t length;
+    TRY(trailer_decode(trailer, size, &length));
+    AUTO_VALUE(Buf) footer = {0};
+    TRY(buf_reserve(&footer, length, length));
+    uint64_t end = size - sizeof trailer - length;
+    TRY(as_damage(store_get(r->store, name, end, footer.data, length)));
+    TRY(footer_decode(pack, footer.data, length, end, hash, &out->frames, &out->count));
+    for (size_t i = 0; i < out->count; i++)
+        out->info.raw += out->frames[i].raw;
+    return NULL;
+}
+
+/* With the lock held. */
+static Footer *find_kept(PackReader *r, PackId pack)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (pack_id_equal(r->kept[i].info.id, pack)) {
+            r->kept[i].used_at = ++r->clock;
+            return &r->kept[i];
+        }
+    return NULL;
+}
+
+/* With the lock held; takes the footer over. */
+static Footer *keep(PackReader *r, Footer *f)
+{
+    Footer *place = find_kept(r, f->info.id);
+    if (place) {
+        free(f->frames);
+        return place;
+    }
+    if (r->count < FOOTERS_KEPT) {
+        place = &r->kept[r->count++];
+    } else {
+        place = &r->kept[0];
+        for (size_t i = 1; i < r->count; i++)
+            if (r->kept[i].used_at < place->used_at)
+                place = &r->kept[i];
+        free(place->frames);
+    }
+    *place = *f;
+    place->used_at = ++r->clock;
+    return place;
+}
+
+/* Returns with the lock held where it succeeds. */
+static Error *lock_footer(PackReader *r, PackId pack, Hash *hash, Footer **out)
+{
+    pthread_mutex_lock(&r->lock);
+    if ((*out = find_kept(r, pack)))
+        return NULL;
+    pthread_mutex_unlock(&r->lock);
+    Footer loaded = {0};
+    TRY(load_footer(r, pack, hash, &loaded));
+    pthread_mutex_lock(&r->lock);
+    *out = keep(r, &loaded);
+    return NULL;
+}
+
+static int by_number(const void *key, const void *element)
+{
+    uint32_t number = *(const uint32_t *)key, other = ((const FrameInfo *)element)->number;
+    return (number > other) - (number < other);
+}
+
+static Error *find_frame(PackReader *r, PackId pack, uint32_t frame, Hash *hash, FrameInfo *info)
+{
+    Footer *f;
+    TRY(lock_footer(r, pack, hash, &f));
+    const FrameInfo *found = bsearch(&frame, f->frames, f->count, sizeof *f->frames, by_number);
+    if (found)
+        *info = *found;
+    pthread_mutex_unlock(&r->lock);
+    if (!found)
+        FAIL(ERR_DAMAGED, "it has no such frame");
+    return NULL;
+}
+
+static Error *read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
+                         Frame *out)
+{
+    FrameInfo info;
+    TRY(find_frame(r, pack, frame, hash, &info));
+    size_t wanted = codec ? info.stored : 4 + (size_t)info.header + CHECK_BYTES;
+    if (wanted > info.stored)
+        FAIL(ERR_DAMAGED, "the footer's lengths do not agree");
+    AUTO_VALUE(Buf) bytes = {0};
+    TRY(buf_reserve(&bytes, wanted, FRAME_STORED_MAX));
+    char name[NAME_TEXT];
+    TRY(as_damage(store_get(r->store, name_pack(pack, name), info.offset, bytes.data, wanted)));
+    out->raw.len = 0;
+    if (codec)
+        return frame_decode(pack, &info, bytes.data, wanted, codec, hash, out);
+    FrameHead head;
+    return frame_decode_head(pack, &info, bytes.data, wanted, hash, &head, out);
+}
+
+Error *pack_read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
+                       Frame *out)
+{
+    char name[NAME_TEXT];
+    TRY_CTX(read_frame(r, pack, frame, codec, hash, out), "frame %u of %s", frame,
+            name_pack(pack, name));
+    return NULL;
+}
+
+Error *pack_read_frame_header(PackReader *r, PackId pack, uint32_t frame, Hash *hash, Frame *out)
+{
+    return pack_read_frame(r, pack, frame, NULL, hash, out);
+}
+
+Error *pack_frame_info(PackReader *r, PackId pack, uint32_t frame, Hash *hash, FrameInfo *out)
+{
+    char name[NAME_TEXT];
+    TRY_CTX(find_frame(r, pack, frame, hash, out), "frame %u of %s", frame, name_pack(pack, name));
+    return NULL;
+}
+
+Error *pack_read_footer(PackReader *r, PackId pack, PackInfo *info, FrameInfo **frames,
+                        size_t *count)
+{
+    AUTO(Hash) hash = hash_new();
+    char name[NAME_TEXT];
+    Footer f = {0};
+    /* Always from the store: whoever asks for the footer wants to know what is there now. */
+    TRY_CTX(load_footer(r, pack, hash, &f), "%s", name_pack(pack, name));
+    *info = f.info;
+    *frames = f.frames;
+    *count = f.count;
+    return NULL;
+}
+
+static Error *hash_whole(PackReader *r, const char *name, uint8_t sha256[HASH_BYTES],
+                         uint64_t *size)
+{
+    AUTO(Hash) hash = hash_new();
+    AUTO_VALUE(Buf) part = {0};
+    TRY(as_damage(store_size(r->store, name, size)));
+    TRY(buf_reserve(&part, HASH_STEP, HASH_STEP));
+    for (uint64_t at = 0; at < *size;) {
+        size_t n = *size - at < HASH_STEP ? (size_t)(*size - at) : HASH_STEP;
+        TRY(as_damage(store_get(r->store, name, at, part.data, n)));
+        hash_add(hash, part.data, n);
+        at += n;
+    }
+    hash_end(hash, sha256);
+    return NULL;
+}
+
+Error *pack_hash(PackReader *r, PackId pack, uint8_t sha256[HASH_BYTES], uint64_t *size)
+{
+    char name[NAME_TEXT];
+    name_pack(pack, name);
+    TRY_CTX(hash_whole(r, name, sha256, size), "%s", name);
+    return NULL;
+}

@@ -1,0 +1,266 @@
+#include "repo/compactor.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* Of dead sessions: what lies beyond is written again (about 512 GB of rows). */
+#define DEAD_FRAMES_MAX (2u << 20)
+
+struct ParentPacks {
+    Repo *repo;
+    ParentPack *items; /* sorted by id, once all are there */
+    size_t count, cap;
+    Damage *damages;
+    size_t damage_count;
+    DeadFrame *frames; /* sorted by oid, piece, then as written */
+    size_t frame_count, frame_cap;
+    pthread_mutex_t lock; /* held while a dead session's pack is proven */
+};
+
+void parent_packs_free(ParentPacks *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_destroy(&p->lock);
+    free(p->items);
+    free(p->damages);
+    free(p->frames);
+    free(p);
+}
+
+size_t parent_packs_count(const ParentPacks *p)
+{
+    return p->count;
+}
+
+ParentPack *parent_packs_at(ParentPacks *p, size_t i)
+{
+    return &p->items[i];
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return pack_id_compare(((const ParentPack *)a)->info.id, ((const ParentPack *)b)->info.id);
+}
+
+static int find_by_id(const void *key, const void *b)
+{
+    return pack_id_compare(*(const PackId *)key, ((const ParentPack *)b)->info.id);
+}
+
+ParentPack *parent_packs_find(ParentPacks *p, PackId id)
+{
+    return p->count ? bsearch(&id, p->items, p->count, sizeof *p->items, find_by_id) : NULL;
+}
+
+static int by_damage(const void *a, const void *b)
+{
+    const Damage *x = a, *y = b;
+    int order = pack_id_compare(x->pack, y->pack);
+    return order ? order : (x->frame > y->frame) - (x->frame < y->frame);
+}
+
+static bool is_damaged(const ParentPacks *p, PackId pack, uint32_t frame)
+{
+    Damage wanted = {.pack = pack, .frame = frame};
+    return p->damage_count &&
+           bsearch(&wanted, p->damages, p->damage_count, sizeof *p->damages, by_damage);
+}
+
+bool parent_packs_sound(const ParentPacks *p, const ParentPack *pack, uint32_t frame)
+{
+    return pack && !atomic_load(&pack->distrusted) && !is_damaged(p, pack->info.id, frame);
+}
+
+void parent_pack_distrust(ParentPack *pack, Error *why)
+{
+    char name[NAME_TEXT];
+    if (!atomic_exchange(&pack->distrusted, true))
+        log_warning("%s is not used again, what it holds is written anew: %s",
+                    name_pack(pack->info.id, name), error_message(why));
+    error_drop(why);
+}
+
+static ParentPack *add_pack(ParentPacks *p, const PackInfo *info, bool dead)
+{
+    mem_grow(p->items, p->count, p->cap);
+    ParentPack *pack = &p->items[p->count++];
+    memset(pack, 0, sizeof *pack);
+    pack->info = *info;
+    pack->dead = dead;
+    atomic_init(&pack->distrusted, false);
+    return pack;
+}
+
+static Error *check_size(ParentPacks *p, const ParentPack *pack)
+{
+    char name[NAME_TEXT];
+    uint64_t size;
+    TRY(store_size(repo_store(p->repo), name_pack(pack->info.id, name), &size));
+    if (size != pack->info.size)
+        FAIL(ERR_DAMAGED, "it is %llu bytes long instead of %llu", (unsigned long long)size,
+             (unsigned long long)pack->info.size);
+    if (is_damaged(p, pack->info.id, UINT32_MAX))
+        FAIL(ERR_DAMAGED, "it was found damaged");
+    return NULL;
+}
+
+static bool is_small(const PackInfo *pack)
+{
+    return pack->size < PACK_TARGET / SPARSE_PART;
+}
+
+/* A pack is sparse where less than a quarter of it is used, or where it is one of more than 16 of
+ * under a quarter of the target size; data and recipe packs are counted apart. */
+static void find_sparse(ParentPacks *p, const Manifest *parent)
+{
+    size_t small[2] = {0, 0};
+    for (size_t i = 0; i < parent->pack_count; i++)
+        small[parent->packs[i].kind == PACK_RECIPE] += is_small(&parent->packs[i]);
+    for (size_t i = 0; i < p->count; i++) {
+        const PackInfo *info = &p->items[i].info;
+        p->items[i].sparse = info->used < info->raw / SPARSE_PART ||
+                             (is_small(info) && small[info->kind == PACK_RECIPE] > SMALL_PACKS_MAX);
+    }
+}
+
+static void add_parent(ParentPacks *p, const Manifest *parent)
+{
+    for (size_t i = 0; i < parent->pack_count; i++) {
+        ParentPack *pack = add_pack(p, &parent->packs[i], false);
+        Error *e = check_size(p, pack);
+        if (e)
+            parent_pack_distrust(pack, e);
+    }
+    find_sparse(p, parent);
+}
+
+/* -- dead sessions --------------------------------------------------------------------------- */
+
+typedef struct DeadList {
+    ParentPacks *p;
+    const SessionId *dead;
+    size_t dead_count;
+} DeadList;
+
+static Error *add_dead(void *ctx, const char *name, uint64_t size)
+{
+    DeadList *l = ctx;
+    PackInfo info = {.size = size};
+    if (!name_parse_pack(name, &info.id))
+        return NULL;
+    for (size_t i = 0; i < l->dead_count; i++)
+        if (memcmp(l->dead[i].b, info.id.session.b, SESSION_BYTES) == 0) {
+            add_pack(l->p, &info, true);
+            break;
+        }
+    return NULL;
+}
+
+static Error *read_labels(ParentPacks *p, size_t number)
+{
+    ParentPack *pack = &p->items[number];
+    FrameInfo *frames = NULL;
+    size_t count;
+    TRY(pack_read_footer(repo_packs(p->repo), pack->info.id, &pack->info, &frames, &count));
+    for (size_t i = 0; i < count && pack->info.kind == PACK_DATA; i++) {
+        if (p->frame_count == DEAD_FRAMES_MAX)
+            break;
+        mem_grow(p->frames, p->frame_count, p->frame_cap);
+        p->frames[p->frame_count++] = (DeadFrame){.oid = frames[i].oid,
+                                                  .piece = frames[i].piece,
+                                                  .frame = frames[i].number,
+                                                  .pack = (uint32_t)number};
+    }
+    free(frames);
+    if (is_damaged(p, pack->info.id, UINT32_MAX))
+        FAIL(ERR_DAMAGED, "it was found damaged");
+    return NULL;
+}
+
+static int by_label(const void *a, const void *b)
+{
+    const DeadFrame *x = a, *y = b;
+    if (x->oid != y->oid)
+        return x->oid > y->oid ? 1 : -1;
+    if (x->piece != y->piece)
+        return x->piece > y->piece ? 1 : -1;
+    if (x->pack != y->pack)
+        return x->pack > y->pack ? 1 : -1;
+    return (x->frame > y->frame) - (x->frame < y->frame);
+}
+
+static void add_labels(ParentPacks *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        Error *e = p->items[i].dead ? read_labels(p, i) : NULL;
+        if (e)
+            parent_pack_distrust(&p->items[i], e);
+    }
+    if (p->frame_count)
+        qsort(p->frames, p->frame_count, sizeof *p->frames, by_label);
+}
+
+const DeadFrame *parent_packs_frames(const ParentPacks *p, uint32_t oid, uint32_t piece,
+                                     size_t *count)
+{
+    DeadFrame wanted = {.oid = oid, .piece = piece};
+    size_t low = 0, high = p->frame_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_label(&p->frames[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t end = low;
+    while (end < p->frame_count && p->frames[end].oid == oid && p->frames[end].piece == piece)
+        end++;
+    *count = end - low;
+    return p->frames ? p->frames + low : NULL;
+}
+
+static Error *prove(ParentPacks *p, ParentPack *pack)
+{
+    uint64_t size;
+    TRY(pack_hash(repo_packs(p->repo), pack->info.id, pack->info.sha256, &size));
+    if (size != pack->info.size)
+        FAIL(ERR_DAMAGED, "its size changed");
+    return NULL;
+}
+
+bool parent_packs_prove(ParentPacks *p, ParentPack *pack)
+{
+    pthread_mutex_lock(&p->lock);
+    if (!pack->proven && !atomic_load(&pack->distrusted)) {
+        Error *e = prove(p, pack);
+        if (e)
+            parent_pack_distrust(pack, e);
+        else
+            pack->proven = true;
+    }
+    bool good = !atomic_load(&pack->distrusted);
+    pthread_mutex_unlock(&p->lock);
+    return good;
+}
+
+Error *parent_packs_new(Repo *r, const Manifest *parent, const SessionId *dead, size_t dead_count,
+                        ParentPacks **out)
+{
+    AUTO(ParentPacks) p = mem_new(ParentPacks);
+    p->repo = r;
+    pthread_mutex_init(&p->lock, NULL);
+    TRY(damage_list(r, &p->damages, &p->damage_count));
+    if (parent)
+        add_parent(p, parent);
+    DeadList list = {p, dead, dead_count};
+    if (dead_count)
+        TRY(store_list(repo_store(r), "packs/", add_dead, &list));
+    if (p->count)
+        qsort(p->items, p->count, sizeof *p->items, by_id);
+    add_labels(p);
+    *out = STEAL(p);
+    return NULL;
+}

@@ -1,0 +1,465 @@
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "repo/repo_internal.h"
+#include "repo/writer_parts.h"
+
+/* How often parents that vanish meanwhile are chosen anew. */
+#define ATTEMPTS 3
+/* Of the parent's logical size, what the compactor may write again in one run. */
+#define REWRITE_PERCENT 5
+
+static void stream_state_free(StreamState *s)
+{
+    for (size_t i = 0; i < s->s.piece_count; i++)
+        piece_clear(&s->s.pieces[i]);
+    free(s->s.pieces);
+    free(s->s.schema);
+    free(s->s.name);
+    free(s->done);
+    dedup_stream_free(s->dedup);
+    free(s);
+}
+
+/* Whatever depends on the parents that were chosen. */
+static void forget_parents(Writer *w)
+{
+    for (size_t i = 0; i < w->dead_count; i++)
+        session_info_clear(&w->dead[i]);
+    w->dead_count = 0;
+    dedup_free(w->dedup);
+    w->dedup = NULL;
+    free(w->parent_id);
+    w->parent_id = mem_strdup("");
+    free(w->predecessor_hash);
+    w->predecessor_hash = mem_strdup("");
+    w->sequence = 1;
+    w->rewrite_limit = 0;
+}
+
+/* Nothing that this session finished may be lost, so it is fenced (nobody is to take it for one
+ * that could still commit) and stays. One that finished nothing leaves no trace. */
+static void abandon(Writer *w)
+{
+    bool committed;
+    Error *e = w->own_count ? session_fence(w->repo, &w->session, w->session.id, &committed)
+                            : session_end(w->repo, w->session.id);
+    if (e)
+        log_debug("the session of %s stays as it is: %s", w->session.backup_id, error_message(e));
+    error_drop(e);
+}
+
+void writer_free(Writer *w)
+{
+    if (!w)
+        return;
+    packer_free(w->data);
+    packer_free(w->recipes);
+    if (w->session_there && !w->committed)
+        abandon(w);
+    for (size_t i = 0; i < w->stream_count; i++)
+        stream_state_free(w->streams[i]);
+    forget_parents(w);
+    free(w->streams);
+    free(w->dead);
+    free(w->parent_id);
+    free(w->predecessor_hash);
+    free(w->filter);
+    free(w->system_identifier);
+    session_info_clear(&w->session);
+    free(w->uses.items);
+    free(w->own);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+/* -- sessions of this database ---------------------------------------------------------------- */
+
+static Error *busy(const SessionInfo *s)
+{
+    char time[CLOCK_TEXT];
+    return error_hint(
+        ERROR_NEW(ERR_BUSY, "another backup of %s is running: process %lld on %s, since %s",
+                  s->database, (long long)s->pid, s->host, clock_human(s->started, time)),
+        "wait for it to end, or stop that process");
+}
+
+/* What stands at the manifest's name of a session. */
+typedef enum SessionEnd { END_NONE, END_COMMITTED, END_FENCED } SessionEnd;
+
+static Error *look_at_end(Repo *r, const SessionInfo *s, SessionEnd *end)
+{
+    AUTO_VALUE(BackupInfo) info = {0};
+    char name[NAME_TEXT];
+    uint64_t size;
+    Error *e = store_size(repo_store(r), name_manifest(s->backup_id, name), &size);
+    if (!e)
+        e = catalog_read_info(r, s->backup_id, size, &info);
+    *end = !e ? END_COMMITTED : error_kind(e) == ERR_NOT_FOUND ? END_NONE : END_FENCED;
+    /* One that is damaged keeps the session from committing just as well. */
+    if (e && error_kind(e) != ERR_NOT_FOUND && error_kind(e) != ERR_FENCED &&
+        error_kind(e) != ERR_DAMAGED)
+        return e;
+    error_drop(e);
+    return NULL;
+}
+
+/* A session that committed and then died: what it had still to do is done here. */
+static Error *finish_committed(Repo *r, const SessionInfo *s)
+{
+    AUTO(Manifest) m = NULL;
+    Error *e = catalog_load(r, s->backup_id, &m);
+    if (!e)
+        e = catalog_put_metadata(r, &m->info);
+    if (e)
+        log_debug("metadata of %s: %s", s->backup_id, error_message(e));
+    error_drop(e);
+    return session_end(r, s->id);
+}
+
+/* *take: its packs are ours to use. */
+static Error *meet_session(Writer *w, const SessionInfo *s, bool *take)
+{
+    *take = false;
+    SessionEnd end;
+    TRY(look_at_end(w->repo, s, &end));
+    SessionState state = session_state(s);
+    if (end == END_NONE) {
+        if (state == SESSION_ALIVE)
+            return busy(s);
+        bool committed;
+        TRY(session_fence(w->repo, s, w->session.id, &committed));
+        end = committed ? END_COMMITTED : END_FENCED;
+    }
+    *take = end == END_FENCED;
+    /* A live one that has committed is just about to end its session itself. */
+    if (end == END_COMMITTED && state != SESSION_ALIVE)
+        return finish_committed(w->repo, s);
+    return NULL;
+}
+
+static void sessions_clear(SessionInfo *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        session_info_clear(&list[i]);
+    free(list);
+}
+
+static bool is_ours(const Writer *w, const SessionInfo *s)
+{
+    return s->kind == SESSION_WRITER && strcmp(s->database, w->session.database) == 0 &&
+           strcmp(s->server, w->session.server) == 0 &&
+           memcmp(s->id.b, w->session.id.b, SESSION_BYTES) != 0;
+}
+
+static Error *meet_sessions(Writer *w)
+{
+    SessionInfo *list;
+    size_t count;
+    TRY(session_list(w->repo, &list, &count));
+    Error *e = NULL;
+    for (size_t i = 0; i < count && !e; i++) {
+        bool take = false;
+        if (is_ours(w, &list[i]))
+            e = meet_session(w, &list[i], &take);
+        if (take) {
+            mem_grow(w->dead, w->dead_count, w->dead_cap);
+            w->dead[w->dead_count++] = list[i];
+            list[i] = (SessionInfo){0};
+        }
+    }
+    sessions_clear(list, count);
+    return e;
+}
+
+/* -- the parent ------------------------------------------------------------------------------- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool same_database(const Writer *w, const BackupInfo *i)
+{
+    if (i->database_oid != w->session.database_oid)
+        return false;
+    if (*w->system_identifier || (i->system_identifier && *i->system_identifier))
+        return same_text(i->system_identifier, w->system_identifier);
+    return same_text(i->server, w->session.server) && same_text(i->database, w->session.database);
+}
+
+/* How well a backup serves as parent: 0 not at all, then by its name, then the same database. */
+static int fitness(const Writer *w, const BackupInfo *i)
+{
+    if (i->filter && *i->filter && !same_text(i->filter, w->filter))
+        return 0;
+    return same_database(w, i) ? 2 : same_text(i->database, w->session.database) ? 1 : 0;
+}
+
+/* The best one that was not tried yet; NULL where there is none. */
+static const BackupInfo *best_parent(const Writer *w, const BackupList *l, const StrList *tried)
+{
+    const BackupInfo *best = NULL;
+    for (size_t i = 0; i < l->count; i++) {
+        const BackupInfo *x = &l->items[i];
+        int fit = fitness(w, x);
+        if (!fit || strlist_has(tried, x->id))
+            continue;
+        int best_fit = best ? fitness(w, best) : 0;
+        if (fit > best_fit || (fit == best_fit && x->timestamp >= best->timestamp))
+            best = x;
+    }
+    return best;
+}
+
+static Error *choose_parent(Writer *w, const WriterOptions *o, const BackupList *l, Manifest **out)
+{
+    *out = NULL;
+    if (o->parent)
+        return *o->parent ? catalog_load(w->repo, o->parent, out) : NULL;
+    AUTO_VALUE(StrList) tried = {0};
+    const BackupInfo *best;
+    while (!*out && (best = best_parent(w, l, &tried))) {
+        strlist_add(&tried, best->id);
+        Error *e = catalog_load(w->repo, best->id, out);
+        if (e && error_kind(e) != ERR_DAMAGED && error_kind(e) != ERR_NOT_FOUND)
+            return e;
+        if (e)
+            log_warning("%s cannot serve as parent: %s", best->id, error_message(e));
+        error_drop(e);
+    }
+    return NULL;
+}
+
+/* -- number and predecessor within the lineage ------------------------------------------------ */
+
+static bool same_lineage(const Writer *w, const BackupInfo *i)
+{
+    return same_text(i->database, w->session.database) && same_text(i->server, w->session.server) &&
+           same_text(i->filter, w->filter);
+}
+
+/* A marked one counts too, so that no number is given twice. */
+typedef struct Latest {
+    Writer *w;
+    BackupInfo info;
+    bool any;
+} Latest;
+
+static void consider(Latest *l, const BackupInfo *i)
+{
+    if (!same_lineage(l->w, i) || (l->any && l->info.sequence >= i->sequence))
+        return;
+    backup_info_clear(&l->info);
+    backup_info_copy(&l->info, i);
+    l->any = true;
+}
+
+static Error *consider_marked(void *ctx, const char *name, uint64_t size)
+{
+    (void)size;
+    Latest *l = ctx;
+    const char *id = strchr(name, '/') + 1;
+    AUTO_VALUE(BackupInfo) info = {0};
+    char manifest[NAME_TEXT];
+    uint64_t manifest_size;
+    Error *e = store_size(repo_store(l->w->repo), name_manifest(id, manifest), &manifest_size);
+    if (!e)
+        e = catalog_read_info(l->w->repo, id, manifest_size, &info);
+    if (!e)
+        consider(l, &info);
+    error_drop(e); /* one that cannot be read any more has no say in numbers */
+    return NULL;
+}
+
+static Error *hash_manifest(Repo *r, const char *id, char **hex)
+{
+    AUTO_VALUE(Buf) bytes = {0};
+    AUTO(Hash) hash = hash_new();
+    char name[NAME_TEXT];
+    uint8_t sha256[HASH_BYTES];
+    TRY(store_get_all(repo_store(r), name_manifest(id, name), SIZE_MAX / 2, &bytes));
+    hash_once(hash, bytes.data, bytes.len, sha256);
+    *hex = mem_zalloc(2 * HASH_BYTES + 1);
+    text_hex(sha256, HASH_BYTES, *hex);
+    return NULL;
+}
+
+static Error *find_predecessor(Writer *w, const BackupList *list)
+{
+    Latest l = {.w = w};
+    for (size_t i = 0; i < list->count; i++)
+        consider(&l, &list->items[i]);
+    Error *e = store_list(repo_store(w->repo), "trash/", consider_marked, &l);
+    if (!e && l.any) {
+        w->sequence = l.info.sequence + 1;
+        free(w->predecessor_hash);
+        w->predecessor_hash = NULL;
+        e = hash_manifest(w->repo, l.info.id, &w->predecessor_hash);
+        if (!w->predecessor_hash)
+            w->predecessor_hash = mem_strdup("");
+    }
+    backup_info_clear(&l.info);
+    return e;
+}
+
+/* -- opening ---------------------------------------------------------------------------------- */
+
+static Error *find_parents(Writer *w, const WriterOptions *o)
+{
+    AUTO_VALUE(BackupList) list = {0};
+    forget_parents(w);
+    TRY(meet_sessions(w));
+    TRY(catalog_list(w->repo, NULL, &list));
+    TRY(find_predecessor(w, &list));
+    DedupOptions options = {.dead_count = w->dead_count};
+    TRY(choose_parent(w, o, &list, &options.parent));
+    if (options.parent) {
+        free(w->parent_id);
+        w->parent_id = mem_strdup(options.parent->info.id);
+        options.same_database = same_database(w, &options.parent->info);
+        w->rewrite_limit = options.parent->info.logical_size / 100 * REWRITE_PERCENT;
+    }
+    SessionId *dead = mem_calloc(w->dead_count, sizeof *dead);
+    for (size_t i = 0; i < w->dead_count; i++)
+        dead[i] = w->dead[i].id;
+    options.dead = dead;
+    Error *e = dedup_new(w->repo, &options, &w->dedup);
+    free(dead);
+    return e;
+}
+
+static Error *id_taken(Writer *w, const char *id, const SessionInfo *list, size_t count,
+                       bool *taken)
+{
+    char name[NAME_TEXT];
+    *taken = false;
+    for (size_t i = 0; i < count; i++)
+        *taken = *taken || strcmp(list[i].backup_id, id) == 0;
+    if (!*taken)
+        TRY(store_exists(repo_store(w->repo), name_manifest(id, name), taken));
+    if (!*taken)
+        TRY(store_exists(repo_store(w->repo), name_trash(id, name), taken));
+    return NULL;
+}
+
+/* The first free second from the one asked for. */
+static Error *choose_id(Writer *w, Instant from)
+{
+    SessionInfo *list;
+    size_t count;
+    TRY(session_list(w->repo, &list, &count));
+    Error *e = NULL;
+    bool taken = true;
+    for (w->timestamp = from; taken && !e; w->timestamp += taken ? 1000 : 0) {
+        free(w->session.backup_id);
+        w->session.backup_id = backup_id_make(w->session.database, w->timestamp);
+        e = id_taken(w, w->session.backup_id, list, count, &taken);
+    }
+    sessions_clear(list, count);
+    return e;
+}
+
+static Error *put_session(Writer *w)
+{
+    SessionInfo *s = &w->session;
+    strlist_free(&s->parents);
+    if (*w->parent_id)
+        strlist_add(&s->parents, w->parent_id);
+    s->pack_count = 0;
+    for (size_t i = 0; i < dedup_pack_count(w->dedup); i++) {
+        mem_grow(s->packs, s->pack_count, s->pack_cap);
+        s->packs[s->pack_count++] = dedup_pack_at(w->dedup, i);
+    }
+    TRY(session_put(w->repo, s));
+    w->session_there = true;
+    return NULL;
+}
+
+/* Another writer may have taken the same id at the same moment (a database of the same name on
+ * another server): the one with the greater session goes on to another id. */
+static Error *id_contested(Writer *w, bool *contested)
+{
+    SessionInfo *list;
+    size_t count;
+    TRY(session_list(w->repo, &list, &count));
+    *contested = false;
+    for (size_t i = 0; i < count; i++)
+        *contested = *contested || (strcmp(list[i].backup_id, w->session.backup_id) == 0 &&
+                                    list[i].kind == SESSION_WRITER &&
+                                    memcmp(list[i].id.b, w->session.id.b, SESSION_BYTES) < 0);
+    sessions_clear(list, count);
+    return NULL;
+}
+
+/* With the session visible: do the parents still stand, unmarked? */
+static Error *parents_stand(Writer *w, bool *stand)
+{
+    char name[NAME_TEXT];
+    *stand = true;
+    if (*w->parent_id) {
+        bool deleted, exists;
+        TRY(catalog_is_deleted(w->repo, w->parent_id, &deleted));
+        TRY(store_exists(repo_store(w->repo), name_manifest(w->parent_id, name), &exists));
+        *stand = exists && !deleted;
+    }
+    for (size_t i = 0; i < w->dead_count && *stand; i++)
+        TRY(store_exists(repo_store(w->repo), name_session(w->dead[i].id, name), stand));
+    if (*stand) {
+        bool contested;
+        TRY(id_contested(w, &contested));
+        *stand = !contested;
+    }
+    return NULL;
+}
+
+static Error *open_session(Writer *w, const WriterOptions *o)
+{
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        session_info_here(&w->session);
+        TRY(find_parents(w, o));
+        TRY(choose_id(w, o->timestamp));
+        TRY(put_session(w));
+        FAULT_POINT("writer.open.session");
+        bool stand;
+        TRY(parents_stand(w, &stand));
+        FAULT_POINT("writer.open.checked");
+        if (stand)
+            return NULL;
+        TRY(session_end(w->repo, w->session.id));
+        w->session_there = false;
+    }
+    return error_hint(ERROR_NEW(ERR_BUSY, "the backups that this one builds on keep being deleted"),
+                      "wait for the deleting to end, or name one that stays as the parent");
+}
+
+static Writer *writer_new(Repo *r, const WriterOptions *o, Job *job)
+{
+    Writer *w = mem_new(Writer);
+    w->repo = r;
+    w->job = job;
+    w->rate = o->rate;
+    w->level = o->level;
+    w->filter = mem_strdup(o->filter ? o->filter : "");
+    w->system_identifier = mem_strdup(o->system_identifier ? o->system_identifier : "");
+    w->session.kind = SESSION_WRITER;
+    w->session.database = mem_strdup(o->database);
+    w->session.server = mem_strdup(o->server ? o->server : "");
+    w->session.database_oid = o->database_oid;
+    w->session.what = mem_strdup("backup");
+    pthread_mutex_init(&w->lock, NULL);
+    atomic_init(&w->rewritten, 0);
+    return w;
+}
+
+Error *writer_open(Repo *r, const WriterOptions *options, Job *job, Writer **out)
+{
+    TRY(repo_may(r, REPO_WRITE));
+    AUTO(Writer) w = writer_new(r, options, job);
+    TRY(open_session(w, options));
+    TRY(packer_new(repo_store(r), w->session.id, PACK_DATA, 0, writer_pack_done, w, &w->data));
+    TRY(packer_new(repo_store(r), w->session.id, PACK_RECIPE, 1, writer_pack_done, w, &w->recipes));
+    *out = STEAL(w);
+    return NULL;
+}

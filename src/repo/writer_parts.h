@@ -1,0 +1,75 @@
+/* What the files of the writer share: its state, and what its hands need of it. */
+#ifndef PGSTOW_REPO_WRITER_PARTS_H
+#define PGSTOW_REPO_WRITER_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "repo/dedup.h"
+#include "repo/writer.h"
+
+/* A stream being written. `s` and `done` are changed under the writer's lock, all else stays. */
+typedef struct StreamState {
+    Stream s;
+    bool content_cut; /* no fixed pieces: the hand that writes it ends them */
+    uint32_t pieces;  /* that there will be; of a content-cut one, how many there are */
+    uint32_t done_count;
+    bool *done; /* by piece; NULL where content-cut */
+    bool complete;
+    DedupStream *dedup;
+} StreamState;
+
+/* Raw bytes that the backup refers to in a pack. */
+typedef struct PackUse {
+    PackId pack;
+    uint64_t bytes;
+} PackUse;
+typedef struct PackUses {
+    PackUse *items;
+    size_t count, cap;
+} PackUses;
+
+struct Writer {
+    Repo *repo;
+    Job *job;
+    Rate *rate;
+    int level;
+    char *filter;            /* canonical; never NULL */
+    char *system_identifier; /* never NULL */
+    char *parent_id;         /* never NULL */
+    Instant timestamp;
+    SessionInfo session; /* its own: id, backup id, database, server, oid */
+    bool session_there;
+    bool committed;
+    SessionInfo *dead; /* sessions taken over */
+    size_t dead_count, dead_cap;
+    uint64_t sequence;
+    char *predecessor_hash; /* never NULL */
+
+    Dedup *dedup;
+    Packer *data, *recipes;
+    atomic_uint_fast64_t rewritten;
+    uint64_t rewrite_limit;
+
+    pthread_mutex_t lock;
+    StreamState **streams;
+    size_t stream_count, stream_cap;
+    PackUses uses; /* sorted by pack */
+    PackInfo *own; /* packs that this session finished */
+    size_t own_count, own_cap;
+};
+
+/* The default of writer_piece_pages: 64 MiB of heap. */
+#define PIECE_PAGES 8192u
+
+/* PackDone of both packers. */
+Error *writer_pack_done(void *ctx, const PackInfo *pack) MUST_CHECK;
+/* ERR_INTERNAL where there is no such piece, or it was written already. */
+Error *writer_find_piece(Writer *w, uint32_t stream, uint32_t piece, StreamState **out) MUST_CHECK;
+/* Takes over what `piece` holds, also on failure. `last`: the stream's last one where it is cut by
+ * content (its piece numbers rise by one). */
+Error *writer_add_piece(Writer *w, StreamState *s, uint32_t number, Piece *piece,
+                        const PackUses *uses, bool last) MUST_CHECK;
+/* True, and the bytes are counted, while the compactor may still write chunks again. */
+bool writer_may_rewrite(Writer *w, uint32_t length);
+
+#endif

@@ -1,0 +1,177 @@
+/* For the tests of the repository: tables made of numbers, backups of them, and reading back. */
+#ifndef PGSTOW_TESTS_REPO_KIT_H
+#define PGSTOW_TESTS_REPO_KIT_H
+
+#include "../unit.h"
+
+#include "repo/reader.h"
+#include "repo/writer.h"
+
+/* A table: its rows by piece, as COPY's text would bring them. */
+typedef struct KitTable {
+    const char *name;
+    uint32_t oid;
+    uint32_t piece_pages; /* 0: cut by content, one piece here */
+    Buf *pieces;
+    uint32_t count;
+    bool binary; /* no rows that end with '\n' */
+} KitTable;
+
+static inline uint64_t kit_mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15ull;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return x ^ (x >> 31);
+}
+
+/* Row `id` as it is at `version`: about 100 bytes, always the same. */
+static inline void kit_row(Buf *b, uint64_t id, uint64_t version)
+{
+    uint64_t r = kit_mix(id * 31 + version);
+    buf_printf(b, "%llu\t%016llx\t%016llx name of it\t%llu\t%0*d\n", (unsigned long long)id,
+               (unsigned long long)r, (unsigned long long)kit_mix(r),
+               (unsigned long long)(r % 100000), (int)(1 + r % 40), 0);
+}
+
+static inline void kit_free(KitTable *t)
+{
+    for (uint32_t i = 0; i < t->count; i++)
+        buf_free(&t->pieces[i]);
+    free(t->pieces);
+    *t = (KitTable){0};
+}
+
+/* `pieces` pieces of `rows` rows each, from the id `first` on. */
+static inline KitTable kit_table(const char *name, uint32_t oid, uint32_t pieces, uint64_t rows,
+                                 uint64_t first)
+{
+    KitTable t = {name, oid, pieces > 1 ? 8192 : 0, mem_calloc(pieces, sizeof(Buf)), pieces, false};
+    for (uint32_t p = 0; p < pieces; p++)
+        for (uint64_t i = 0; i < rows; i++)
+            kit_row(&t.pieces[p], first + p * rows + i, 0);
+    return t;
+}
+
+static inline uint64_t kit_count_rows(const Buf *b)
+{
+    uint64_t rows = 0;
+    for (size_t i = 0; i < b->len; i++)
+        rows += b->data[i] == '\n';
+    return rows;
+}
+
+static inline uint64_t kit_bytes(const KitTable *t)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < t->count; i++)
+        bytes += t->pieces[i].len;
+    return bytes;
+}
+
+static inline Repo *kit_repo(void)
+{
+    Repo *r = NULL;
+    OK(repo_open(store_open_memory(), true, &r));
+    return r;
+}
+
+static inline WriterOptions kit_options(void)
+{
+    return (WriterOptions){.database = "shop",
+                           .server = "localhost:5432",
+                           .system_identifier = "7300000000000000001",
+                           .database_oid = 16384,
+                           .level = 1,
+                           .timestamp = 1705314600000};
+}
+
+static inline uint32_t kit_add(Writer *w, const KitTable *t)
+{
+    StreamSpec spec = {.kind = STREAM_TABLE,
+                       .dump_id = t->oid,
+                       .oid = t->oid,
+                       .schema = "public",
+                       .name = t->name,
+                       .piece_pages = t->piece_pages,
+                       .pieces = t->count,
+                       .rows_framed = !t->binary};
+    uint32_t stream;
+    OK(writer_add_stream(w, &spec, &stream));
+    return stream;
+}
+
+/* A piece in slices of all sizes. */
+static inline void kit_piece(PieceWriter *p, const KitTable *t, uint32_t stream, uint32_t piece)
+{
+    const Buf *b = &t->pieces[piece];
+    OK(piece_begin(p, stream, piece));
+    for (size_t at = 0, n; at < b->len; at += n) {
+        n = 1 + (size_t)(kit_mix(at) % 300);
+        if (n > b->len - at)
+            n = b->len - at;
+        OK(piece_write(p, b->data + at, n));
+    }
+    OK(piece_end(p, t->binary ? 0 : kit_count_rows(b)));
+}
+
+static inline void kit_tables(Writer *w, const KitTable *tables, size_t count)
+{
+    AUTO(PieceWriter) p = NULL;
+    OK(piece_writer_new(w, &p));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t stream = kit_add(w, &tables[i]);
+        for (uint32_t k = 0; k < tables[i].count; k++)
+            kit_piece(p, &tables[i], stream, k);
+    }
+    OK(piece_writer_finish(p));
+}
+
+static inline void kit_commit(Writer *w, BackupInfo *out)
+{
+    BackupInfo facts = {.database_version = (char *)"PostgreSQL 15.3",
+                        .tool_version = (char *)"15.3",
+                        .encoding = (char *)"UTF8",
+                        .collate = (char *)"C",
+                        .ctype = (char *)"C",
+                        .started = 1705314600000,
+                        .tables = 1};
+    backup_info_clear(out);
+    OK(writer_commit(w, &facts, out));
+}
+
+/* A whole backup. */
+static inline void kit_backup(Repo *r, const WriterOptions *o, const KitTable *tables, size_t count,
+                              BackupInfo *out)
+{
+    AUTO(Writer) w = NULL;
+    OK(writer_open(r, o, NULL, &w));
+    kit_tables(w, tables, count);
+    kit_commit(w, out);
+}
+
+/* Every stream must come back as it was. */
+static inline void kit_compare(Repo *r, const char *id, const KitTable *tables, size_t count)
+{
+    AUTO(Manifest) m = NULL;
+    OK(catalog_load(r, id, &m));
+    assert_int_equal(m->stream_count, count);
+    for (size_t i = 0; i < count; i++) {
+        AUTO(StreamReader) sr = NULL;
+        OK(stream_reader_open(r, m, &m->streams[i], &sr));
+        AUTO_VALUE(Buf) whole = {0};
+        for (uint32_t k = 0; k < tables[i].count; k++)
+            buf_add(&whole, tables[i].pieces[k].data, tables[i].pieces[k].len);
+        const uint8_t *p;
+        size_t n, at = 0;
+        do {
+            OK(stream_reader_next(sr, &p, &n));
+            assert_true(at + n <= whole.len);
+            assert_true(n == 0 || memcmp(whole.data + at, p, n) == 0);
+            at += n;
+        } while (n > 0);
+        assert_int_equal(at, whole.len);
+    }
+}
+
+#endif
