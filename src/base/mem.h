@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define AUTO(Type) __attribute__((cleanup(auto_##Type))) Type *
-#define AUTO_VALUE(Type) __attribute__((cleanup(auto_value_##Type))) Type
+/* "unused": clang warns otherwise of a variable that is there only to be freed. */
+#define AUTO(Type) __attribute__((cleanup(auto_##Type), unused)) Type *
+#define AUTO_VALUE(Type) __attribute__((cleanup(auto_value_##Type), unused)) Type
 #define DEFINE_AUTO(Type, free_function)                                                           \
     static inline __attribute__((unused)) void auto_##Type(Type **p)                               \
     {                                                                                              \

@@ -1,5 +1,5 @@
-/* SHA-256 and HMAC-SHA-256 (FIPS 180-4, RFC 2104), by OpenSSL. Failures inside OpenSSL abort: there
- * is no meaningful way to go on without a hash. */
+/* SHA-256 (FIPS 180-4) and random bytes, by OpenSSL. Failures inside OpenSSL abort: there is no
+ * meaningful way to go on without a hash. A Hash belongs to one thread. */
 #ifndef PGSTOW_CRYPTO_HASH_H
 #define PGSTOW_CRYPTO_HASH_H
 
@@ -13,7 +13,7 @@ void hash_free(Hash *h);
 DEFINE_AUTO(Hash, hash_free)
 void hash_add(Hash *h, const void *p, size_t n);
 void hash_end(Hash *h, uint8_t out[HASH_BYTES]); /* and starts anew */
-/* One call; no allocation per call: `h` is a scratch context of this thread. */
+/* One call, without an allocation; what was added to `h` before and not ended is dropped. */
 void hash_once(Hash *h, const void *p, size_t n, uint8_t out[HASH_BYTES]);
 bool hash_equal(const void *a, const void *b, size_t n); /* in constant time */
 

@@ -2,7 +2,7 @@
  *
  * cancel_request may be called from a signal handler and any thread. Blocking system calls are
  * woken through cancel_fd (becomes readable, stays so). Chained: a child is cancelled when its
- * parent is.
+ * parent is, and the parent must outlive it.
  */
 #ifndef PGSTOW_FLOW_CANCEL_H
 #define PGSTOW_FLOW_CANCEL_H
@@ -21,7 +21,10 @@ bool cancel_requested(const Cancel *c); /* NULL is never cancelled; deadline inc
 /* NULL, or ERR_CANCELLED / ERR_TIMEOUT. The check that loops make. A NULL Cancel is never
  * cancelled. */
 Error *cancel_check(const Cancel *c) MUST_CHECK;
-int cancel_fd(const Cancel *c); /* for poll; -1 for NULL */
+/* For poll; -1 for NULL. Only requests show here, a parent's as well; for deadlines use
+ * cancel_poll.
+ */
+int cancel_fd(const Cancel *c);
 /* Waits until one of fd's poll events (POLLIN ...) or cancellation (error), at most ms (-1: no
  * limit); *ready says whether the event came. Wakes for deadlines too. */
 Error *cancel_poll(const Cancel *c, int fd, short events, int64_t ms, bool *ready) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* A group of threads that work on one job. The first error ends all: it sets the group's Cancel,
- * aborts the queues that were told to it, and is what group_join returns.
+ * aborts the queues that were told to it, and is what group_join returns. Signals never interrupt
+ * its threads: they go to those of the caller.
  */
 #ifndef PGSTOW_FLOW_GROUP_H
 #define PGSTOW_FLOW_GROUP_H

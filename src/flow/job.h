@@ -26,13 +26,14 @@ typedef struct JobProgress {
 /* Called, one thread at a time, when the phase changes. May be NULL. */
 typedef void (*JobEvent)(void *ctx, const JobProgress *now);
 
+/* The job's own Cancel is a child of the one given: --timeout is a deadline on job_cancel. */
 Error *job_new(Cancel *cancel_or_null, JobEvent event, void *ctx, Job **out) MUST_CHECK;
 void job_free(Job *j);
 DEFINE_AUTO(Job, job_free)
 /* All of these take NULL for "nobody looks". */
 Cancel *job_cancel(Job *j);
 void job_phase(Job *j, const char *phase, uint64_t bytes_total,
-               uint64_t items_total); /* resets done counters */
+               uint64_t items_total); /* bytes_done and items_done start anew */
 void job_object(Job *j, const char *object);
 void job_add_bytes(Job *j, uint64_t done);
 void job_add_new(Job *j, uint64_t stored);

@@ -314,7 +314,7 @@ static Error *sync_changed(Dir *d)
         FAIL(ERR_IO, "an earlier sync of a folder of %s failed", d->base.where);
     for (size_t i = 0; i < folders.count; i++) {
         Error *e = sync_folder(d, folders.items[i]);
-        d->sync_failed = e;
+        d->sync_failed = e != NULL;
         TRY(e);
     }
     return NULL;
@@ -512,7 +512,14 @@ static Error *walk(const Dir *d, const char *prefix, StoreEach each, void *ctx)
 
 static Error *dir_list(Store *s, const char *prefix, StoreEach each, void *ctx)
 {
-    return walk((Dir *)s, prefix, each, ctx);
+    const Dir *d = (Dir *)s;
+    struct stat st;
+    if (fstat(d->root.n, &st) < 0)
+        return failed(d, "look at", "");
+    /* A deleted folder that is still open reads as an empty one. */
+    if (st.st_nlink == 0)
+        FAIL(ERR_REPO_NOT_FOUND, "%s was deleted meanwhile", s->where);
+    return walk(d, prefix, each, ctx);
 }
 
 static Error *dir_free_space(Store *s, uint64_t *bytes)

@@ -65,7 +65,7 @@ void store_free(Store *s)
 {
     if (!s)
         return;
-    AUTO(char) where = s->where;
+    free(s->where);
     s->kind->free(s);
 }
 
@@ -120,7 +120,7 @@ void store_put_free(StorePut *p)
 {
     if (!p)
         return;
-    AUTO(char) name = p->name;
+    free(p->name);
     p->store->kind->put_free(p);
 }
 

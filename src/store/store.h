@@ -1,7 +1,8 @@
 /* A store: named bytes. The contract is one that an object store can keep: put-if-absent, ranged
  * get, list, delete, size; no rename, no append, no locks. Names are relative, '/'-separated, of
- * [A-Za-z0-9._%-] parts, at most 512 bytes; a name that could leave the store is refused. All
- * functions are thread-safe.
+ * [A-Za-z0-9._%-] parts that do not begin with a dot, at most 16 of them and 512 bytes; the first
+ * is not "tmp". A put of another name is ERR_INTERNAL; to all else such an object is not there.
+ * All functions are thread-safe, but one StorePut belongs to one thread.
  *
  * Errors: ERR_NOT_FOUND (no such name), ERR_EXISTS (put), ERR_REPO_PERMISSION, ERR_REPO_FULL,
  * ERR_IO.

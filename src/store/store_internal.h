@@ -9,7 +9,7 @@
 #define STORE_PARTS_MAX 16
 
 typedef struct StoreKind {
-    void (*free)(Store *s);
+    void (*free)(Store *s); /* both free the struct; what is in Store and StorePut is gone */
     Error *(*begin)(Store *s, const char *name, StorePut **out);
     Error *(*write)(StorePut *p, const void *data, size_t n);
     /* `whole` for store_put: the name is durable as well. */
