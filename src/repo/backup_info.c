@@ -144,12 +144,17 @@ Doc *backup_info_doc(const BackupInfo *i)
     return d;
 }
 
+void backup_metadata_text(Doc *facts, const char *checksum, Buf *out)
+{
+    doc_set_str(facts, "checksum", checksum);
+    AUTO(char) text = doc_print(facts, true);
+    buf_printf(out, "%s\n", text);
+}
+
 void backup_info_metadata(const BackupInfo *i, Buf *out)
 {
-    AUTO(Doc) d = backup_info_facts(i);
-    doc_set_str(d, "checksum", i->checksum);
-    AUTO(char) text = doc_print(d, true);
-    buf_printf(out, "%s\n", text);
+    AUTO(Doc) facts = backup_info_facts(i);
+    backup_metadata_text(facts, i->checksum, out);
 }
 
 /* -- reading --------------------------------------------------------------------------------- */

@@ -348,13 +348,12 @@ Error *catalog_at(Repo *r, const char *database, Instant t, char **id)
 
 /* -- one ------------------------------------------------------------------------------------- */
 
-static Error *load(Repo *r, const char *id, Manifest **out)
+Error *catalog_get(Repo *r, const char *id, Buf *bytes, Manifest **out)
 {
     AUTO(Manifest) m = NULL;
-    AUTO_VALUE(Buf) b = {0};
     char name[NAME_TEXT];
-    TRY(store_get_all(repo_store(r), name_manifest(id, name), MANIFEST_MAX, &b));
-    TRY(manifest_decode(b.data, b.len, id, &m));
+    TRY(store_get_all(repo_store(r), name_manifest(id, name), MANIFEST_MAX, bytes));
+    TRY(manifest_decode(bytes->data, bytes->len, id, &m));
     if (strcmp(m->info.repository, repo_id(r)) != 0)
         FAIL(ERR_DAMAGED, "%s was made for another repository (%s)", name, m->info.repository);
     *out = STEAL(m);
@@ -363,11 +362,12 @@ static Error *load(Repo *r, const char *id, Manifest **out)
 
 Error *catalog_load(Repo *r, const char *id, Manifest **out)
 {
+    AUTO_VALUE(Buf) bytes = {0};
     bool deleted;
     TRY(catalog_is_deleted(r, id, &deleted));
     if (deleted)
         return deleted_one(id);
-    Error *e = load(r, id, out);
+    Error *e = catalog_get(r, id, &bytes, out);
     if (e && (error_kind(e) == ERR_NOT_FOUND || error_kind(e) == ERR_FENCED)) {
         error_drop(e);
         return missing_one(id);

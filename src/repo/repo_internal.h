@@ -44,6 +44,8 @@ Error *session_read(Repo *r, const char *name, SessionInfo *out) MUST_CHECK;
 /* Facts of one backup, marked or not, by reading the beginning of its manifest; `size` of the
  * object. ERR_NOT_FOUND, ERR_FENCED, ERR_DAMAGED. */
 Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out) MUST_CHECK;
+/* The whole manifest, marked or not, and the object's bytes. */
+Error *catalog_get(Repo *r, const char *id, Buf *bytes, Manifest **out) MUST_CHECK;
 /* The backup id of "backups/<id>.manifest" (or another ending); NULL where it is no such name.
  * Caller frees. */
 char *catalog_id_of(const char *name, const char *ending);
@@ -55,7 +57,8 @@ char *stream_label(const Stream *s);
 
 /* The facts as a manifest holds them: backup_info_doc without what is known only later. */
 Doc *backup_info_facts(const BackupInfo *i);
-Error *backup_info_parse(const Doc *d, BackupInfo *out) MUST_CHECK; /* ERR_DAMAGED */
+void backup_metadata_text(Doc *facts, const char *checksum, Buf *out); /* adds to facts */
+Error *backup_info_parse(const Doc *d, BackupInfo *out) MUST_CHECK;    /* ERR_DAMAGED */
 /* The facts' JSON text of a manifest object whose facts are sound. */
 Error *manifest_facts(const void *p, size_t n, const char *id, Doc **out) MUST_CHECK;
 
