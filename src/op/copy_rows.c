@@ -56,9 +56,8 @@ static Error *plan_table(Run *r, const Source *s)
 {
     uint32_t pages = 0, pieces = 1;
     if (s->splittable) {
-        pages = writer_piece_pages(r->c->writer, s->oid, s->schema, s->name);
-        if (!pages)
-            pages = default_piece_pages(s);
+        pages =
+            writer_piece_pages(r->c->writer, s->oid, s->schema, s->name, default_piece_pages(s));
         if (s->pages > pages)
             pieces = (uint32_t)((s->pages + pages - 1) / pages);
     }

@@ -58,9 +58,6 @@ struct Writer {
     size_t own_count, own_cap;
 };
 
-/* The default of writer_piece_pages: 64 MiB of heap. */
-#define PIECE_PAGES 8192u
-
 /* PackDone of both packers. */
 Error *writer_pack_done(void *ctx, const PackInfo *pack) MUST_CHECK;
 /* ERR_INTERNAL where there is no such piece, or it was written already. */

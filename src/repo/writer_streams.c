@@ -12,10 +12,11 @@ const char *writer_parent(const Writer *w)
     return w->parent_id;
 }
 
-uint32_t writer_piece_pages(const Writer *w, uint32_t oid, const char *schema, const char *name)
+uint32_t writer_piece_pages(const Writer *w, uint32_t oid, const char *schema, const char *name,
+                            uint32_t otherwise)
 {
     const Stream *s = dedup_parent_stream(w->dedup, STREAM_TABLE, 0, oid, schema, name);
-    return s && s->piece_pages ? s->piece_pages : PIECE_PAGES;
+    return s && s->piece_pages ? s->piece_pages : otherwise;
 }
 
 static StreamState *stream_state_new(Writer *w, const StreamSpec *spec)
