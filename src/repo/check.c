@@ -304,7 +304,8 @@ static Error *check_metadata(Check *c, const char *id, const Buf *manifest, cons
         e = ERROR_NEW(ERR_DAMAGED, "it does not say what the manifest says");
     if (!e || !check_is_damage(e))
         return e;
-    strlist_add(&c->report->problems[check_problem(c, name, error_message(e))].backups, id);
+    size_t problem = check_problem(c, name, error_message(e));
+    strlist_add(&c->report->problems[problem].backups, id);
     error_free(e);
     return NULL;
 }

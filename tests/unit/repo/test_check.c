@@ -1,0 +1,261 @@
+#include "kit.h"
+
+#include "base/text.h"
+#include "repo/check.h"
+
+/* -- a small repository, as a list of objects that can be damaged one by one ------------------ */
+
+typedef struct Object {
+    char *name;
+    Buf bytes;
+} Object;
+
+typedef struct Snapshot {
+    Object *items;
+    size_t count, cap;
+} Snapshot;
+
+static Error *take(void *ctx, const char *name, uint64_t size)
+{
+    Snapshot *s = ctx;
+    (void)size;
+    mem_grow(s->items, s->count, s->cap);
+    s->items[s->count++] = (Object){mem_strdup(name), {0}};
+    return NULL;
+}
+
+static void snapshot(Repo *r, Snapshot *s)
+{
+    OK(store_list(repo_store(r), "", take, s));
+    for (size_t i = 0; i < s->count; i++)
+        OK(store_get_all(repo_store(r), s->items[i].name, 1u << 30, &s->items[i].bytes));
+}
+
+static void snapshot_free(Snapshot *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        free(s->items[i].name);
+        buf_free(&s->items[i].bytes);
+    }
+    free(s->items);
+}
+
+/* A change of one object: its new bytes, or none at all. */
+typedef struct Change {
+    size_t object;
+    const Buf *bytes; /* NULL: deleted */
+} Change;
+
+static Store *rebuild_store(const Snapshot *s, const Change *changes, size_t count)
+{
+    Store *store = store_open_memory();
+    for (size_t i = 0; i < s->count; i++) {
+        const Buf *bytes = &s->items[i].bytes;
+        for (size_t k = 0; k < count; k++)
+            if (changes[k].object == i)
+                bytes = changes[k].bytes;
+        if (bytes)
+            OK(store_put(store, s->items[i].name, bytes->data, bytes->len));
+    }
+    return store;
+}
+
+/* What check says of the changed repository: whether it names the object, at this level. */
+static bool found_at(const Snapshot *s, const Change *changes, size_t count, CheckLevel level)
+{
+    AUTO(Repo) r = NULL;
+    AUTO_VALUE(CheckReport) report = {0};
+    const char *name = s->items[changes->object].name;
+    Error *e = repo_open(rebuild_store(s, changes, count), true, &r);
+    if (e) {
+        assert_int_equal(error_kind(e), ERR_DAMAGED);
+        assert_non_null(error_hint_text(e));
+        assert_string_equal(name, "config");
+        error_free(e);
+        return true;
+    }
+    OK(check_run(r, NULL, level, 2, NULL, &report));
+    for (size_t i = 0; i < report.count; i++)
+        if (!strcmp(report.problems[i].object, name))
+            return true;
+    if (report.count)
+        print_message("# %s: only found %s: %s\n", name, report.problems[0].object,
+                      report.problems[0].what);
+    return false;
+}
+
+/* -- what is promised -------------------------------------------------------------------------- */
+
+enum { NEVER = -1 };
+
+/* The level at which each damage of each kind of object is found. A flipped bit: in what `check`
+ * reads at level quick (everything but the frames of packs), and in the frames. Objects whose
+ * absence is a state of its own (no session, not deleted, not proven) cannot be missed. */
+static const struct Promise {
+    const char *prefix, *suffix;
+    int deleted, truncated, flipped, swapped;
+} promises[] = {
+    {"config", "", CHECK_QUICK, CHECK_QUICK, CHECK_QUICK, NEVER /* it has no sibling */},
+    {"backups/", ".manifest", CHECK_QUICK, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
+    {"backups/", ".metadata.json", CHECK_QUICK, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
+    {"packs/", "", CHECK_QUICK, CHECK_QUICK, CHECK_DATA, CHECK_QUICK},
+    {"sessions/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
+    {"trash/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
+    {"proofs/damage/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
+    {"proofs/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
+};
+
+static const struct Promise *promise_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++)
+        if (text_starts(name, promises[i].prefix) && text_ends(name, promises[i].suffix))
+            return &promises[i];
+    fail_msg("nothing is promised of %s", name);
+    return NULL;
+}
+
+static void expect(const Snapshot *s, const Change *changes, size_t count, int level,
+                   const char *damage, size_t where)
+{
+    const char *name = s->items[changes->object].name;
+    if (level == NEVER)
+        return;
+    if (!found_at(s, changes, count, (CheckLevel)level)) {
+        print_error("%s, %s at byte %zu, is not found at level %s\n", name, damage, where,
+                    check_level_name((CheckLevel)level));
+        fail();
+    }
+}
+
+static void expect_flip(const Snapshot *s, size_t object, size_t at, int level)
+{
+    AUTO_VALUE(Buf) b = {0};
+    buf_add(&b, s->items[object].bytes.data, s->items[object].bytes.len);
+    b.data[at] ^= (uint8_t)(1u << (at % 8));
+    Change change = {object, &b};
+    expect(s, &change, 1, level, "flipped", at);
+}
+
+/* The parts of a pack that quick reads: its header (54 bytes), its footer and trailer. */
+static void flip_pack(const Snapshot *s, size_t object)
+{
+    const Buf *b = &s->items[object].bytes;
+    const uint8_t *trailer = b->data + b->len - 12;
+    size_t footer = (size_t)trailer[0] | (size_t)trailer[1] << 8 | (size_t)trailer[2] << 16;
+    size_t end = b->len - 12 - footer - 16;
+    static const size_t header[] = {0, 9, 10, 11, 13, 25, 29, 37, 40, 53};
+    for (size_t i = 0; i < sizeof header / sizeof *header; i++)
+        expect_flip(s, object, header[i], CHECK_QUICK);
+    for (size_t i = 0; i < 12; i++)
+        expect_flip(s, object, end + (b->len - end - 1) * i / 11, CHECK_QUICK);
+    for (size_t i = 0; i < 12; i++)
+        expect_flip(s, object, 54 + (end - 55) * i / 11, CHECK_DATA);
+}
+
+static bool ignored(const char *name)
+{
+    return strstr(name, "gone-") && text_starts(name, "backups/");
+}
+
+/* -- making it ----------------------------------------------------------------------------------
+ */
+
+static void put_session(Repo *r, const char *backup)
+{
+    AUTO_VALUE(SessionInfo)
+    s = {.kind = SESSION_READER, .backup_id = mem_strdup(backup), .what = mem_strdup("restore")};
+    session_info_here(&s);
+    OK(session_put(r, &s));
+}
+
+/* Two backups of two tables, two deleted ones, sessions, marks and proofs: of all at least two, so
+ * that each has a sibling. */
+static void fill(Repo *r, StrList *ids)
+{
+    KitTable t[2] = {kit_table("orders", 20001, 3, 4000, 0), kit_table("notes", 20002, 1, 50, 7)};
+    WriterOptions o = kit_options();
+    for (int i = 0; i < 2; i++) {
+        AUTO_VALUE(BackupInfo) info = {0};
+        for (int row = 0; row < 300; row++)
+            kit_row(&t[0].pieces[2], (uint64_t)(50000 + i * 1000 + row), 3);
+        kit_backup(r, &o, t, 2, &info);
+        strlist_add(ids, info.id);
+        put_session(r, info.id);
+    }
+    o.database = "gone";
+    o.database_oid = 77;
+    for (int i = 0; i < 2; i++) {
+        AUTO_VALUE(BackupInfo) info = {0};
+        kit_backup(r, &o, t, 2, &info);
+        OK(catalog_delete(r, info.id));
+    }
+    PackId pack = {.session = session_id_new(), .n = 4};
+    OK(damage_put(r, pack, 3, "a test"));
+    OK(damage_put(r, pack, UINT32_MAX, "a test"));
+    AUTO_VALUE(CheckReport) report = {0};
+    OK(check_run(r, NULL, CHECK_REBUILD, 2, NULL, &report));
+    for (size_t i = 0; i < report.count; i++)
+        print_error("%s: %s\n", report.problems[i].object, report.problems[i].what);
+    assert_int_equal(report.count, 0);
+    assert_int_equal(report.good.count, 2);
+    assert_int_equal(report.backups, 2);
+    kit_free(&t[0]);
+    kit_free(&t[1]);
+}
+
+static void test_every_damage(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = kit_repo();
+    AUTO_VALUE(StrList) ids = {0};
+    Snapshot s = {0};
+    fill(r, &ids);
+    snapshot(r, &s);
+    size_t kinds = 0, swapped = 0, packs[2] = {0}; /* packs: data, recipes */
+    for (size_t i = 0; i < s.count; i++) {
+        const char *name = s.items[i].name;
+        const Buf *b = &s.items[i].bytes;
+        if (ignored(name))
+            continue;
+        const struct Promise *p = promise_of(name);
+        kinds |= 1u << (p - promises);
+        /* Packs that only deleted backups use are nobody's business. */
+        Change deleted = {i, NULL};
+        if (text_starts(name, "packs/") && !found_at(&s, &deleted, 1, CHECK_QUICK))
+            continue;
+        if (text_starts(name, "packs/"))
+            packs[(b->data[10] == PACK_RECIPE)]++;
+        expect(&s, &deleted, 1, p->deleted, "deleted", 0);
+        size_t lengths[] = {0, 1, b->len / 2, b->len - 1};
+        for (size_t k = 0; k < 4; k++) {
+            Buf shorter = {b->data, lengths[k], 0};
+            Change truncated = {i, &shorter};
+            expect(&s, &truncated, 1, p->truncated, "truncated", lengths[k]);
+        }
+        if (text_starts(name, "packs/"))
+            flip_pack(&s, i);
+        for (size_t k = 0; k < 24 && !text_starts(name, "packs/"); k++)
+            expect_flip(&s, i, (b->len - 1) * k / 23, p->flipped);
+        for (size_t k = 0; k < s.count; k++)
+            if (k != i && promise_of(s.items[k].name) == p && !ignored(s.items[k].name)) {
+                Change swap[2] = {{i, &s.items[k].bytes}, {k, b}};
+                expect(&s, swap, 2, p->swapped, "swapped", 0);
+                swapped |= 1u << (p - promises);
+                break;
+            }
+    }
+    /* Nothing was left out by accident. */
+    size_t all = (1u << (sizeof promises / sizeof *promises)) - 1;
+    assert_int_equal(kinds, all);
+    assert_int_equal(swapped, all - 1);
+    assert_true(packs[0] >= 2 && packs[1] >= 2);
+    snapshot_free(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
