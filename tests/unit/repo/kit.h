@@ -34,6 +34,22 @@ static inline void kit_row(Buf *b, uint64_t id, uint64_t version)
                (unsigned long long)(r % 100000), (int)(1 + r % 40), 0);
 }
 
+/* A sanitizer multiplies memory and time. */
+static inline bool kit_sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
 static inline void kit_free(KitTable *t)
 {
     for (uint32_t i = 0; i < t->count; i++)
