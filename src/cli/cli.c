@@ -1,0 +1,154 @@
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/help.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+
+extern char **environ;
+
+static Error *(*const functions[COMMANDS])(Run *) = {
+#define COMMAND(id, name, alias, arguments, least, most, summary, help, examples, settings,        \
+                statuses)                                                                          \
+    [COMMAND_##id] = cmd_##id,
+#include "spec/commands.def"
+#undef COMMAND
+};
+
+const char *run_word(const Run *run, size_t i)
+{
+    return i < run->args->word_count ? run->args->words[i] : NULL;
+}
+
+Error *run_with_progress(Run *run, Error *(*work)(Run *, void *), void *arg)
+{
+    AUTO(Progress) progress = NULL;
+    TRY(progress_start(run->op.job, !run->quiet, &progress));
+    return work(run, arg);
+}
+
+void run_result(Run *run, Doc *d)
+{
+    doc_free(*run->result);
+    *run->result = d;
+}
+
+static void print_help(const CommandInfo *command)
+{
+    AUTO_VALUE(Buf) text = {0};
+    if (command)
+        help_command(&text, command);
+    else
+        help_overview(&text);
+    fwrite(text.data, 1, text.len, stdout);
+}
+
+Error *cmd_HELP(Run *run)
+{
+    const char *name = run_word(run, 0);
+    const CommandInfo *command = name ? command_find(name) : NULL;
+    if (name && !command) {
+        const char *near = command_nearest(name);
+        AUTO(char) shown = text_printable(name);
+        Error *e = ERROR_NEW(ERR_USAGE, "there is no command \"%s\"", shown);
+        return near ? error_hint(e, "did you mean %s?", near)
+                    : error_hint(e, "`pgstow --help` lists all");
+    }
+    print_help(command);
+    return NULL;
+}
+
+/* The settings and the operation's surroundings, then the command. */
+static Error *run_command(int argc, char **argv, const Args *args, Cancel *cancel, Doc **result)
+{
+    AUTO(Config) config = NULL;
+    AUTO(Job) job = NULL;
+    ConfigInputs inputs = {
+        .flags = args->flags, .flag_count = args->flag_count, .environment = environ, .dir = "."};
+    Error *e = config_load(&inputs, &config);
+    args_hide_secrets(argc, argv);
+    TRY(e);
+    config_export_libpq(config);
+    TRY(job_new(cancel, NULL, NULL, &job));
+    Run run = {
+        .args = args,
+        .config = config,
+        .cancel = cancel,
+        .op = {.repo_dir = config_str(config, SETTING_REPO),
+               .db_url = config_str(config, SETTING_DB),
+               .tools = {.setting = {[TOOL_PG_DUMP] = config_str(config, SETTING_PG_DUMP),
+                                     [TOOL_PG_RESTORE] = config_str(config, SETTING_PG_RESTORE),
+                                     [TOOL_PSQL] = config_str(config, SETTING_PSQL)},
+                         .force_pg_dump_missing =
+                             config_bool(config, SETTING_FORCE_PG_DUMP_MISSING),
+                         .cancel = cancel},
+               .jobs = (unsigned)config_int(config, SETTING_JOBS),
+               .job = job},
+        .json = config_bool(config, SETTING_JSON),
+        .quiet = config_bool(config, SETTING_QUIET),
+        .yes = config_bool(config, SETTING_YES),
+        .result = result};
+    return functions[args->command->id](&run);
+}
+
+static Error *run_program(int argc, char **argv, Args *args, Doc **result)
+{
+    TRY(args_parse(argc, argv, args));
+    output_log(args_flag(args, SETTING_VERBOSE));
+    if (args->version) {
+        puts("pgstow " PGSTOW_VERSION);
+        return NULL;
+    }
+    if (args->help) {
+        print_help(args->command);
+        return NULL;
+    }
+    if (!args->command) {
+        print_help(NULL);
+        return error_hint(ERROR_NEW(ERR_USAGE, "a command is missing"), "pgstow COMMAND --help");
+    }
+    if (args->command->id == COMMAND_HELP) {
+        Run run = {.args = args};
+        return cmd_HELP(&run);
+    }
+    AUTO(Cancel) cancel = NULL;
+    TRY(cancel_new(NULL, &cancel));
+    TRY(signals_watch(cancel));
+    Error *e = run_command(argc, argv, args, cancel, result);
+    signals_forget();
+    return e;
+}
+
+int cli_main(int argc, char **argv)
+{
+    /* Passwords are in memory: they must not end in a core file. */
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+        limit.rlim_cur = 0;
+        setrlimit(RLIMIT_CORE, &limit);
+    }
+    AUTO_VALUE(Args) args = {0};
+    AUTO(Doc) result = NULL;
+    output_log(false);
+    AUTO(Error) e = run_program(argc, argv, &args, &result);
+    /* A failure before --json was understood still answers whoever asked for JSON. */
+    bool json = args_flag(&args, SETTING_JSON);
+    for (int i = 1; e && i < argc && strcmp(argv[i], "--") != 0; i++)
+        json = json || !strcmp(argv[i], "--json");
+    if (e && json && !result)
+        result = doc_object();
+    if (e && json)
+        doc_set(result, "error", output_error_doc(e));
+    if (result)
+        output_json(result);
+    e = error_first(STEAL(e), output_finish());
+    if (!e)
+        return 0;
+    output_error(e);
+    return error_kind_info(error_kind(e))->exit_status;
+}

@@ -1,0 +1,66 @@
+#include <stdio.h>
+
+#include "cli/cmd_backup.h"
+#include "cli/command.h"
+
+Error *backup_options_from(const Config *c, BackupOptions *out)
+{
+    TRY(config_refuse_encryption(c));
+    strlist_copy(&out->exclude_tables, config_list(c, SETTING_EXCLUDE_TABLE));
+    strlist_copy(&out->exclude_table_data, config_list(c, SETTING_EXCLUDE_TABLE_DATA));
+    strlist_copy(&out->schemas, config_list(c, SETTING_SCHEMA));
+    strlist_copy(&out->tags, config_list(c, SETTING_TAG));
+    out->parent = config_str(c, SETTING_PARENT);
+    out->level = (int)config_int(c, SETTING_COMPRESSION);
+    out->max_rate = config_size(c, SETTING_MAX_RATE);
+    out->timeout_ms = config_duration(c, SETTING_BACKUP_TIMEOUT);
+    out->lock_wait_ms = config_duration(c, SETTING_LOCK_WAIT);
+    return NULL;
+}
+
+typedef struct Work {
+    BackupOptions options;
+    BackupInfo info;
+} Work;
+static void work_clear(Work *w)
+{
+    backup_options_clear(&w->options);
+    backup_info_clear(&w->info);
+}
+DEFINE_AUTO_VALUE(Work, work_clear)
+
+static Error *work_backup(Run *run, void *arg)
+{
+    Work *w = arg;
+    return op_backup(&run->op, &w->options, &w->info);
+}
+
+static void print_summary(const BackupInfo *i)
+{
+    char tables[32], rows[32], logical[32], added[32], stored[32], took[32];
+    double share = i->logical_size ? 100.0 * (double)i->new_bytes / (double)i->logical_size : 0;
+    printf("%s on %s, %s\n", i->database, i->server, i->database_version);
+    printf("%s tables, %s rows, %s; new %s (%.1f %%), refers to %s; %s\n",
+           output_count(i->tables, tables), output_count(i->rows, rows),
+           text_size(i->logical_size, logical), text_size(i->new_bytes, added), share,
+           text_size(i->size, stored), text_duration(i->finished - i->started, took));
+    if (*i->filter)
+        printf("not whole: %s\n", i->filter);
+}
+
+Error *cmd_BACKUP(Run *run)
+{
+    AUTO_VALUE(Work) w = {0};
+    TRY(backup_options_from(run->config, &w.options));
+    TRY(run_with_progress(run, work_backup, &w));
+    for (size_t i = 0; i < w.info.warnings.count; i++)
+        output_warning(w.info.warnings.items[i]);
+    if (run->json) {
+        run_result(run, backup_info_doc(&w.info));
+        return NULL;
+    }
+    if (!run->quiet)
+        print_summary(&w.info);
+    puts(w.info.id);
+    return NULL;
+}

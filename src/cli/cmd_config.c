@@ -1,0 +1,114 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static const char *source_name(ConfigSource source)
+{
+    static const char *const names[] = {"default", "file", ".env", "environment", "flag"};
+    return names[source];
+}
+
+static void print_sample(void)
+{
+    AUTO(char) text = setting_sample();
+    fputs(text, stdout);
+}
+
+/* Whether the setting has a source other than the flags of one command. */
+static bool is_lasting(SettingId id)
+{
+    return *setting_info(id)->key || *setting_info(id)->env;
+}
+
+static void print_files(const Config *c)
+{
+    const char *yaml = config_yaml_file(c), *dotenv = config_dotenv_file(c);
+    printf("read: %s%s%s\n", yaml ? yaml : "", yaml && dotenv ? " and " : "",
+           dotenv ? dotenv : (yaml ? "" : "no file of settings"));
+}
+
+static Doc *config_doc(const Config *c)
+{
+    Doc *d = doc_object(), *settings = doc_array(), *libpq = doc_array();
+    doc_set_str(d, "file", config_yaml_file(c));
+    doc_set_str(d, "dotenv", config_dotenv_file(c));
+    for (SettingId id = 0; id < SETTINGS; id++) {
+        const SettingInfo *s = setting_info(id);
+        if (!is_lasting(id))
+            continue;
+        AUTO(char) name = setting_name(id);
+        AUTO(char) value = config_shown(c, id);
+        Doc *one = doc_object();
+        doc_set_str(one, "name", name);
+        doc_set_str(one, "value", value);
+        doc_set_str(one, "source", source_name(config_source(c, id)));
+        doc_set_str(one, "origin", config_origin(c, id));
+        doc_set_str(one, "flag", *s->flag ? s->flag : NULL);
+        doc_set_str(one, "environment", *s->env ? s->env : NULL);
+        doc_push(settings, one);
+    }
+    doc_set(d, "settings", settings);
+    for (size_t i = 0; i < config_libpq(c)->count; i++) {
+        const char *text = config_libpq(c)->items[i];
+        AUTO(char) name = mem_strndup(text, strcspn(text, "="));
+        doc_push_str(libpq, name);
+    }
+    doc_set(d, "libpqFromDotenv", libpq);
+    return d;
+}
+
+static void print_settings(const Config *c)
+{
+    static const char *const headings[] = {"SETTING", "VALUE", "FROM"};
+    AUTO_VALUE(Table) t = {0};
+    table_head(&t, 3, headings);
+    for (SettingId id = 0; id < SETTINGS; id++) {
+        if (!is_lasting(id))
+            continue;
+        AUTO(char) value = config_shown(c, id);
+        table_own(&t, setting_name(id));
+        table_add(&t, value ? value : "-");
+        table_add(&t, config_origin(c, id));
+    }
+    table_print(&t);
+    putchar('\n');
+    print_files(c);
+    for (size_t i = 0; i < config_libpq(c)->count; i++) {
+        const char *text = config_libpq(c)->items[i];
+        printf("%s %.*s", i ? "," : "for libpq, from .env:", (int)strcspn(text, "="), text);
+    }
+    if (config_libpq(c)->count)
+        putchar('\n');
+}
+
+Error *cmd_CONFIG(Run *run)
+{
+    static const char *const actions[] = {"check", "show", "sample"};
+    const char *action = run_word(run, 0);
+    size_t which = 0;
+    while (which < 3 && strcmp(action, actions[which]) != 0)
+        which++;
+    if (which == 3) {
+        AUTO(char) shown = text_printable(action);
+        const char *near = text_nearest(action, actions, 3);
+        Error *e = ERROR_NEW(ERR_USAGE, "config does not know \"%s\"", shown);
+        return near ? error_hint(e, "did you mean %s? There are check, show and sample", near)
+                    : error_hint(e, "there are check, show and sample");
+    }
+    if (which == 2) {
+        print_sample();
+        return NULL;
+    }
+    if (which == 0)
+        TRY(config_refuse_encryption(run->config));
+    if (run->json) {
+        run_result(run, config_doc(run->config));
+    } else if (which == 1) {
+        print_settings(run->config);
+    } else {
+        print_files(run->config);
+        puts("all settings are good");
+    }
+    return NULL;
+}

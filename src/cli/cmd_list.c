@@ -1,0 +1,267 @@
+/* list, show, stats, check: what is in the repository. */
+#include "op/list.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/command.h"
+
+/* "rebuild 2024-01-15 10:30", or what stands against it. */
+static char *proof_text(const BackupInfo *b)
+{
+    char when[CLOCK_TEXT];
+    if (!b->last_proof_level || !*b->last_proof_level)
+        return mem_strdup("never");
+    clock_human(b->last_proof, when);
+    when[16] = 0; /* to the minute */
+    return b->proven ? mem_printf("%s %s", b->last_proof_level, when)
+                     : mem_printf("DAMAGED (%s %s)", b->last_proof_level, when);
+}
+
+static void print_table(const BackupList *list)
+{
+    static const char *const headings[] = {"ID",   "TIME (UTC)", ">LOGICAL", ">STORED",
+                                           ">NEW", ">DEDUP",     ">TOOK",    "PROVEN"};
+    AUTO_VALUE(Table) t = {0};
+    table_head(&t, sizeof headings / sizeof *headings, headings);
+    for (size_t i = 0; i < list->count; i++) {
+        const BackupInfo *b = &list->items[i];
+        char text[CLOCK_TEXT];
+        table_own(&t, mem_printf("%s%s", b->id, *b->filter ? " (part)" : ""));
+        clock_human(b->timestamp, text);
+        text[19] = 0; /* without the zone, which stands in the heading */
+        table_add(&t, text);
+        table_add(&t, text_size(b->logical_size, text));
+        table_add(&t, text_size(b->size, text));
+        table_add(&t, text_size(b->new_bytes, text));
+        double reused = b->size > b->new_bytes && b->size
+                            ? 100.0 * (double)(b->size - b->new_bytes) / (double)b->size
+                            : 0;
+        table_own(&t, mem_printf("%.0f %%", reused));
+        table_add(&t, text_duration(b->finished - b->started, text));
+        table_own(&t, proof_text(b));
+    }
+    table_print(&t);
+}
+
+Error *run_list(Run *run, const char *database)
+{
+    AUTO_VALUE(BackupList) list = {0};
+    TRY(op_list(&run->op, database, &list));
+    for (size_t i = 0; i < list.damaged.count; i++) {
+        AUTO(char) text = mem_printf("a backup cannot be read: %s", list.damaged.items[i]);
+        output_warning(text);
+    }
+    if (run->json) {
+        Doc *d = doc_object(), *backups = doc_array(), *damaged = doc_array();
+        for (size_t i = 0; i < list.count; i++)
+            doc_push(backups, backup_info_doc(&list.items[i]));
+        for (size_t i = 0; i < list.damaged.count; i++)
+            doc_push_str(damaged, list.damaged.items[i]);
+        doc_set(d, "backups", backups);
+        doc_set(d, "damaged", damaged);
+        run_result(run, d);
+    } else if (run->quiet) {
+        for (size_t i = 0; i < list.count; i++)
+            puts(list.items[i].id);
+    } else if (list.count) {
+        print_table(&list);
+    } else {
+        printf("no backups%s%s in %s\n", database ? " of " : "", database ? database : "",
+               run->op.repo_dir);
+    }
+    return NULL;
+}
+
+Error *cmd_LIST(Run *run)
+{
+    return run_list(run, run_word(run, 0));
+}
+
+static void print_fact(const char *name, const char *value)
+{
+    AUTO(char) shown = text_printable(value ? value : "");
+    if (*shown)
+        printf("%-16s%s\n", name, shown);
+}
+
+static void print_size(const char *name, uint64_t bytes, const char *remark)
+{
+    char size[32], count[32];
+    printf("%-16s%s (%s bytes)%s\n", name, text_size(bytes, size), output_count(bytes, count),
+           remark);
+}
+
+static void print_facts(const BackupInfo *b)
+{
+    char text[CLOCK_TEXT];
+    AUTO(char) proof = proof_text(b);
+    print_fact("id", b->id);
+    print_fact("key", b->key);
+    print_fact("database", b->database);
+    print_fact("server", b->server);
+    print_fact("version", b->database_version);
+    print_fact("pg_dump", b->tool_version);
+    print_fact("time", clock_iso(b->timestamp, text));
+    print_fact("took", text_duration(b->finished - b->started, text));
+    print_fact("tables", output_count(b->tables, text));
+    print_fact("rows", output_count(b->rows, text));
+    print_fact("large objects", output_count(b->large_objects, text));
+    print_size("logical size", b->logical_size, "");
+    print_size("stored size", b->size, ", what it refers to in the repository");
+    print_size("new", b->new_bytes, ", what it added");
+    print_fact("left out", b->filter);
+    print_fact("parent", b->parent);
+    print_fact("encoding", b->encoding);
+    print_fact("collation", b->collate);
+    for (size_t i = 0; i < b->tags.count; i++)
+        print_fact(i ? "" : "tags", b->tags.items[i]);
+    print_fact("proven", proof);
+    print_fact("checksum", b->checksum);
+    for (size_t i = 0; i < b->warnings.count; i++)
+        print_fact("warning", b->warnings.items[i]);
+}
+
+static void print_tables(const Manifest *m)
+{
+    static const char *const headings[] = {"TABLE", ">ROWS", ">BYTES"};
+    AUTO_VALUE(Table) t = {0};
+    table_head(&t, 3, headings);
+    for (size_t i = 0; i < m->stream_count; i++) {
+        const Stream *s = &m->streams[i];
+        char text[32];
+        if (s->kind == STREAM_TOC)
+            continue;
+        table_own(&t, s->kind == STREAM_TABLE ? mem_printf("%s.%s", s->schema, s->name)
+                                              : mem_strdup("(large objects)"));
+        table_add(&t, output_count(s->rows, text));
+        table_add(&t, text_size(s->bytes, text));
+    }
+    putchar('\n');
+    table_print(&t);
+}
+
+static Doc *tables_doc(const Manifest *m)
+{
+    Doc *tables = doc_array();
+    for (size_t i = 0; i < m->stream_count; i++) {
+        const Stream *s = &m->streams[i];
+        if (s->kind != STREAM_TABLE)
+            continue;
+        char digest[2 * HASH_BYTES + 1];
+        Doc *d = doc_object();
+        doc_set_str(d, "schema", s->schema);
+        doc_set_str(d, "name", s->name);
+        doc_set_int(d, "rows", (int64_t)s->rows);
+        doc_set_int(d, "bytes", (int64_t)s->bytes);
+        text_hex(s->digest, HASH_BYTES, digest);
+        doc_set_str(d, "digest", digest);
+        doc_push(tables, d);
+    }
+    return tables;
+}
+
+Error *cmd_SHOW(Run *run)
+{
+    AUTO(Manifest) m = NULL;
+    bool tables = config_bool(run->config, SETTING_TABLES);
+    TRY(op_show(&run->op, run_word(run, 0), &m));
+    if (run->json) {
+        Doc *d = backup_info_doc(&m->info);
+        if (tables)
+            doc_set(d, "tableList", tables_doc(m));
+        run_result(run, d);
+        return NULL;
+    }
+    print_facts(&m->info);
+    if (tables)
+        print_tables(m);
+    return NULL;
+}
+
+static Doc *stats_doc(const RepoStats *s)
+{
+    Doc *d = doc_object(), *databases = doc_array();
+    char text[CLOCK_TEXT];
+    for (size_t i = 0; i < s->count; i++) {
+        const DatabaseStats *b = &s->items[i];
+        Doc *one = doc_object();
+        doc_set_str(one, "database", b->database);
+        doc_set_int(one, "backups", (int64_t)b->backups);
+        doc_set_int(one, "logicalSize", (int64_t)b->logical);
+        doc_set_int(one, "storedSize", (int64_t)b->stored);
+        doc_set_int(one, "sharedSize", (int64_t)b->shared);
+        doc_set_int(one, "firstLogicalSize", (int64_t)b->first_logical);
+        doc_set_int(one, "latestLogicalSize", (int64_t)b->latest_logical);
+        doc_set_int(one, "newBytesMean", (int64_t)b->new_bytes_mean);
+        doc_set_str(one, "first", clock_iso(b->first, text));
+        doc_set_str(one, "latest", clock_iso(b->latest, text));
+        doc_push(databases, one);
+    }
+    doc_set(d, "databases", databases);
+    doc_set_int(d, "storedTotal", (int64_t)s->stored_total);
+    doc_set_int(d, "unreferenced", (int64_t)s->unreferenced);
+    return d;
+}
+
+/* How the database grew from its first backup to its last: "+12.3 %". */
+static char *growth_text(const DatabaseStats *b)
+{
+    if (b->backups < 2 || !b->first_logical)
+        return mem_strdup("-");
+    double change = (double)b->latest_logical / (double)b->first_logical - 1;
+    return mem_printf("%+.1f %%", change * 100);
+}
+
+Error *cmd_STATS(Run *run)
+{
+    static const char *const headings[] = {"DATABASE", ">BACKUPS", ">LOGICAL", ">STORED",
+                                           ">SHARED",  ">DEDUP",   ">GROWTH",  ">NEW A BACKUP"};
+    AUTO_VALUE(RepoStats) s = {0};
+    AUTO_VALUE(Table) t = {0};
+    char text[32], more[32];
+    TRY(op_stats(&run->op, &s));
+    if (run->json) {
+        run_result(run, stats_doc(&s));
+        return NULL;
+    }
+    table_head(&t, sizeof headings / sizeof *headings, headings);
+    for (size_t i = 0; i < s.count; i++) {
+        const DatabaseStats *b = &s.items[i];
+        table_add(&t, b->database);
+        table_add(&t, output_count(b->backups, text));
+        table_add(&t, text_size(b->logical, text));
+        table_add(&t, text_size(b->stored, text));
+        table_add(&t, text_size(b->shared, text));
+        table_own(&t, b->stored ? mem_printf("%.1f x", (double)b->logical / (double)b->stored)
+                                : mem_strdup("-"));
+        table_own(&t, growth_text(b));
+        table_add(&t, b->backups > 1 ? text_size(b->new_bytes_mean, text) : "-");
+    }
+    if (s.count)
+        table_print(&t);
+    printf("%sthe repository stores %s, of which no backup needs %s\n", s.count ? "\n" : "",
+           text_size(s.stored_total, text), text_size(s.unreferenced, more));
+    return NULL;
+}
+
+Error *cmd_CHECK(Run *run)
+{
+    AUTO(char) line = NULL;
+    AUTO(char) named = NULL;
+    const char *database = run_word(run, 0);
+    if (!database && run->op.db_url)
+        database = named = op_database_name(&run->op);
+    Error *e = op_check(&run->op, database, config_duration(run->config, SETTING_MAX_AGE), &line);
+    /* Monitors take the first line of standard output, also where it is bad news. */
+    if (line && run->json) {
+        Doc *d = doc_object();
+        doc_set_bool(d, "fresh", !e);
+        doc_set_str(d, "line", line);
+        run_result(run, d);
+    } else if (line) {
+        puts(line);
+    }
+    return e;
+}

@@ -1,0 +1,38 @@
+/* What every command is given, and the functions behind the rows of spec/commands.def. */
+#ifndef PGSTOW_CLI_COMMAND_H
+#define PGSTOW_CLI_COMMAND_H
+
+#include "cli/args.h"
+#include "cli/output.h"
+#include "op/op.h"
+
+typedef struct Run {
+    const Args *args;
+    const Config *config;
+    OpContext op; /* made from the settings; its job is stopped by signals */
+    Cancel *cancel;
+    bool json, quiet, yes;
+    Doc **result; /* see run_result */
+} Run;
+
+/* One per command, in cmd_<name>.c: fills the operation's options in, calls it, prints its result.
+ */
+#define COMMAND(id, name, alias, arguments, least, most, summary, help, examples, settings,        \
+                statuses)                                                                          \
+    Error *cmd_##id(Run *run) MUST_CHECK;
+#include "spec/commands.def"
+#undef COMMAND
+
+/* The operation's part of a command: progress is shown while `work` runs. */
+Error *run_with_progress(Run *run, Error *(*work)(Run *run, void *arg), void *arg) MUST_CHECK;
+
+/* What --json prints at the end, with an "error" besides where the command fails. Takes d over. */
+void run_result(Run *run, Doc *d);
+
+/* The i-th argument, NULL where there are fewer. */
+const char *run_word(const Run *run, size_t i);
+
+/* The list of backups, as `list` and a `restore` without an id print it. */
+Error *run_list(Run *run, const char *database_or_null) MUST_CHECK;
+
+#endif

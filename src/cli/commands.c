@@ -1,0 +1,47 @@
+#include "cli/commands.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+_Static_assert(ERROR_KINDS <= 64, "KindSet has 64 bits");
+
+/* Sets that rows share. */
+#define KINDS_TOOLS (KIND(TOOL_MISSING) | KIND(TOOL_VERSION) | KIND(TOOL_FAILED))
+#define KINDS_DATABASE                                                                             \
+    (KIND(CONNECT) | KIND(AUTH) | KIND(DB_NOT_FOUND) | KIND(DB_PERMISSION) | KIND(DB_FULL) |       \
+     KIND(DB))
+
+static const CommandInfo infos[COMMANDS] = {
+#define COMMAND(id_, name_, alias_, arguments_, least_, most_, summary_, help_, examples_,         \
+                settings_, statuses_)                                                              \
+    [COMMAND_##id_] = {COMMAND_##id_, name_, alias_,    arguments_, least_,   most_,               \
+                       summary_,      help_, examples_, settings_,  statuses_},
+#include "spec/commands.def"
+#undef COMMAND
+};
+
+const CommandInfo *command_info(CommandId id)
+{
+    return &infos[id];
+}
+
+const CommandInfo *command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (!strcmp(infos[i].name, name) || (*name && !strcmp(infos[i].alias, name)))
+            return &infos[i];
+    return NULL;
+}
+
+const char *command_nearest(const char *name)
+{
+    const char *names[2 * COMMANDS];
+    size_t count = 0;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[count++] = infos[i].name;
+        if (*infos[i].alias)
+            names[count++] = infos[i].alias;
+    }
+    return text_nearest(name, names, count);
+}

@@ -1,0 +1,45 @@
+/* The commands as data: the rows of spec/commands.def. */
+#ifndef PGSTOW_CLI_COMMANDS_H
+#define PGSTOW_CLI_COMMANDS_H
+
+#include "config/setting.h"
+
+typedef enum CommandId {
+#define COMMAND(id, name, alias, arguments, least, most, summary, help, examples, settings,        \
+                statuses)                                                                          \
+    COMMAND_##id,
+#include "spec/commands.def"
+#undef COMMAND
+    COMMANDS
+} CommandId;
+
+#define ARGS_MANY (-1)
+#define ARGS_COMMAND (-2) /* the first argument and all behind it are another program's */
+
+typedef uint64_t KindSet; /* of error kinds */
+#define KIND(name) (UINT64_C(1) << ERR_##name)
+
+typedef struct CommandInfo {
+    CommandId id;
+    const char *name, *alias, *arguments;
+    int least, most;
+    const char *summary, *help, *examples;
+    SettingSet settings; /* without those of SET_EVERYWHERE */
+    KindSet statuses;    /* without those of KINDS_ANY */
+} CommandInfo;
+
+/* What every command takes, and what any command can end with. */
+#define SET_EVERYWHERE                                                                             \
+    (SET(REPO) | SET(DB) | SET(JOBS) | SET(YES) | SET(JSON) | SET(QUIET) | SET(VERBOSE) |          \
+     SET(CONFIG))
+#define KINDS_ANY                                                                                  \
+    (KIND(INTERNAL) | KIND(USAGE) | KIND(CONFIG) | KIND(REPO_PERMISSION) | KIND(IO) |              \
+     KIND(MEMORY) | KIND(CANCELLED))
+
+const CommandInfo *command_info(CommandId id);
+/* By name or alias; NULL where there is none. */
+const CommandInfo *command_find(const char *name);
+/* The nearest name, or NULL. */
+const char *command_nearest(const char *name);
+
+#endif

@@ -1,0 +1,36 @@
+#include "cli/confirm.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/progress.h"
+
+Error *confirm_ask(const char *question, bool yes, const Cancel *cancel)
+{
+    if (yes)
+        return NULL;
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return error_hint(
+            ERROR_NEW(ERR_CONFIRM, "%s Nothing was done: there is no terminal to ask on", question),
+            "give --yes where this is meant, --dry-run to look first");
+    progress_hide();
+    fprintf(stderr, "%s\nType yes to go on: ", question);
+    fflush(stderr);
+    char line[64] = "";
+    size_t n = 0;
+    for (bool ended = false; !ended;) {
+        bool ready;
+        char c;
+        TRY(cancel_poll(cancel, STDIN_FILENO, POLLIN, -1, &ready));
+        ended = ready && (read(STDIN_FILENO, &c, 1) != 1 || c == '\n');
+        if (ready && !ended && n + 1 < sizeof line)
+            line[n++] = c;
+    }
+    if (!text_equal_nocase(line, "yes"))
+        return error_hint(ERROR_NEW(ERR_CONFIRM, "not confirmed: nothing was done"),
+                          "only the whole word yes counts");
+    return NULL;
+}

@@ -1,0 +1,133 @@
+#include "cli/output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/progress.h"
+
+void table_clear(Table *t)
+{
+    strlist_free(&t->cells);
+}
+
+void table_head(Table *t, size_t columns, const char *const *headings)
+{
+    t->columns = columns;
+    for (size_t i = 0; i < columns; i++)
+        strlist_add(&t->cells, headings[i]);
+}
+
+void table_own(Table *t, char *cell)
+{
+    table_add(t, cell);
+    free(cell);
+}
+
+void table_add(Table *t, const char *cell)
+{
+    strlist_own(&t->cells, text_printable(cell));
+}
+
+/* Columns that a text takes: characters, not bytes (wide ones count as one). */
+static size_t width_of(const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
+void table_print(const Table *t)
+{
+    for (size_t i = 0; i < t->cells.count; i++) {
+        size_t column = i % t->columns, widest = 0;
+        bool right = t->cells.items[column][0] == '>';
+        for (size_t j = column; j < t->cells.count; j += t->columns) {
+            size_t w = width_of(t->cells.items[j]) - (j == column && right);
+            widest = w > widest ? w : widest;
+        }
+        const char *text = t->cells.items[i] + (i == column && right);
+        int pad = (int)(widest - width_of(text));
+        bool last = column + 1 == t->columns;
+        if (right)
+            printf("%*s%s", pad, "", text);
+        else
+            printf("%s%*s", text, last ? 0 : pad, "");
+        fputs(last ? "\n" : "  ", stdout);
+    }
+}
+
+void output_json(const Doc *d)
+{
+    AUTO(char) text = doc_print(d, isatty(STDOUT_FILENO));
+    puts(text);
+}
+
+Doc *output_error_doc(const Error *e)
+{
+    Doc *d = doc_object();
+    doc_set_str(d, "kind", error_kind_info(error_kind(e))->name);
+    doc_set_str(d, "message", error_message(e));
+    doc_set_str(d, "hint", error_hint_text(e));
+    return d;
+}
+
+void output_error(const Error *e)
+{
+    const char *hint = error_hint_text(e);
+    progress_hide();
+    fprintf(stderr, "pgstow: %s\n", error_message(e));
+    for (const Error *cause = error_cause_of(e); cause; cause = error_cause_of(cause))
+        fprintf(stderr, "  because: %s\n", error_message(cause));
+    if (hint)
+        fprintf(stderr, "hint: %s\n", hint);
+    if (error_kind(e) == ERR_INTERNAL)
+        fprintf(stderr, "  (at %s; please report it)\n", error_place(e));
+}
+
+void output_warning(const char *text)
+{
+    AUTO(char) shown = text_printable(text);
+    progress_hide();
+    fprintf(stderr, "warning: %s\n", shown);
+}
+
+Error *output_finish(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return error_errno(ERR_IO, ERR_IO, "the result could not be written to standard output");
+    return NULL;
+}
+
+static void show(void *ctx, LogLevel level, const char *message)
+{
+    (void)ctx;
+    progress_hide();
+    fprintf(stderr, "%s%s\n",
+            level == LOG_WARNING ? "warning: "
+            : level == LOG_DEBUG ? "debug: "
+                                 : "",
+            message);
+}
+
+void output_log(bool verbose)
+{
+    log_set_sink(show, NULL, verbose ? LOG_DEBUG : LOG_WARNING);
+}
+
+char *output_count(uint64_t n, char *out)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+    char *p = out;
+    for (int i = 0; i < length; i++) {
+        if (i && (length - i) % 3 == 0)
+            *p++ = ',';
+        *p++ = digits[i];
+    }
+    *p = 0;
+    return out;
+}
