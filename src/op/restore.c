@@ -1,0 +1,182 @@
+#include "op/restore.h"
+
+#include <string.h>
+
+#include "base/fault.h"
+#include "op/restore_work.h"
+#include "repo/check.h"
+
+void restore_plan_clear(RestorePlan *p)
+{
+    free(p->backup_id);
+    free(p->database);
+    free(p->server);
+    finding_list_clear(&p->findings);
+    *p = (RestorePlan){0};
+}
+
+void restore_result_clear(RestoreResult *r)
+{
+    free(r->backup_id);
+    free(r->database);
+    free(r->kept_old);
+    strlist_free(&r->warnings);
+    *r = (RestoreResult){0};
+}
+
+static Error *check_options(const RestoreOptions *o)
+{
+    if (!o->backup && !o->at_given)
+        FAIL(ERR_USAGE, "which backup is to be restored?");
+    if (o->keep_old && o->way != RESTORE_REPLACE)
+        FAIL(ERR_USAGE, "only a restore with --replace can keep the old database");
+    return NULL;
+}
+
+static Error *open_and_ask(RestoreWork *w, FindingList *findings)
+{
+    TRY(check_options(w->o));
+    job_phase(w->c->job, "preflight", 0, 0);
+    TRY(restore_work_open_backup(w, "restore"));
+    return restore_work_preflight(w, findings);
+}
+
+Error *op_restore_plan(const OpContext *c, const RestoreOptions *o, RestorePlan *out)
+{
+    AUTO_VALUE(RestoreWork) w = {.c = c, .o = o};
+    AUTO_VALUE(RestorePlan) p = {.way = o->way};
+    TRY(open_and_ask(&w, &p.findings));
+    const BackupInfo *info = &w.manifest->info;
+    p.backup_id = mem_strdup(w.backup_id);
+    p.database = mem_strdup(w.database);
+    p.server = mem_printf("%s:%s", conn_host(w.admin), conn_port(w.admin));
+    p.database_exists = w.exists;
+    p.database_empty = w.empty;
+    p.logical_size = info->logical_size;
+    p.rows = info->rows;
+    p.tables = info->tables;
+    p.possible = !finding_has_problem(&p.findings);
+    *out = p;
+    p = (RestorePlan){0};
+    return NULL;
+}
+
+/* All problems as one error. */
+static Error *refusal(const RestoreWork *w, const FindingList *findings)
+{
+    AUTO_VALUE(Buf) what = {0};
+    AUTO_VALUE(Buf) remedy = {0};
+    size_t problems = 0;
+    bool contents = false;
+    for (size_t i = 0; i < findings->count; i++) {
+        const Finding *f = &findings->items[i];
+        if (f->level != FINDING_PROBLEM)
+            continue;
+        contents = contents || !strcmp(f->title, "contents");
+        buf_printf(&what, "%s%s", problems++ ? "; " : "", f->detail);
+        if (f->remedy)
+            buf_printf(&remedy, "%s%s", remedy.len ? "\n" : "", f->remedy);
+    }
+    AUTO(char) details = buf_steal_str(&what);
+    AUTO(char) hints = remedy.len ? buf_steal_str(&remedy) : NULL;
+    Error *e = ERROR_NEW(problems == 1 && contents ? ERR_DB_EXISTS : ERR_PREFLIGHT,
+                         "backup %s cannot be restored into database \"%s\": %s", w->backup_id,
+                         w->database, details);
+    return hints ? error_hint(e, "%s", hints) : e;
+}
+
+/* The old one goes before the new one is there: so the backup must be known to be good. */
+static Error *prove(RestoreWork *w)
+{
+    AUTO_VALUE(CheckReport) report = {0};
+    AUTO_VALUE(StrList) ids = {0};
+    strlist_add(&ids, w->backup_id);
+    TRY(check_run(w->repo, &ids, CHECK_REBUILD, op_jobs(w->c), w->c->job, &report));
+    if (!report.count)
+        return NULL;
+    return error_hint(
+        ERROR_NEW(ERR_DAMAGED, "backup %s is damaged: %s: %s; database \"%s\" was not touched",
+                  w->backup_id, report.problems[0].object, report.problems[0].what, w->database),
+        "pgstow verify tells more; another backup may be whole (pgstow list)");
+}
+
+/* Builds it beside, then renames it, so that the name never stands for half a database. */
+static Error *through_shadow(RestoreWork *w)
+{
+    AUTO_VALUE(RestoreShadow) s = {0};
+    bool in_place = w->exists && w->o->way == RESTORE_IN_PLACE, gone = false;
+    TRY(restore_shadow_create(w, &s));
+    Error *e = in_place ? restore_shadow_drop_old(w) : NULL;
+    gone = in_place && !e;
+    if (!e && gone)
+        e = fault_reach("restore.dropped");
+    if (!e)
+        e = restore_fill(w, s.name);
+    if (!e)
+        e = w->exists && !in_place ? restore_shadow_swap(w, &s) : restore_shadow_rename(w, &s);
+    if (!e)
+        return NULL;
+    if (!gone) {
+        restore_shadow_drop(w, &s);
+        return e;
+    }
+    /* The shadow bears the old one's owner, privileges and settings: a second try takes them over.
+     */
+    e = error_context(
+        e,
+        "database \"%s\" was dropped to make room, and the restore then failed: it is "
+        "now missing",
+        w->database);
+    return error_hint(
+        e,
+        "remove the cause and run the same restore again; what the database itself had "
+        "(owner, privileges, settings) is kept in database \"%s\" until then",
+        s.name);
+}
+
+static Error *into_empty(RestoreWork *w)
+{
+    Error *e = restore_fill(w, w->database);
+    if (!e)
+        return NULL;
+    return error_context(e, "database \"%s\" was empty and is now filled in part", w->database);
+}
+
+static void keep_finding_warnings(const FindingList *findings, StrList *out)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->items[i].level == FINDING_WARNING)
+            strlist_own(out,
+                        mem_printf("%s: %s", findings->items[i].title, findings->items[i].detail));
+}
+
+Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *out)
+{
+    int64_t started = clock_mono_ms();
+    AUTO_VALUE(RestoreWork) w = {.c = c, .o = o};
+    AUTO_VALUE(FindingList) findings = {0};
+    TRY(open_and_ask(&w, &findings));
+    if (finding_has_problem(&findings))
+        return refusal(&w, &findings);
+    keep_finding_warnings(&findings, &w.warnings);
+    TRY(dbadmin_lock(w.admin, w.database));
+    FAULT_POINT("restore.planned");
+    if (w.exists && o->way == RESTORE_IN_PLACE)
+        TRY(prove(&w));
+    if (w.exists && o->way == RESTORE_CREATE)
+        TRY(into_empty(&w));
+    else
+        TRY(through_shadow(&w));
+    FAULT_POINT("restore.end");
+    *out = (RestoreResult){
+        .backup_id = mem_strdup(w.backup_id),
+        .database = mem_strdup(w.database),
+        .kept_old = w.exists ? mem_strdup(o->keep_old) : NULL,
+        .rows = w.rows,
+        .bytes = w.bytes,
+        .fetched = w.fetched,
+        .duration_ms = clock_mono_ms() - started,
+    };
+    strlist_copy(&out->warnings, &w.warnings);
+    return NULL;
+}

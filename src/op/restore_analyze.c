@@ -1,0 +1,69 @@
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "flow/group.h"
+#include "op/restore_work.h"
+#include "pg/load.h"
+#include "sql.h"
+
+typedef struct Analyze {
+    RestoreWork *w;
+    const char *dbname;
+    Cancel *cancel;
+    const Rows *tables;
+    atomic_size_t next;
+    pthread_mutex_t lock; /* of w->warnings */
+} Analyze;
+
+static Error *analyze_one(Analyze *a, Conn *c, const char *name)
+{
+    job_object(a->w->c->job, name);
+    Error *e = conn_execf(c, "ANALYZE %s", name);
+    if (e && (conn_broken(c) || cancel_requested(a->cancel)))
+        return e;
+    if (e) { /* the data are there and right: a plan may be slow, nothing is wrong */
+        pthread_mutex_lock(&a->lock);
+        strlist_own(&a->w->warnings, mem_printf("%s was not analyzed: %s", name, error_message(e)));
+        pthread_mutex_unlock(&a->lock);
+        error_drop(e);
+    }
+    job_add_items(a->w->c->job, 1);
+    return NULL;
+}
+
+static Error *worker(void *arg)
+{
+    Analyze *a = arg;
+    AUTO(Conn) c = NULL;
+    TRY(conn_open_like(a->w->admin, a->dbname, a->cancel, &c));
+    TRY(load_session(c, NULL, a->w->o->role));
+    for (size_t i; (i = atomic_fetch_add(&a->next, 1)) < rows_count(a->tables);)
+        TRY(analyze_one(a, c, rows_text(a->tables, i, 0)));
+    return NULL;
+}
+
+static Error *run(Analyze *a)
+{
+    AUTO(Group) group = NULL;
+    TRY(group_new(a->w->cancel, &group));
+    a->cancel = group_cancel(group);
+    unsigned jobs = op_jobs(a->w->c);
+    Error *e = NULL;
+    for (unsigned i = 0; !e && i < jobs && i < rows_count(a->tables); i++)
+        e = group_start(group, worker, a);
+    group_fail(group, e);
+    return group_join(group);
+}
+
+Error *restore_analyze(RestoreWork *w, const char *dbname, Conn *prepared)
+{
+    AUTO(Rows) tables = NULL;
+    TRY(conn_exec(prepared, "SET client_encoding = 'UTF8'"));
+    TRY(conn_query(prepared, sql_analyze_tables, 0, NULL, &tables));
+    job_phase(w->c->job, "analyzing", 0, rows_count(tables));
+    Analyze a = {.w = w, .dbname = dbname, .tables = tables};
+    pthread_mutex_init(&a.lock, NULL);
+    Error *e = run(&a);
+    pthread_mutex_destroy(&a.lock);
+    return e;
+}

@@ -1,0 +1,47 @@
+#include "base/fault.h"
+#include "op/restore_work.h"
+#include "pg/load.h"
+#include "pg/restore_pass.h"
+
+static Error *pass(RestoreWork *w, const char *dbname, RestorePart part)
+{
+    RestorePassOptions o = {
+        .tool = w->tool,
+        .toc = w->toc,
+        .server = w->admin,
+        .dbname = dbname,
+        .role = w->o->role,
+        .no_owner = w->o->no_owner,
+        .no_privileges = w->o->no_privileges,
+        .no_tablespaces = w->o->no_tablespaces,
+        .jobs = op_jobs(w->c),
+        .cancel = w->cancel,
+    };
+    return restore_pass_run(&o, part, &w->warnings);
+}
+
+/* A commit that waits for the disk takes along all earlier ones that did not. */
+static Error *make_durable(Conn *c)
+{
+    return conn_exec(c, "SET synchronous_commit = on; SELECT pg_catalog.txid_current()");
+}
+
+Error *restore_fill(RestoreWork *w, const char *dbname)
+{
+    /* Held all the time: a database in which somebody is does not look abandoned. */
+    AUTO(Conn) c = NULL;
+    job_phase(w->c->job, "pre-data", 0, 0);
+    TRY(conn_open_like(w->admin, dbname, w->cancel, &c));
+    TRY(load_session(c, w->encoding, w->o->role));
+    TRY(pass(w, dbname, RESTORE_BEFORE));
+    FAULT_POINT("restore.pass1.done");
+    TRY(restore_load(w, dbname, c));
+    FAULT_POINT("restore.copied");
+    job_phase(w->c->job, "indexes and constraints", 0, 0);
+    TRY(pass(w, dbname, RESTORE_BEHIND));
+    FAULT_POINT("restore.pass3.done");
+    if (!w->o->no_analyze)
+        TRY(restore_analyze(w, dbname, c));
+    FAULT_POINT("restore.analyzed");
+    return make_durable(c);
+}

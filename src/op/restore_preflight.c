@@ -1,0 +1,306 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "op/restore_work.h"
+#include "pg/detach.h"
+#include "pg/preflight.h"
+
+#define LISTED 10 /* names told of a longer list */
+
+/* "a, b and 3 more" */
+static char *listed(const StrList *names)
+{
+    AUTO_VALUE(Buf) b = {0};
+    for (size_t i = 0; i < names->count && i < LISTED; i++)
+        buf_printf(&b, "%s%s", i ? ", " : "", names->items[i]);
+    if (names->count > LISTED)
+        buf_printf(&b, " and %zu more", names->count - LISTED);
+    return buf_steal_str(&b);
+}
+
+/* One finding about a list of names; none where it is empty. */
+static void add_names(FindingList *f, FindingLevel level, const char *title, const char *what,
+                      const StrList *names, const char *remedy)
+{
+    if (!names->count)
+        return;
+    AUTO(char) list = listed(names);
+    AUTO(char) detail = mem_printf("%s: %s", what, list);
+    finding_add(f, level, title, detail, remedy);
+}
+
+static const char *acting_user(const RestoreWork *w)
+{
+    return w->o->role ? w->o->role : conn_user(w->admin);
+}
+
+static bool makes_database(const RestoreWork *w)
+{
+    return !w->exists || w->o->way != RESTORE_CREATE;
+}
+
+static void check_versions(RestoreWork *w, FindingList *f)
+{
+    int backup = atoi(w->toc->server_version), server = conn_server_major(w->admin);
+    if (backup > server) {
+        AUTO(char)
+        detail = mem_printf("the backup is of PostgreSQL %s, the server is %s: what only the "
+                            "newer one knows fails",
+                            w->toc->server_version, conn_server_version_text(w->admin));
+        finding_add(f, FINDING_WARNING, "older server", detail,
+                    "restore into a server as new as that");
+    }
+    /* From 17 on pg_restore sets transaction_timeout, which older servers refuse. */
+    if (w->tool && w->tool->major >= 17 && server < 17) {
+        AUTO(char)
+        detail = mem_printf(
+            "pg_restore %s cannot restore into a server of version %d%s", w->tool->text, server,
+            toc_restore_major(w->toc) >= 17 ? ", and older ones do not read this backup's archive"
+                                            : "");
+        AUTO(char) hint = tools_install_hint(w->c->tools.root, server);
+        finding_add(f, FINDING_PROBLEM, "pg_restore", detail,
+                    toc_restore_major(w->toc) >= 17 ? "restore into a server of version 17 or newer"
+                                                    : hint);
+    }
+}
+
+static Error *check_roles(RestoreWork *w, const Needs *needs, FindingList *f)
+{
+    const char *user = acting_user(w);
+    ServerUser facts;
+    TRY(preflight_user(w->admin, user, &facts));
+    if (!facts.exists) {
+        AUTO(char) detail = mem_printf("there is no role \"%s\"", user);
+        finding_add(f, FINDING_PROBLEM, "--role", detail, "name one that exists");
+        return NULL;
+    }
+    AUTO_VALUE(StrList) no_owners = {0};
+    AUTO_VALUE(StrList) no_roles = {0};
+    TRY(preflight_missing_roles(w->admin, &needs->owners, &no_owners));
+    TRY(preflight_missing_roles(w->admin, &needs->roles, &no_roles));
+    add_names(f, FINDING_PROBLEM, "missing owners",
+              "roles that own something in the backup do not exist", &no_owners,
+              "create them (CREATE ROLE), or restore with --no-owner");
+    add_names(f, FINDING_PROBLEM, "missing roles",
+              "roles that privileges, policies or user mappings name do not exist", &no_roles,
+              "create them (CREATE ROLE); for privileges alone: --no-privileges");
+    if (facts.superuser)
+        return NULL;
+    AUTO_VALUE(StrList) foreign = {0};
+    TRY(preflight_foreign_roles(w->admin, user, &needs->owners, &foreign));
+    AUTO(char) what = mem_printf("role \"%s\" may not give things to", user);
+    add_names(f, FINDING_PROBLEM, "owners", what, &foreign,
+              "make it a member of them (GRANT), restore as a superuser, or with --no-owner");
+    add_names(f, FINDING_WARNING, "superuser", "only a superuser can make", &needs->superuser,
+              "restore as a superuser, if these fail");
+    return NULL;
+}
+
+static Error *check_creation(RestoreWork *w, FindingList *f)
+{
+    if (!makes_database(w))
+        return NULL;
+    /* Databases are made as the connected user, whatever --role says. */
+    const char *user = conn_user(w->admin);
+    ServerUser facts;
+    TRY(preflight_user(w->admin, user, &facts));
+    if (!facts.createdb) {
+        AUTO(char) detail = mem_printf("role \"%s\" may not create databases", user);
+        finding_add(f, FINDING_PROBLEM, "privileges", detail,
+                    "ALTER ROLE ... CREATEDB; or restore into an empty database that is there");
+    }
+    if (w->exists && !facts.superuser) {
+        bool member;
+        TRY(preflight_is_member(w->admin, user, w->old.owner, &member));
+        if (!member) {
+            AUTO(char)
+            detail = mem_printf("database \"%s\" belongs to \"%s\", \"%s\" may not replace it",
+                                w->database, w->old.owner, user);
+            finding_add(f, FINDING_PROBLEM, "privileges", detail, "connect as its owner");
+        }
+    }
+    const BackupInfo *info = &w->manifest->info;
+    bool known;
+    TRY(preflight_knows_locale(w->admin, info->collate, &known));
+    if (!known) {
+        AUTO(char)
+        detail = mem_printf("the server may not have the backup's locale %s", info->collate);
+        finding_add(f, FINDING_WARNING, "locale", detail,
+                    "install it on the server, if creating fails");
+    }
+    if (w->exists && (strcmp(info->encoding, w->old.encoding) ||
+                      strcmp(info->collate, w->old.collate) || strcmp(info->ctype, w->old.ctype))) {
+        AUTO(char)
+        detail = mem_printf("the backup has %s, %s, %s; the database that is there %s, %s, %s",
+                            info->encoding, info->collate, info->ctype, w->old.encoding,
+                            w->old.collate, w->old.ctype);
+        finding_add(f, FINDING_NOTE, "encoding and locale", detail, NULL);
+    }
+    return NULL;
+}
+
+/* Only where the server's disk is ours to look at. */
+static Error *check_space(RestoreWork *w, FindingList *f)
+{
+    uint64_t need = w->manifest->info.logical_size * 3 / 2, have = 0;
+    char need_text[32], have_text[32];
+    text_size(need, need_text);
+    const char *host = conn_host(w->admin);
+    bool local = *host == '/' || !strcmp(host, "localhost") || !strcmp(host, "127.0.0.1") ||
+                 !strcmp(host, "::1");
+    AUTO(char) folder = local ? preflight_data_directory(w->admin) : NULL;
+    Error *e = folder && file_exists(folder) ? file_free_space(folder, &have) : NULL;
+    if (e || !have) {
+        error_drop(e);
+        AUTO(char)
+        detail = mem_printf("about %s are needed on the server; how much is free is not known "
+                            "here",
+                            need_text);
+        finding_add(f, FINDING_NOTE, "space", detail, NULL);
+        return NULL;
+    }
+    if (w->exists && w->o->way == RESTORE_IN_PLACE)
+        have += preflight_database_size(w->admin, w->database);
+    AUTO(char)
+    detail = mem_printf("about %s are needed on the server, %s are free", need_text,
+                        text_size(have, have_text));
+    finding_add(f, have < need ? FINDING_WARNING : FINDING_OK, "space", detail,
+                have < need ? "make room on the server's disk" : NULL);
+    return NULL;
+}
+
+Error *restore_check_archive(RestoreWork *w, FindingList *f)
+{
+    AUTO_VALUE(Needs) needs = {0};
+    AUTO_VALUE(StrList) extensions = {0};
+    AUTO_VALUE(StrList) tablespaces = {0};
+    preflight_needs(w->toc,
+                    &(NeedsOptions){.no_owner = w->o->no_owner,
+                                    .no_privileges = w->o->no_privileges,
+                                    .no_tablespaces = w->o->no_tablespaces,
+                                    .new_database = !w->exists},
+                    &needs);
+    /* Names in the archive are in its encoding. */
+    AUTO(char) encoding = w->encoding ? text_sql_literal(w->encoding) : NULL;
+    if (encoding)
+        TRY(conn_execf(w->admin, "SET client_encoding = %s", encoding));
+    check_versions(w, f);
+    TRY(check_roles(w, &needs, f));
+    TRY(preflight_missing_extensions(w->admin, &needs.extensions, &extensions));
+    add_names(f, FINDING_PROBLEM, "missing extensions", "the server does not have", &extensions,
+              "install their packages on the server");
+    TRY(preflight_missing_tablespaces(w->admin, &needs.tablespaces, &tablespaces));
+    add_names(f, FINDING_PROBLEM, "missing tablespaces", "the server does not have", &tablespaces,
+              "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
+    TRY(conn_exec(w->admin, "SET client_encoding = 'UTF8'"));
+    TRY(check_creation(w, f));
+    return check_space(w, f);
+}
+
+/* ---- the database that is there */
+
+static Error *check_contents(RestoreWork *w, FindingList *f)
+{
+    AUTO(Conn) inside = NULL;
+    TRY(conn_open_like(w->admin, w->database, w->cancel, &inside));
+    TRY(preflight_is_empty(inside, &w->empty));
+    if (w->empty && strcmp(w->old.encoding, w->manifest->info.encoding)) {
+        AUTO(char)
+        detail = mem_printf("the backup is in %s, the database in %s: not every text may fit",
+                            w->manifest->info.encoding, w->old.encoding);
+        finding_add(f, FINDING_WARNING, "encoding", detail, NULL);
+    }
+    if (w->empty || w->o->way != RESTORE_CREATE)
+        return NULL;
+    AUTO(char) detail = mem_printf("database \"%s\" exists and is not empty", w->database);
+    finding_add(f, FINDING_PROBLEM, "contents", detail,
+                "--replace puts the backup in its place (the old one stays until the new one is "
+                "complete), --in-place where there is no room for both, --to-db NAME restores into "
+                "another database");
+    return NULL;
+}
+
+static Error *check_bindings(RestoreWork *w, FindingList *f)
+{
+    AUTO_VALUE(Bindings) b = {0};
+    AUTO(Conn) inside = NULL;
+    if (w->old.allow_connections)
+        TRY(conn_open_like(w->admin, w->database, w->cancel, &inside));
+    TRY(detach_find(w->admin, inside, w->database, &b));
+    FindingLevel level = w->o->detach ? FINDING_WARNING : FINDING_PROBLEM;
+    add_names(f, level, "replication slots", "these belong to the old database and go with it",
+              &b.slots, w->o->detach ? NULL : "drop them, or go on without them with --detach");
+    add_names(f, level, "subscriptions", "these belong to the old database and go with it",
+              &b.subscriptions,
+              w->o->detach ? NULL : "drop them, or go on without them with --detach");
+    add_names(f, level, "extensions", "these run for the database by its name and lose their state",
+              &b.extensions, w->o->detach ? NULL : "stop them, or go on regardless with --detach");
+    add_names(f, FINDING_PROBLEM, "prepared transactions", "these are open in the old database",
+              &b.prepared, "COMMIT PREPARED or ROLLBACK PREPARED them");
+    return NULL;
+}
+
+static Error *check_sessions(RestoreWork *w, FindingList *f)
+{
+    int64_t all, untouchable;
+    TRY(preflight_sessions(w->admin, w->database, &all, &untouchable));
+    if (untouchable) {
+        AUTO(char)
+        detail = mem_printf("%" PRId64 " connections to database \"%s\" belong to roles whose "
+                            "sessions you may not end",
+                            untouchable, w->database);
+        finding_add(f, FINDING_PROBLEM, "connections", detail,
+                    "close them, or GRANT pg_signal_backend");
+    } else if (all) {
+        AUTO(char)
+        detail = mem_printf("%" PRId64 " to database \"%s\" will be closed", all, w->database);
+        finding_add(f, FINDING_NOTE, "connections", detail, NULL);
+    }
+    return NULL;
+}
+
+static Error *check_keep_old(RestoreWork *w, FindingList *f)
+{
+    const char *name = w->o->keep_old;
+    if (!name)
+        return NULL;
+    bool taken = false;
+    if (strlen(name) <= 63)
+        TRY(preflight_database_exists(w->admin, name, &taken));
+    if (!taken && *name && strlen(name) <= 63)
+        return NULL;
+    AUTO(char)
+    detail = taken ? mem_printf("a database \"%s\" exists already", name)
+                   : mem_printf("\"%s\" cannot be the name of a database", name);
+    finding_add(f, FINDING_PROBLEM, "--keep-old", detail, "choose another name");
+    return NULL;
+}
+
+Error *restore_check_existing(RestoreWork *w, FindingList *f)
+{
+    if (!w->exists) {
+        AUTO(char) detail = mem_printf("\"%s\" does not exist and will be created", w->database);
+        finding_add(f, FINDING_OK, "database", detail, NULL);
+        return NULL;
+    }
+    if (!strcmp(w->database, "template0") || !strcmp(w->database, "template1")) {
+        finding_add(f, FINDING_PROBLEM, "database", "the server's own templates are not restored",
+                    "restore into another database with --to-db");
+        return NULL;
+    }
+    if (w->old.allow_connections) {
+        TRY(check_contents(w, f));
+    } else if (w->o->way == RESTORE_CREATE) {
+        AUTO(char)
+        detail = mem_printf("database \"%s\" exists and allows no connections", w->database);
+        finding_add(f, FINDING_PROBLEM, "database", detail,
+                    "ALTER DATABASE ... ALLOW_CONNECTIONS true");
+    }
+    if (w->o->way == RESTORE_CREATE)
+        return NULL;
+    TRY(check_bindings(w, f));
+    TRY(check_sessions(w, f));
+    return check_keep_old(w, f);
+}

@@ -1,0 +1,128 @@
+#include "op/restore_work.h"
+
+#include <string.h>
+
+#include "pg/load.h"
+#include "repo/reader.h"
+
+#define TOC_MAX ((size_t)1 << 30) /* as toc_parse allows */
+
+void restore_work_clear(RestoreWork *w)
+{
+    if (w->admin)
+        conn_free(w->admin);
+    if (w->tool)
+        tool_free(w->tool);
+    if (w->toc)
+        toc_free(w->toc);
+    if (w->manifest)
+        manifest_free(w->manifest);
+    if (w->session)
+        read_session_close(w->session);
+    if (w->repo)
+        repo_free(w->repo);
+    if (w->cancel)
+        cancel_free(w->cancel);
+    if (w->calm)
+        cancel_free(w->calm);
+    free(w->backup_id);
+    free(w->encoding);
+    free(w->database);
+    db_traits_clear(&w->old);
+    strlist_free(&w->warnings);
+    *w = (RestoreWork){0};
+}
+
+static Error *find_backup(RestoreWork *w)
+{
+    AUTO(char) database = op_database_name(w->c);
+    if (!w->o->at_given)
+        return catalog_resolve(w->repo, w->o->backup, database, &w->backup_id);
+    if (!database)
+        return error_hint(ERROR_NEW(ERR_USAGE, "of which database is the backup to be?"),
+                          "name it in --db");
+    return catalog_at(w->repo, database, w->o->at, &w->backup_id);
+}
+
+Error *restore_work_open_backup(RestoreWork *w, const char *what)
+{
+    TRY(op_open_repo(w->c, false, &w->repo));
+    TRY(find_backup(w));
+    /* First the session, then the manifest: what it names then stays. */
+    TRY(read_session_open(w->repo, w->backup_id, what, &w->session));
+    TRY(catalog_load(w->repo, w->backup_id, &w->manifest));
+    const Stream *toc = manifest_find_stream(w->manifest, STREAM_TOC, 0);
+    if (!toc)
+        FAIL(ERR_DAMAGED, "backup %s has no table of contents", w->backup_id);
+    AUTO_VALUE(Buf) bytes = {0};
+    TRY(stream_read_all(w->repo, w->manifest, toc, TOC_MAX, &bytes));
+    TRY_CTX(toc_parse(bytes.data, bytes.len, &w->toc), "backup %s", w->backup_id);
+    w->fetched += bytes.len;
+    w->encoding = toc_encoding(w->toc);
+    return NULL;
+}
+
+/* Any other database of the server than the one to be restored: the usual ones, then --db's. */
+static Error *connect_admin(RestoreWork *w)
+{
+    AUTO(char) named = op_database_name(w->c);
+    const char *candidates[] = {"postgres", "template1", named};
+    Error *first = NULL;
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates && !w->admin; i++) {
+        if (!candidates[i] || !strcmp(candidates[i], w->database))
+            continue;
+        AUTO(Conn) c = NULL;
+        Error *e = op_connect(w->c, candidates[i], &c);
+        if (!e)
+            e = conn_open_like(c, NULL, w->calm, &w->admin);
+        bool fatal = e && (error_kind(e) == ERR_CONNECT || error_kind(e) == ERR_CANCELLED ||
+                           error_kind(e) == ERR_TIMEOUT);
+        first = error_first(first, e);
+        if (fatal)
+            break;
+    }
+    if (!w->admin)
+        return first;
+    error_free(first);
+    return conn_exec(w->admin, "SET standard_conforming_strings = on; SET statement_timeout = 0; "
+                               "SET lock_timeout = 0; SET default_transaction_read_only = off");
+}
+
+static Error *settle_target(RestoreWork *w)
+{
+    w->database = w->o->to_db ? mem_strdup(w->o->to_db) : op_database_name(w->c);
+    if (!w->database || !*w->database)
+        return error_hint(ERROR_NEW(ERR_USAGE, "which database is to be restored?"),
+                          "name it in --db, or with --to-db");
+    if (strlen(w->database) > 63)
+        FAIL(ERR_USAGE, "\"%s\" is too long for the name of a database: at most 63 bytes",
+             w->database);
+    TRY(connect_admin(w));
+    return dbadmin_traits(w->admin, w->database, &w->exists, &w->old);
+}
+
+static Error *find_tool(RestoreWork *w, FindingList *findings)
+{
+    Error *e = tools_find(&w->c->tools, TOOL_PG_RESTORE, conn_server_version(w->admin),
+                          toc_restore_major(w->toc), &w->tool);
+    if (e && (error_kind(e) == ERR_TOOL_MISSING || error_kind(e) == ERR_TOOL_VERSION)) {
+        finding_add_error(findings, "pg_restore", e);
+        return NULL;
+    }
+    TRY(e);
+    AUTO(char) what = mem_printf("%s %s", w->tool->argv.items[0], w->tool->text);
+    finding_add(findings, FINDING_OK, "pg_restore", what, NULL);
+    return NULL;
+}
+
+Error *restore_work_preflight(RestoreWork *w, FindingList *findings)
+{
+    TRY(cancel_new(NULL, &w->calm));
+    TRY(cancel_new(job_cancel(w->c->job), &w->cancel));
+    if (w->o->timeout_ms)
+        cancel_deadline(w->cancel, w->o->timeout_ms);
+    TRY(settle_target(w));
+    TRY(find_tool(w, findings));
+    TRY(restore_check_archive(w, findings));
+    return restore_check_existing(w, findings);
+}

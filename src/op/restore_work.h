@@ -1,0 +1,73 @@
+/* What one restore holds, from the repository to the server; and its steps, which restore.c puts in
+ * order. */
+#ifndef PGSTOW_OP_RESTORE_WORK_H
+#define PGSTOW_OP_RESTORE_WORK_H
+
+#include "op/restore.h"
+#include "pg/dbadmin.h"
+#include "repo/session.h"
+
+typedef struct RestoreWork {
+    const OpContext *c;
+    const RestoreOptions *o;
+    Cancel *cancel; /* the job's, with the time limit */
+    Cancel *calm;   /* never set: for what must be put in order after a cancellation too */
+
+    Repo *repo;
+    ReadSession *session;
+    char *backup_id;
+    Manifest *manifest;
+    Toc *toc;
+    char *encoding; /* of the archive; or NULL */
+
+    Conn *admin; /* to another database of the server than the one to be restored; calm */
+    Tool *tool;
+    char *database;     /* to be restored */
+    bool exists, empty; /* it; empty: nothing of a user's in it */
+    DbTraits old;       /* its traits, where it exists */
+
+    uint64_t rows, bytes, fetched; /* of the load */
+    StrList warnings;
+} RestoreWork;
+void restore_work_clear(RestoreWork *w);
+DEFINE_AUTO_VALUE(RestoreWork, restore_work_clear)
+
+/* Finds the backup, reads its manifest and table of contents. */
+Error *restore_work_open_backup(RestoreWork *w, const char *what) MUST_CHECK;
+/* Settles the target, connects, finds pg_restore, and asks everything that could stand against it.
+ * Only what makes further questions impossible is an error. */
+Error *restore_work_preflight(RestoreWork *w, FindingList *findings) MUST_CHECK;
+/* The part that looks at the archive and the server only. */
+Error *restore_check_archive(RestoreWork *w, FindingList *findings) MUST_CHECK;
+/* The part that looks at the database that is there. */
+Error *restore_check_existing(RestoreWork *w, FindingList *findings) MUST_CHECK;
+
+/* Fills an empty database: definitions, rows, the rest, statistics; and makes it durable. */
+Error *restore_fill(RestoreWork *w, const char *dbname) MUST_CHECK;
+/* Rows and large objects of all streams, in parallel; between the two runs of pg_restore. */
+Error *restore_load(RestoreWork *w, const char *dbname, Conn *prepared) MUST_CHECK;
+/* Statistics for the planner. Tables that cannot be analyzed become warnings. */
+Error *restore_analyze(RestoreWork *w, const char *dbname, Conn *prepared) MUST_CHECK;
+
+/* The database that is built beside and becomes the restored one when it is complete. Its comment
+ * says what it is, and (for the case that the old one is dropped before it is complete) what
+ * belonged to the old one. */
+typedef struct RestoreShadow {
+    char name[64];
+    DbTraits traits; /* what the finished database will have */
+} RestoreShadow;
+void restore_shadow_clear(RestoreShadow *s);
+DEFINE_AUTO_VALUE(RestoreShadow, restore_shadow_clear)
+/* Also drops what earlier restores of this database left behind; where they had taken the old one
+ * away, its traits are taken over from them. */
+Error *restore_shadow_create(RestoreWork *w, RestoreShadow *s) MUST_CHECK;
+/* Gives it its name, where no database has it. */
+Error *restore_shadow_rename(RestoreWork *w, const RestoreShadow *s) MUST_CHECK;
+/* Puts it in the old one's place, in one transaction, and drops that (or keeps it). */
+Error *restore_shadow_swap(RestoreWork *w, const RestoreShadow *s) MUST_CHECK;
+/* Drops the old one before the shadow is filled. */
+Error *restore_shadow_drop_old(RestoreWork *w) MUST_CHECK;
+/* After a failure; silent. */
+void restore_shadow_drop(RestoreWork *w, const RestoreShadow *s);
+
+#endif

@@ -1,0 +1,114 @@
+#include "pg/load.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "pg/load_statement.h"
+#include "sql.h"
+
+void load_plan_clear(LoadPlan *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        free(p->tables[i].name);
+        free(p->tables[i].truncate);
+        free(p->tables[i].copy);
+    }
+    free(p->tables);
+    *p = (LoadPlan){0};
+}
+
+/* Is schema.table one of the rows (schema, table)? */
+static bool among(const Rows *rows, const LoadTarget *t)
+{
+    for (size_t i = 0; i < rows_count(rows); i++)
+        if (!strcmp(rows_text(rows, i, 0), t->schema) && !strcmp(rows_text(rows, i, 1), t->table))
+            return true;
+    return false;
+}
+
+Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
+{
+    AUTO(Rows) of_extensions = NULL;
+    AUTO(Rows) foreign = NULL;
+    TRY(conn_query(c, sql_load_extension_tables, 0, NULL, &of_extensions));
+    TRY(conn_query(c, sql_load_foreign_tables, 0, NULL, &foreign));
+    for (size_t i = 0; i < toc->count; i++) {
+        const TocEntry *e = &toc->entries[i];
+        if (!toc_is_table_data(e))
+            continue;
+        AUTO_VALUE(LoadTarget) target = {0};
+        TRY_CTX(load_target_parse(e->copy_stmt ? e->copy_stmt : "", &target),
+                "the archive's entry %d (%s %s)", e->dump_id, e->desc, e->tag);
+        bool extension = among(of_extensions, &target);
+        bool plain = extension || load_via_root(e, &target) || among(foreign, &target);
+        mem_grow(out->tables, out->count, out->cap);
+        out->tables[out->count++] = (LoadTable){
+            .entry = e,
+            .name = mem_printf("%s.%s", e->schema, e->tag),
+            .truncate = plain ? NULL : mem_printf("TRUNCATE TABLE ONLY %s", target.text),
+            .copy = mem_printf("COPY %s %s FROM STDIN%s", target.text, target.columns,
+                               plain ? "" : " WITH (FREEZE)"),
+            .serial = extension,
+        };
+    }
+    return NULL;
+}
+
+const LoadTable *load_plan_find(const LoadPlan *p, int dump_id)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->tables[i].entry->dump_id == dump_id)
+            return &p->tables[i];
+    return NULL;
+}
+
+Error *load_session(Conn *c, const char *encoding, const char *role)
+{
+    TRY(conn_exec(c, sql_load_session));
+    if (conn_server_version(c) >= 90600)
+        TRY(conn_exec(c, "SET idle_in_transaction_session_timeout = 0"));
+    if (conn_server_version(c) >= 140000)
+        TRY(conn_exec(c, "SET idle_session_timeout = 0"));
+    if (conn_server_version(c) >= 170000)
+        TRY(conn_exec(c, "SET transaction_timeout = 0"));
+    if (conn_server_version(c) >= 90500)
+        TRY(conn_exec(c, "SET row_security = off"));
+    if (encoding) {
+        AUTO(char) value = text_sql_literal(encoding);
+        TRY(conn_execf(c, "SET client_encoding = %s", value));
+    }
+    if (role) {
+        AUTO(char) name = text_sql_ident(role);
+        TRY(conn_execf(c, "SET ROLE %s", name));
+    }
+    return NULL;
+}
+
+Error *load_table_begin(Conn *c, const LoadTable *t)
+{
+    TRY(conn_exec(c, "BEGIN"));
+    if (t->truncate)
+        TRY(conn_exec(c, t->truncate));
+    return copy_in_begin(c, t->copy);
+}
+
+Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected)
+{
+    uint64_t rows = 0;
+    TRY(copy_in_end(c, &rows));
+    if (rows != expected) {
+        load_table_abort(c);
+        FAIL(ERR_MISMATCH,
+             "table %s: the backup recorded %" PRIu64 " rows, the server took %" PRIu64, t->name,
+             expected, rows);
+    }
+    return conn_exec(c, "COMMIT");
+}
+
+void load_table_abort(Conn *c)
+{
+    if (conn_broken(c))
+        return;
+    error_drop(copy_in_abort(c, "the restore was stopped"));
+    error_drop(conn_exec(c, "ROLLBACK"));
+}

@@ -1,0 +1,236 @@
+#include "pg/restore_pass.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/proc.h"
+
+#define WAIT_MS 50 /* how often a cancellation is looked for while pg_restore runs */
+
+bool restore_part_wants(RestorePart part, const TocEntry *e)
+{
+    if (toc_has_block(e))
+        return false;
+    bool object = toc_is(e, "BLOB") || toc_is(e, "BLOB METADATA");
+    bool privileges = toc_is(e, "ACL") || toc_is(e, "DEFAULT ACL");
+    bool before = object || (e->section == TOC_PRE_DATA && !privileges);
+    return before == (part == RESTORE_BEFORE);
+}
+
+static bool wants_before(void *ctx, const TocEntry *e)
+{
+    (void)ctx;
+    return restore_part_wants(RESTORE_BEFORE, e);
+}
+
+static bool wants_behind(void *ctx, const TocEntry *e)
+{
+    (void)ctx;
+    return restore_part_wants(RESTORE_BEHIND, e);
+}
+
+/* An Int of the archive, at `at` of raw. */
+static Error *read_int(const Toc *t, size_t *at, int64_t *out)
+{
+    size_t width = (size_t)t->int_size;
+    if (t->raw.len < *at || t->raw.len - *at < 1 + width)
+        FAIL(ERR_ARCHIVE, "the archive's header is cut short");
+    const uint8_t *p = t->raw.data + *at;
+    uint64_t v = 0;
+    for (size_t i = 0; i < width && i < sizeof v; i++)
+        v |= (uint64_t)p[1 + i] << (8 * i);
+    *at += 1 + width;
+    *out = p[0] ? -(int64_t)v : (int64_t)v;
+    return NULL;
+}
+
+/* Where the number of entries stands in raw: behind compression, seven Ints of time and three
+ * strings. */
+static Error *find_count(const Toc *t, size_t *at)
+{
+    int64_t n;
+    *at = t->compression_at;
+    if (t->minor >= 15)
+        ++*at;
+    else
+        TRY(read_int(t, at, &n));
+    for (int i = 0; i < 7; i++)
+        TRY(read_int(t, at, &n));
+    for (int i = 0; i < 3; i++) {
+        TRY(read_int(t, at, &n));
+        if (n > 0 && (uint64_t)n > t->raw.len - *at)
+            FAIL(ERR_ARCHIVE, "the archive's header is cut short");
+        if (n > 0)
+            *at += (size_t)n;
+    }
+    return NULL;
+}
+
+Error *restore_part_cut(const Toc *t, RestorePart part, Buf *out)
+{
+    size_t count_at = 0, wanted = 0;
+    TRY(find_count(t, &count_at));
+    for (size_t i = 0; i < t->count; i++)
+        wanted += restore_part_wants(part, &t->entries[i]);
+    buf_add(out, t->raw.data, count_at);
+    buf_u8(out, 0);
+    for (int i = 0; i < t->int_size; i++)
+        buf_u8(out, i < 8 ? (uint8_t)((uint64_t)wanted >> (8 * i)) : 0);
+    size_t start = count_at + 1 + (size_t)t->int_size;
+    for (size_t i = 0; i < t->count; i++) {
+        /* An entry ends with its Offset: a flag and off_size bytes. */
+        size_t end = t->entries[i].offset_at + 1 + (size_t)t->off_size;
+        if (end < start || end > t->raw.len)
+            FAIL(ERR_ARCHIVE, "the archive's entries do not follow each other");
+        if (restore_part_wants(part, &t->entries[i]))
+            buf_add(out, t->raw.data + start, end - start);
+        start = end;
+    }
+    return NULL;
+}
+
+/* The text behind `mark` up to the line's end, as a new string; NULL where it is not there. */
+static char *line_behind(const char *text, const char *mark)
+{
+    const char *s = strstr(text, mark);
+    if (!s)
+        return NULL;
+    s += strlen(mark);
+    return mem_strndup(s, strcspn(s, "\n"));
+}
+
+Error *restore_pass_error(const char *text, int status)
+{
+    AUTO(char) said = line_behind(text, "pg_restore: error: ");
+    if (!said) { /* a message of the shell, of docker ...: the last line */
+        size_t n = strlen(text);
+        while (n && text[n - 1] == '\n')
+            n--;
+        size_t start = n;
+        while (start && text[start - 1] != '\n')
+            start--;
+        said = n ? mem_strndup(text + start, n - start)
+                 : mem_printf("it ended with status %d and said nothing", status);
+    }
+    AUTO(char) entry = line_behind(text, "from TOC entry ");
+    AUTO(char) detail = line_behind(text, "\nDETAIL:  ");
+    AUTO(char) context = line_behind(text, "\nCONTEXT:  ");
+    AUTO(char) hint = line_behind(text, "\nHINT:  ");
+    const char *lead = "could not execute query: ";
+    const char *what = text_starts(said, lead) ? said + strlen(lead) : said;
+    /* "2606 16391 TABLE ..." of "215; 2606 16391 TABLE ...": what the entry is. */
+    const char *object = entry ? strchr(entry, ';') : NULL;
+    if (object) {
+        object += strspn(object, "; ");
+        for (int i = 0; i < 2; i++) {
+            object += strspn(object, "0123456789");
+            object += strspn(object, " ");
+        }
+    }
+    ErrorKind kind = ERR_TOOL_FAILED;
+    if (strstr(what, "No space left on device"))
+        kind = ERR_DB_FULL;
+    else if (strstr(what, "server closed the connection") || strstr(what, "connection to server"))
+        kind = ERR_CONNECT;
+    AUTO(char)
+    full = mem_printf("pg_restore failed%s%s: %s%s%s%s%s", object ? " at " : "",
+                      object ? object : "", what, detail ? "; " : "", detail ? detail : "",
+                      context ? "; " : "", context ? context : "");
+    AUTO(char) shown = text_printable(full);
+    Error *e = ERROR_NEW(kind, "%s", shown);
+    return hint ? error_hint(e, "%s", hint) : e;
+}
+
+/* pg_restore's own warnings, without its "errors ignored" of other modes. */
+static void keep_warnings(const char *text, StrList *warnings)
+{
+    static const char mark[] = "pg_restore: warning: ";
+    for (const char *s = strstr(text, mark); s; s = strstr(s, mark)) {
+        s += sizeof mark - 1;
+        AUTO(char) line = mem_strndup(s, strcspn(s, "\n"));
+        strlist_own(warnings, text_printable(line));
+    }
+}
+
+static Error *wait_cancellable(Proc *p, Cancel *cancel, int *status)
+{
+    for (bool done = false; !done;) {
+        TRY(proc_wait_for(p, WAIT_MS, &done, status));
+        if (!done)
+            TRY(cancel_check(cancel)); /* the caller's proc_free ends the child */
+    }
+    return NULL;
+}
+
+static Error *temp_with(const Buf *b, Fd *out)
+{
+    TRY(file_temp(out));
+    TRY(file_write_all(out->n, b->data, b->len, "a temporary file"));
+    if (lseek(out->n, 0, SEEK_SET) < 0)
+        return error_errno(ERR_IO, ERR_IO, "cannot rewind a temporary file");
+    return NULL;
+}
+
+static void add_flags(const RestorePassOptions *o, StrList *argv)
+{
+    strlist_add(argv, "--exit-on-error");
+    strlist_add(argv, "--no-password");
+    if (o->no_owner)
+        strlist_add(argv, "--no-owner");
+    if (o->no_privileges)
+        strlist_add(argv, "--no-privileges");
+    if (o->no_tablespaces)
+        strlist_add(argv, "--no-tablespaces");
+    if (o->role)
+        strlist_own(argv, mem_printf("--role=%s", o->role));
+}
+
+/* Settings of the database or the role that would be in the way, and commits that do not wait for
+ * the disk (whoever calls ends with one that does). */
+static void add_settings(StrList *env)
+{
+    const char *given = getenv("PGOPTIONS");
+    strlist_own(env, mem_printf("PGOPTIONS=%s%s-c default_transaction_read_only=off "
+                                "-c synchronous_commit=off",
+                                given ? given : "", given && *given ? " " : ""));
+}
+
+Error *restore_pass_run(const RestorePassOptions *o, RestorePart part, StrList *warnings)
+{
+    AUTO_VALUE(StrList) argv = {0};
+    AUTO_VALUE(StrList) env = {0};
+    AUTO_VALUE(Fd) archive = {-1};
+    AUTO_VALUE(Fd) list = {-1};
+    AUTO_VALUE(Buf) bytes = {0};
+    AUTO(Proc) p = NULL;
+    ProcOptions run = {.argv = &argv, .env = &env};
+
+    strlist_copy(&argv, &o->tool->argv);
+    strlist_add(&argv, "--format=custom");
+    add_flags(o, &argv);
+    add_settings(&env);
+    TRY(conn_child_env(o->server, o->dbname, &env, &argv));
+    if (o->tool->is_command) {
+        TRY(restore_part_cut(o->toc, part, &bytes));
+        TRY(temp_with(&bytes, &archive));
+        run.in_fd = archive.n;
+    } else {
+        toc_list(o->toc, part == RESTORE_BEFORE ? wants_before : wants_behind, NULL, &bytes);
+        TRY(temp_with(&bytes, &list));
+        TRY(temp_with(&o->toc->raw, &archive));
+        strlist_add(&argv, "--use-list=/dev/stdin");
+        if (o->jobs > 1 && part == RESTORE_BEHIND)
+            strlist_own(&argv, mem_printf("--jobs=%u", o->jobs));
+        strlist_own(&argv, mem_printf("/dev/fd/%d", archive.n));
+        run.in_fd = list.n;
+        run.pass_fd = archive.n;
+    }
+    TRY(proc_start(&run, &p));
+    int status = 0;
+    TRY(wait_cancellable(p, o->cancel, &status));
+    if (status)
+        return restore_pass_error(proc_stderr(p), status);
+    keep_warnings(proc_stderr(p), warnings);
+    return NULL;
+}

@@ -1,0 +1,44 @@
+/* Running pg_restore over a part of an archive that has a table of contents and no data: the
+ * definitions before the rows, or all the rest behind them.
+ *
+ * A pg_restore of this machine gets the whole table of contents and a list (-L), so that with
+ * several jobs it still knows which entries must not run at once. Where the tool is a command it
+ * may run elsewhere, without our files: it gets an archive cut to the wanted entries on its
+ * standard input, and one job.
+ */
+#ifndef PGSTOW_PG_RESTORE_PASS_H
+#define PGSTOW_PG_RESTORE_PASS_H
+
+#include "pg/archive.h"
+#include "pg/conn.h"
+#include "pg/tools.h"
+
+typedef enum RestorePart {
+    RESTORE_BEFORE, /* pre-data without privileges; large objects (empty) */
+    RESTORE_BEHIND  /* everything else but the rows and the large objects' contents */
+} RestorePart;
+bool restore_part_wants(RestorePart part, const TocEntry *e);
+/* Header and TOC of an archive that holds only this part's entries. ERR_ARCHIVE. */
+Error *restore_part_cut(const Toc *toc, RestorePart part, Buf *out) MUST_CHECK;
+
+typedef struct RestorePassOptions { /* all borrowed */
+    const Tool *tool;
+    const Toc *toc;
+    const Conn *server; /* which server, and how to log in */
+    const char *dbname;
+    const char *role; /* NULL: none */
+    bool no_owner, no_privileges, no_tablespaces;
+    unsigned jobs;
+    Cancel *cancel;
+} RestorePassOptions;
+/* Stops at the first error that pg_restore reports: ERR_TOOL_FAILED (ERR_DB_FULL, ERR_CONNECT where
+ * it says so), naming the archive's entry. ERR_CANCELLED and ERR_TIMEOUT end the child. Warnings
+ * that it printed are added to `warnings`. */
+Error *restore_pass_run(const RestorePassOptions *o, RestorePart part,
+                        StrList *warnings) MUST_CHECK;
+
+/* What a failed pg_restore said, as an error; for restore_pass_run, and for tests. The statement
+ * that failed is left out: it may hold a password. */
+Error *restore_pass_error(const char *stderr_text, int status) MUST_CHECK;
+
+#endif
