@@ -1,0 +1,262 @@
+#include "kit.h"
+
+#include "repo/repo_internal.h"
+
+/* A backup of nothing, with these facts. */
+static void put(Repo *r, const char *database, Instant t, const char *filter)
+{
+    AUTO(Manifest) m = manifest_new();
+    AUTO_VALUE(Buf) b = {0};
+    char key[CLOCK_TEXT], name[NAME_TEXT];
+    BackupInfo *i = &m->info;
+    i->id = backup_id_make(database, t);
+    i->key = mem_strdup(clock_key(t, key));
+    i->database = mem_strdup(database);
+    i->filter = mem_strdup(filter);
+    i->server = mem_strdup("localhost:5432");
+    i->database_version = mem_strdup("PostgreSQL 15.3");
+    i->timestamp = i->started = i->finished = t;
+    OK(manifest_encode(m, repo_id(r), &b));
+    OK(store_put(repo_store(r), name_manifest(i->id, name), b.data, b.len));
+}
+
+#define DAY 86400000ll
+#define START 1705314600000ll /* 2024-01-15 10:30 */
+
+static Repo *filled(void)
+{
+    Repo *r = kit_repo();
+    for (int i = 0; i < 3; i++)
+        put(r, "shop", START + i * DAY, "");
+    put(r, "wiki", START + 1 * DAY, "");
+    put(r, "shop", START + 3 * DAY, "-t log");
+    return r;
+}
+
+static void resolves(Repo *r, const char *name, const char *database, const char *expected)
+{
+    AUTO(char) id = NULL;
+    OK(catalog_resolve(r, name, database, &id));
+    assert_string_equal(id, expected);
+}
+
+static void hint_has(Error *e, ErrorKind kind, const char *words)
+{
+    assert_non_null(e);
+    assert_int_equal(error_kind(e), kind);
+    AUTO(char) all = mem_printf("%s | %s", error_message(e), error_hint_text(e));
+    if (!strstr(all, words))
+        print_error("\"%s\" is not in: %s\n", words, all);
+    assert_non_null(strstr(all, words));
+    error_free(e);
+}
+
+static void test_list(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = filled();
+    AUTO_VALUE(BackupList) l = {0};
+    OK(catalog_list(r, NULL, &l));
+    assert_int_equal(l.count, 5);
+    assert_string_equal(l.items[0].id, "shop-20240115T103000Z");
+    assert_string_equal(l.items[3].id, "shop-20240118T103000Z");
+    assert_string_equal(l.items[4].id, "wiki-20240116T103000Z");
+    backup_list_clear(&l);
+    OK(catalog_list(r, "wiki", &l));
+    assert_int_equal(l.count, 1);
+    backup_list_clear(&l);
+    /* A tombstone is nothing, a broken manifest is named. */
+    AUTO_VALUE(Buf) tombstone = {0};
+    char name[NAME_TEXT];
+    manifest_tombstone("shop-20240119T103000Z", session_id_new(), &tombstone);
+    OK(store_put(repo_store(r), name_manifest("shop-20240119T103000Z", name), tombstone.data,
+                 tombstone.len));
+    OK(store_put(repo_store(r), name_manifest("shop-20240120T103000Z", name), "rubbish", 7));
+    OK(catalog_list(r, NULL, &l));
+    assert_int_equal(l.count, 5);
+    assert_int_equal(l.damaged.count, 1);
+    assert_true(text_starts(l.damaged.items[0], "shop-20240120T103000Z: "));
+}
+
+static void test_resolve(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = filled();
+    AUTO(char) id = NULL;
+    resolves(r, "shop-20240115T103000Z", NULL, "shop-20240115T103000Z");
+    resolves(r, "shop-20240115T103000Z", "wiki", "shop-20240115T103000Z");
+    resolves(r, "latest:shop", NULL, "shop-20240118T103000Z");
+    resolves(r, "latest", "wiki", "wiki-20240116T103000Z");
+    resolves(r, "20240115103000", NULL, "shop-20240115T103000Z");
+    resolves(r, "20240116103000", "wiki", "wiki-20240116T103000Z");
+    resolves(r, "shop-20240115", NULL, "shop-20240115T103000Z");
+    resolves(r, "w", NULL, "wiki-20240116T103000Z");
+    hint_has(catalog_resolve(r, "20240116103000", NULL, &id), ERR_USAGE, "wiki-20240116T103000Z");
+    hint_has(catalog_resolve(r, "shop-2024", NULL, &id), ERR_USAGE, "4 backups");
+    hint_has(catalog_resolve(r, "latest", NULL, &id), ERR_USAGE, "latest:");
+    hint_has(catalog_resolve(r, "latest:none", NULL, &id), ERR_NOT_FOUND, "none");
+    hint_has(catalog_resolve(r, "shop-20240115T103001Z", NULL, &id), ERR_NOT_FOUND,
+             "shop-20240115T103000Z");
+    hint_has(catalog_resolve(r, "../config", NULL, &id), ERR_NOT_FOUND, "pgstow list");
+    hint_has(catalog_resolve(r, "", NULL, &id), ERR_NOT_FOUND, "pgstow list");
+    AUTO(Repo) empty = kit_repo();
+    hint_has(catalog_resolve(empty, "latest", NULL, &id), ERR_NOT_FOUND, "no backup");
+    hint_has(catalog_resolve(empty, "x", NULL, &id), ERR_NOT_FOUND, "right one");
+    assert_null(id);
+}
+
+/* An id that is also the beginning of others, and broken ones by their whole id. */
+static void test_exact(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = filled();
+    char name[NAME_TEXT];
+    OK(store_put(repo_store(r), name_manifest("shop-2024", name), "rubbish", 7));
+    resolves(r, "shop-2024", NULL, "shop-2024");
+    AUTO(Manifest) m = NULL;
+    FAILS(ERR_DAMAGED, catalog_load(r, "shop-2024", &m));
+    OK(catalog_delete(r, "shop-2024"));
+}
+
+static void test_delete(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = filled();
+    AUTO_VALUE(BackupList) l = {0};
+    AUTO(Manifest) m = NULL;
+    AUTO(char) id = NULL;
+    bool deleted;
+    OK(catalog_delete(r, "shop-20240116T103000Z"));
+    OK(catalog_is_deleted(r, "shop-20240116T103000Z", &deleted));
+    assert_true(deleted);
+    hint_has(catalog_delete(r, "shop-20240116T103000Z"), ERR_NOT_FOUND, "was deleted");
+    hint_has(catalog_load(r, "shop-20240116T103000Z", &m), ERR_NOT_FOUND, "was deleted");
+    hint_has(catalog_resolve(r, "shop-20240116T103000Z", NULL, &id), ERR_NOT_FOUND, "was deleted");
+    FAILS(ERR_NOT_FOUND, catalog_delete(r, "shop-20990101T000000Z"));
+    FAILS(ERR_NOT_FOUND, catalog_delete(r, "../config"));
+    FAILS(ERR_NOT_FOUND, catalog_load(r, "shop-20990101T000000Z", &m));
+    OK(catalog_list(r, "shop", &l));
+    assert_int_equal(l.count, 3);
+    resolves(r, "20240116103000", NULL, "wiki-20240116T103000Z");
+}
+
+static void test_at(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = filled();
+    AUTO(char) id = NULL;
+    OK(catalog_at(r, "shop", START + DAY, &id));
+    assert_string_equal(id, "shop-20240116T103000Z");
+    free(STEAL(id));
+    /* A filtered one is not a good one, nor is one found bad. */
+    OK(catalog_at(r, "shop", START + 9 * DAY, &id));
+    assert_string_equal(id, "shop-20240117T103000Z");
+    free(STEAL(id));
+    OK(proof_put(r, "shop-20240117T103000Z", "data", false, "frame 3"));
+    OK(catalog_at(r, "shop", START + 9 * DAY, &id));
+    assert_string_equal(id, "shop-20240116T103000Z");
+    free(STEAL(id));
+    FAILS(ERR_NOT_FOUND, catalog_at(r, "shop", START - 1, &id));
+    FAILS(ERR_NOT_FOUND, catalog_at(r, "none", START, &id));
+}
+
+static const BackupInfo *find(const BackupList *l, const char *id)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (!strcmp(l->items[i].id, id))
+            return &l->items[i];
+    return NULL;
+}
+
+static void test_proofs(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = filled();
+    AUTO_VALUE(BackupList) l = {0};
+    char name[NAME_TEXT];
+    static const struct {
+        const char *id, *level;
+        Instant when;
+        bool good;
+    } proofs[] = {{"shop-20240115T103000Z", "rebuild", START, false},
+                  {"shop-20240115T103000Z", "quick", START + DAY, true},
+                  {"shop-20240116T103000Z", "data", START + DAY, true},
+                  {"shop-20240116T103000Z", "quick", START + DAY, false},
+                  {"wiki-20240116T103000Z", "drill", START, true},
+                  {"wiki-20240116T103000Z", "quick", START - DAY, false}};
+    for (size_t i = 0; i < sizeof proofs / sizeof *proofs; i++)
+        OK(store_put(
+            repo_store(r),
+            name_proof(proofs[i].id, proofs[i].when, proofs[i].level, proofs[i].good, name), "",
+            0));
+    OK(catalog_list(r, NULL, &l));
+    const BackupInfo *i = find(&l, "shop-20240115T103000Z");
+    assert_true(i->proven && i->last_proof == START + DAY);
+    assert_string_equal(i->last_proof_level, "quick");
+    i = find(&l, "shop-20240116T103000Z");
+    assert_false(i->proven);
+    assert_string_equal(i->last_proof_level, "quick");
+    i = find(&l, "wiki-20240116T103000Z");
+    assert_true(i->proven && i->last_proof == START);
+    i = find(&l, "shop-20240117T103000Z");
+    assert_false(i->proven);
+    assert_null(i->last_proof_level);
+}
+
+static void test_damage_marks(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = kit_repo();
+    PackId a = {session_id_new(), 6}, b = {session_id_new(), 4};
+    Damage *list = NULL;
+    size_t n;
+    OK(damage_list(r, &list, &n));
+    assert_int_equal(n, 0);
+    free(list);
+    OK(damage_put(r, a, 9, "bits"));
+    OK(damage_put(r, a, 9, "again"));
+    OK(damage_put(r, a, 2, "bits"));
+    OK(damage_put(r, b, UINT32_MAX, "gone"));
+    OK(damage_list(r, &list, &n));
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i + 1 < n; i++) {
+        int order = pack_id_compare(list[i].pack, list[i + 1].pack);
+        assert_true(order < 0 || (order == 0 && list[i].frame < list[i + 1].frame));
+    }
+    free(list);
+}
+
+/* The list of many backups, with a proof of each, in well under half a second each. */
+static void test_many(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/pgstow-test-XXXXXX";
+    Store *s = NULL;
+    AUTO(Repo) r = NULL;
+    AUTO_VALUE(BackupList) l = {0};
+    assert_non_null(mkdtemp(dir));
+    OK(store_open_dir(dir, false, &s));
+    OK(repo_open(s, true, &r));
+    const int count = 500;
+    for (int i = 0; i < count; i++)
+        put(r, "shop", START + i * DAY, "");
+    int64_t before = clock_mono_ms();
+    OK(catalog_list(r, NULL, &l));
+    int64_t took = clock_mono_ms() - before;
+    assert_int_equal(l.count, count);
+    print_message("# %d backups listed in %lld ms\n", count, (long long)took);
+    assert_true(took < 2000); /* far more than it takes, for slow and busy machines */
+    AUTO(char) command = mem_printf("rm -rf %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_list),         cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_exact),        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_at),           cmocka_unit_test(test_proofs),
+        cmocka_unit_test(test_damage_marks), cmocka_unit_test(test_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
