@@ -33,7 +33,7 @@ static size_t encode_int(const ArchiveWriter *w, uint32_t v, uint8_t *out)
     uint32_t magnitude = negative ? 0 - v : v;
     out[0] = negative;
     for (int i = 0; i < w->toc->int_size; i++)
-        out[1 + i] = i < 4 ? (uint8_t)(magnitude >> (8 * i)) : 0;
+        out[1 + i] = (uint8_t)(i < 4 ? magnitude >> (8 * i) : 0);
     return 1 + (size_t)w->toc->int_size;
 }
 

@@ -63,6 +63,24 @@ static void params_take(Params *p, const PQconninfoOption *options)
             params_set(p, o->keyword, o->val);
 }
 
+/* A password with characters that were not written as %XX makes a URI of another meaning, in which
+ * part of it is taken for a port, a host or a database, and would be shown as such. */
+static Error *check_uri(const char *uri, const Params *p)
+{
+    const char *rest = strstr(uri, "://") + 3;
+    size_t n = strcspn(rest, "?"), login = strcspn(rest, "/?");
+    size_t signs = 0;
+    bool misplaced = false;
+    for (size_t i = 0; i < n; i++) {
+        signs += rest[i] == '@';
+        misplaced = misplaced || (rest[i] == '@' && i > login);
+    }
+    const char *port = params_get(p, "port");
+    if (signs > 1 || misplaced || (port && port[strspn(port, "0123456789,")]))
+        return conn_url_failure("the port is not a number, or an @ is out of place");
+    return NULL;
+}
+
 /* The url's own options; what it leaves open libpq adds itself. */
 static Error *parse_url(const char *url, Params *p)
 {
@@ -82,7 +100,7 @@ static Error *parse_url(const char *url, Params *p)
     }
     params_take(p, options);
     PQconninfoFree(options);
-    return NULL;
+    return uri ? check_uri(url, p) : NULL;
 }
 
 static void on_notice(void *ctx, const PGresult *res)
