@@ -131,9 +131,9 @@ static Error *confirm(Run *run, const RestoreOptions *options, const RestorePlan
         return NULL;
     AUTO(char) sentence = plan_sentence(plan);
     AUTO(char)
-    question =
-        options->keep_old ? mem_printf("%s The old one is kept as %s.", sentence, options->keep_old)
-                          : mem_printf("%s What is in it now is lost.", sentence);
+    question = options->keep_old
+                   ? mem_printf("%s The old one is kept as %s.", sentence, options->keep_old)
+                   : mem_printf("%s What is in it now is lost.", sentence);
     return confirm_ask(question, run->yes, run->cancel);
 }
 

@@ -144,11 +144,11 @@ static void add_everywhere(Buf *out, bool whole)
 
 static void add_statuses(Buf *out, KindSet set)
 {
-    add_entry(out, " 0", "it worked", 9);
+    add_entry(out, "  0", "it worked", 9);
     for (ErrorKind k = 0; k < ERROR_KINDS; k++)
         if (set >> k & 1) {
             const ErrorKindInfo *info = error_kind_info(k);
-            AUTO(char) name = mem_printf("%2d  %s", info->exit_status, info->name);
+            AUTO(char) name = mem_printf("%3d  %s", info->exit_status, info->name);
             add_entry(out, name, info->meaning, strlen(info->meaning));
         }
 }
