@@ -31,9 +31,29 @@ char *catalog_id_of(const char *name, const char *ending)
 
 /* -- the facts of one ------------------------------------------------------------------------ */
 
-Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out)
+/* What reading facts needs, kept for reading those of many. */
+typedef struct FactsReader {
+    Repo *repo;
+    Codec *codec;
+    Hash *hash;
+    Buf head;
+} FactsReader;
+
+static FactsReader facts_reader(Repo *r)
 {
-    AUTO_VALUE(Buf) head = {0};
+    return (FactsReader){r, codec_new(), hash_new(), {0}};
+}
+
+static void facts_reader_clear(FactsReader *f)
+{
+    codec_free(f->codec);
+    hash_free(f->hash);
+    buf_free(&f->head);
+}
+DEFINE_AUTO_VALUE(FactsReader, facts_reader_clear)
+
+static Error *read_info(FactsReader *f, const char *id, uint64_t size, BackupInfo *out)
+{
     char name[NAME_TEXT];
     size_t wanted = size < HEAD ? (size_t)size : HEAD, more = 0;
     name_manifest(id, name);
@@ -42,18 +62,24 @@ Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out
             FAIL(ERR_DAMAGED, "%s ends too early", name);
         if (more)
             wanted = more;
-        head.len = 0;
-        TRY(buf_reserve(&head, wanted, MANIFEST_MAX));
-        TRY(store_get(repo_store(r), name, 0, head.data, wanted));
-        head.len = wanted;
-        TRY(manifest_decode_info(head.data, wanted, id, out, &more));
+        f->head.len = 0;
+        TRY(buf_reserve(&f->head, wanted, MANIFEST_MAX));
+        TRY(store_get(repo_store(f->repo), name, 0, f->head.data, wanted));
+        f->head.len = wanted;
+        TRY(manifest_decode_info_by(f->codec, f->hash, f->head.data, wanted, id, out, &more));
     } while (more > wanted);
     if (more)
         FAIL(ERR_DAMAGED, "%s ends too early", name);
-    if (strcmp(out->repository, repo_id(r)) != 0)
+    if (strcmp(out->repository, repo_id(f->repo)) != 0)
         FAIL(ERR_DAMAGED, "%s was made for another repository (%s)", name, out->repository);
     out->manifest_size = size;
     return NULL;
+}
+
+Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out)
+{
+    AUTO_VALUE(FactsReader) f = facts_reader(r);
+    return read_info(&f, id, size, out);
 }
 
 static Error *deleted_one(const char *id)
@@ -120,7 +146,7 @@ static int by_database_and_age(const void *a, const void *b)
 }
 
 typedef struct Listing {
-    Repo *repo;
+    FactsReader facts;
     const char *database;
     StrList trash; /* names "trash/<id>" */
     BackupList *out;
@@ -134,7 +160,7 @@ static Error *list_one(void *ctx, const char *name, uint64_t size)
     char marker[NAME_TEXT];
     if (!id || has(&l->trash, name_trash(id, marker)))
         return NULL;
-    Error *e = catalog_read_info(l->repo, id, size, &info);
+    Error *e = read_info(&l->facts, id, size, &info);
     ErrorKind kind = e ? error_kind(e) : ERR_INTERNAL;
     /* Not a backup, or gone since it was listed. */
     bool absent = e && (kind == ERR_FENCED || kind == ERR_NOT_FOUND);
@@ -154,7 +180,7 @@ static Error *list_one(void *ctx, const char *name, uint64_t size)
 static Error *list_all(Listing *l)
 {
     AUTO_VALUE(StrList) proofs = {0};
-    Store *s = repo_store(l->repo);
+    Store *s = repo_store(l->facts.repo);
     TRY(note_names(s, "trash/", &l->trash));
     TRY(store_list(s, "backups/", list_one, l));
     TRY(note_names(s, "proofs/", &proofs));
@@ -165,8 +191,9 @@ static Error *list_all(Listing *l)
 
 Error *catalog_list(Repo *r, const char *database, BackupList *out)
 {
-    Listing l = {.repo = r, .database = database, .out = out};
+    Listing l = {.facts = facts_reader(r), .database = database, .out = out};
     Error *e = list_all(&l);
+    facts_reader_clear(&l.facts);
     strlist_free(&l.trash);
     return e;
 }

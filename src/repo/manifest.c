@@ -383,9 +383,9 @@ static Error *decode_tombstone(const void *p, size_t n, const char *id)
 
 /* What a manifest's first bytes must be. config says which features there are, so anything unknown
  * here is damage and not a newer version. */
-static Error *decode_header(const void *p, size_t n, const char *id, Header *out, size_t *need_more)
+static Error *decode_header(const void *p, size_t n, const char *id, Hash *hash, Header *out,
+                            size_t *need_more)
 {
-    AUTO(Hash) hash = hash_new();
     Reader r = reader_over(p, n, "the header");
     uint16_t version, flags, key_length;
     uint64_t key_set;
@@ -458,7 +458,7 @@ static Error *decode_info(const uint8_t *p, size_t n, const char *id, Codec *cod
                           BackupInfo *out, Header *h, size_t *need_more)
 {
     AUTO(Doc) facts = NULL;
-    TRY(decode_header(p, n, id, h, need_more));
+    TRY(decode_header(p, n, id, hash, h, need_more));
     if (!*need_more && n < h->length + h->sections[FACTS].stored)
         *need_more = h->length + h->sections[FACTS].stored;
     if (*need_more)
@@ -469,14 +469,20 @@ static Error *decode_info(const uint8_t *p, size_t n, const char *id, Codec *cod
     return NULL;
 }
 
+Error *manifest_decode_info_by(Codec *codec, Hash *hash, const void *p, size_t n, const char *id,
+                               BackupInfo *out, size_t *need_more)
+{
+    Header h;
+    return error_context(decode_info(p, n, id, codec, hash, out, &h, need_more), "manifest of %s",
+                         id);
+}
+
 Error *manifest_decode_info(const void *p, size_t n, const char *id, BackupInfo *out,
                             size_t *need_more)
 {
     AUTO(Codec) codec = codec_new();
     AUTO(Hash) hash = hash_new();
-    Header h;
-    return error_context(decode_info(p, n, id, codec, hash, out, &h, need_more), "manifest of %s",
-                         id);
+    return manifest_decode_info_by(codec, hash, p, n, id, out, need_more);
 }
 
 static Error *decode_whole(const uint8_t *p, size_t n, const char *id, Manifest *m)
@@ -522,7 +528,7 @@ Error *manifest_facts(const void *p, size_t n, const char *id, Doc **out)
     AUTO(Hash) hash = hash_new();
     Header h;
     size_t need_more;
-    TRY(decode_header(p, n, id, &h, &need_more));
+    TRY(decode_header(p, n, id, hash, &h, &need_more));
     if (need_more || n < h.length + h.sections[FACTS].stored)
         FAIL(ERR_DAMAGED, "manifest of %s ends too early", id);
     return decode_facts(codec, hash, &h, id, (const uint8_t *)p + h.length, out);

@@ -59,6 +59,9 @@ char *stream_label(const Stream *s);
 Doc *backup_info_facts(const BackupInfo *i);
 void backup_metadata_text(Doc *facts, const char *checksum, Buf *out); /* adds to facts */
 Error *backup_info_parse(const Doc *d, BackupInfo *out) MUST_CHECK;    /* ERR_DAMAGED */
+/* manifest_decode_info for whoever decodes many. */
+Error *manifest_decode_info_by(Codec *codec, Hash *hash, const void *p, size_t n, const char *id,
+                               BackupInfo *out, size_t *need_more) MUST_CHECK;
 /* The facts' JSON text of a manifest object whose facts are sound. */
 Error *manifest_facts(const void *p, size_t n, const char *id, Doc **out) MUST_CHECK;
 
