@@ -58,6 +58,27 @@ char *clock_human(Instant t, char *out)
     return format(t, "%Y-%m-%d %H:%M:%S UTC", out);
 }
 
+/* Reads fields of fixed width: '4' and '2' in the form are so many digits, anything else is itself.
+ * Where the text stops to fit it gives NULL, else what follows. */
+static const char *match(const char *form, const char *s, int *field)
+{
+    for (; *form; form++) {
+        if (*form != '4' && *form != '2') {
+            if (*s++ != *form)
+                return NULL;
+            continue;
+        }
+        *field = 0;
+        for (int i = 0; i < *form - '0'; i++, s++) {
+            if (*s < '0' || *s > '9')
+                return NULL;
+            *field = *field * 10 + (*s - '0');
+        }
+        field++;
+    }
+    return s;
+}
+
 /* The rest after date and time: a fraction of seconds and a zone. */
 static bool parse_tail(const char *s, Instant *t)
 {
@@ -76,54 +97,36 @@ static bool parse_tail(const char *s, Instant *t)
         s++;
     if (!*s || !strcmp(s, "Z") || !strcmp(s, "UTC"))
         return true;
-    int h, m, used = 0;
     if (*s != '+' && *s != '-')
         return false;
-    if (sscanf(s + 1, "%2d:%2d%n", &h, &m, &used) != 2 &&
-        sscanf(s + 1, "%2d%2d%n", &h, &m, &used) != 2) {
-        m = 0;
-        if (sscanf(s + 1, "%2d%n", &h, &used) != 1)
-            return false;
+    static const char *const zones[] = {"2:2", "22", "2"};
+    for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
+        int field[2] = {0};
+        const char *end = match(zones[i], s + 1, field);
+        if (!end || *end || field[0] > 15 || field[1] > 59)
+            continue;
+        Instant shift = ((Instant)field[0] * 60 + field[1]) * 60000;
+        *t += *s == '+' ? -shift : shift;
+        return true;
     }
-    if (s[1 + used] || h > 15 || m > 59)
-        return false;
-    Instant shift = ((Instant)h * 60 + m) * 60000;
-    *t += *s == '+' ? -shift : shift;
-    return true;
+    return false;
 }
 
 Error *clock_parse(const char *s, Instant *out)
 {
-    struct tm tm = {0};
-    static const char *const forms[] = {"%4d-%2d-%2dT%2d:%2d:%2d%n",
-                                        "%4d-%2d-%2d %2d:%2d:%2d%n",
-                                        "%4d%2d%2dT%2d%2d%2d%n",
-                                        "%4d%2d%2d%2d%2d%2d%n",
-                                        "%4d-%2d-%2dT%2d:%2d%n",
-                                        "%4d-%2d-%2d %2d:%2d%n",
-                                        "%4d-%2d-%2d%n"};
-    static const int fields[] = {6, 6, 6, 6, 5, 5, 3};
+    static const char *const forms[] = {"4-2-2T2:2:2", "4-2-2 2:2:2", "422T222", "422222",
+                                        "4-2-2T2:2",   "4-2-2 2:2",   "4-2-2"};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        int year, month, day, hour = 0, minute = 0, second = 0, used = 0;
-        int got;
-/* The forms are the constants above. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        if (fields[i] == 6)
-            got = sscanf(s, forms[i], &year, &month, &day, &hour, &minute, &second, &used);
-        else if (fields[i] == 5)
-            got = sscanf(s, forms[i], &year, &month, &day, &hour, &minute, &used);
-        else
-            got = sscanf(s, forms[i], &year, &month, &day, &used);
-#pragma GCC diagnostic pop
-        if (got != fields[i] || !used)
+        int field[6] = {0};
+        const char *end = match(forms[i], s, field);
+        if (!end)
             continue;
-        tm = (struct tm){.tm_year = year - 1900,
-                         .tm_mon = month - 1,
-                         .tm_mday = day,
-                         .tm_hour = hour,
-                         .tm_min = minute,
-                         .tm_sec = second};
+        struct tm tm = {.tm_year = field[0] - 1900,
+                        .tm_mon = field[1] - 1,
+                        .tm_mday = field[2],
+                        .tm_hour = field[3],
+                        .tm_min = field[4],
+                        .tm_sec = field[5]};
         struct tm asked = tm;
         time_t seconds = timegm(&tm);
         /* timegm turns 31 February into March: take only what it left alone. */
@@ -131,7 +134,7 @@ Error *clock_parse(const char *s, Instant *out)
                     tm.tm_hour == asked.tm_hour && tm.tm_min == asked.tm_min &&
                     tm.tm_sec == asked.tm_sec;
         Instant t = (Instant)seconds * 1000;
-        if (!same || !parse_tail(s + used, &t))
+        if (!same || field[0] < 1000 || !parse_tail(end, &t))
             continue;
         *out = t;
         return NULL;

@@ -133,7 +133,12 @@ static void test_clock(void **state)
     assert_string_equal(clock_key(t, out), "20240115103000");
     OK(clock_parse("2024-02-29", &t));
     FAILS(ERR_USAGE, clock_parse("2023-02-29", &t));
-    FAILS(ERR_USAGE, clock_parse("yesterday", &t));
+    static const char *const none[] = {"yesterday",           "99-12-30",
+                                       "2024-01-15T -1:00",   "2024- 1-15",
+                                       "0024-01-15",          "2024-01-15 10:30:00+ 2",
+                                       "2024-01-15 10:30:60", ""};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        FAILS(ERR_USAGE, clock_parse(none[i], &t));
     int64_t ms;
     OK(clock_parse_duration("26h", &ms));
     assert_true(ms == 26 * 3600000LL);
