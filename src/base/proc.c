@@ -21,6 +21,7 @@ struct Proc {
     pid_t pid;
     Fd in, out, err;
     bool reading, waited;
+    bool alone; /* not a process group of its own */
     int status;
     pthread_t reader;
     Buf kept; /* the reading thread's until it is joined */
@@ -96,9 +97,10 @@ static Error *make_pipe(Fd *r, Fd *w)
 
 /* Between fork and exec only what is safe after a fork in a threaded program. */
 static void run_child(char **argv, char **env, const char *const *paths, int in, int out, int err,
-                      int status, int pass)
+                      int status, const ProcOptions *o)
 {
-    setsid();
+    if (!o->inherit)
+        setsid();
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
@@ -110,8 +112,8 @@ static void run_child(char **argv, char **env, const char *const *paths, int in,
     signal(SIGTERM, SIG_DFL);
     signal(SIGHUP, SIG_DFL);
     if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
-        if (pass > 0)
-            fcntl(pass, F_SETFD, 0);
+        if (o->pass_fd > 0)
+            fcntl(o->pass_fd, F_SETFD, 0);
         environ = env;
         int code = ENOENT;
         for (; *paths; paths++) {
@@ -141,25 +143,32 @@ static void candidates(const char *name, StrList *out)
         strlist_own(out, file_join(dir, name));
 }
 
+/* What stands for the child's standard input, output and error, and our ends of it. */
+static Error *make_standard(const ProcOptions *o, Proc *p, Fd *in, Fd *out, Fd *err)
+{
+    if (o->pipe_in)
+        TRY(make_pipe(in, &p->in));
+    else if (o->in_fd <= 0)
+        in->n = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (o->pipe_out)
+        TRY(make_pipe(&p->out, out));
+    else
+        out->n = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    return make_pipe(&p->err, err);
+}
+
 Error *proc_start(const ProcOptions *o, Proc **out)
 {
     AUTO(Proc) p = mem_new(Proc);
     AUTO_VALUE(Fd)
-    child_in = {-1},
-    child_out = {-1}, child_err = {-1}, exec_r = {-1}, exec_w = {-1};
+    child_in = {-1}, child_out = {-1}, child_err = {-1}, exec_r = {-1}, exec_w = {-1};
     p->in.n = p->out.n = p->err.n = -1;
     p->pid = -1;
     p->line = o->line;
     p->ctx = o->ctx;
-    if (o->pipe_in)
-        TRY(make_pipe(&child_in, &p->in));
-    else if (o->in_fd <= 0)
-        child_in.n = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (o->pipe_out)
-        TRY(make_pipe(&p->out, &child_out));
-    else
-        child_out.n = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    TRY(make_pipe(&p->err, &child_err));
+    p->alone = o->inherit;
+    if (!o->inherit)
+        TRY(make_standard(o, p, &child_in, &child_out, &child_err));
     TRY(make_pipe(&exec_r, &exec_w));
 
     char **argv = mem_calloc(o->argv->count + 1, sizeof *argv);
@@ -170,8 +179,11 @@ Error *proc_start(const ProcOptions *o, Proc **out)
     strlist_own(&paths, NULL);
     p->pid = fork();
     if (p->pid == 0)
-        run_child(argv, env, (const char *const *)paths.items, o->in_fd > 0 ? o->in_fd : child_in.n,
-                  child_out.n, child_err.n, exec_w.n, o->pass_fd);
+        run_child(argv, env, (const char *const *)paths.items,
+                  o->inherit     ? 0
+                  : o->in_fd > 0 ? o->in_fd
+                                 : child_in.n,
+                  o->inherit ? 1 : child_out.n, o->inherit ? 2 : child_err.n, exec_w.n, o);
     free(argv);
     free(env);
     if (p->pid < 0)
@@ -187,9 +199,9 @@ Error *proc_start(const ProcOptions *o, Proc **out)
         p->pid = -1;
         FAIL(ERR_TOOL_MISSING, "cannot run %s: %s", o->argv->items[0], strerror(code));
     }
-    if (pthread_create(&p->reader, NULL, read_stderr, p) != 0)
+    if (!o->inherit && pthread_create(&p->reader, NULL, read_stderr, p) != 0)
         FAIL(ERR_MEMORY, "cannot start a thread");
-    p->reading = true;
+    p->reading = !o->inherit;
     *out = STEAL(p);
     return NULL;
 }
@@ -217,7 +229,7 @@ void proc_close_out(Proc *p)
 void proc_signal(Proc *p, int signal)
 {
     if (p->pid > 0 && !p->waited)
-        kill(-p->pid, signal);
+        kill(p->alone ? p->pid : -p->pid, signal);
 }
 
 static void reaped(Proc *p, int raw)

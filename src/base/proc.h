@@ -19,6 +19,8 @@ typedef struct ProcOptions {
     bool pipe_in, pipe_out; /* give us proc_in / proc_out; otherwise /dev/null */
     int in_fd;              /* > 0: the child's standard input (borrowed), instead of a pipe */
     int pass_fd;            /* > 0: stays open in the child under the same number */
+    bool inherit; /* our own standard input, output and error, and our terminal, instead of all
+                     that: for a command that a person gave; nothing of it is kept */
     void (*line)(
         void *ctx,
         const char *line); /* each line of standard error, from the reading thread; or NULL */

@@ -3,6 +3,11 @@
 #include "pg/load.h"
 #include "pg/restore_pass.h"
 
+static void show_object(void *ctx, const char *name)
+{
+    job_object(ctx, name);
+}
+
 static Error *pass(RestoreWork *w, const char *dbname, RestorePart part)
 {
     RestorePassOptions o = {
@@ -16,6 +21,8 @@ static Error *pass(RestoreWork *w, const char *dbname, RestorePart part)
         .no_tablespaces = w->o->no_tablespaces,
         .jobs = op_jobs(w->c),
         .cancel = w->cancel,
+        .object = show_object,
+        .ctx = w->c->job,
     };
     return restore_pass_run(&o, part, &w->warnings);
 }

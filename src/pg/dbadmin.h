@@ -13,7 +13,8 @@
 typedef struct DbTraits {
     char name[64];
     uint32_t oid;
-    char *owner, *encoding, *collate, *ctype, *tablespace;
+    char *owner, *encoding, *collate, *ctype;
+    char *tablespace;               /* NULL: the default one */
     char *locale_provider, *locale; /* "i" and an ICU locale ...; NULL on old servers, or none */
     bool is_template, allow_connections;
     int connection_limit; /* -1: none */

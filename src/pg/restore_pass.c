@@ -90,67 +90,18 @@ Error *restore_part_cut(const Toc *t, RestorePart part, Buf *out)
     return NULL;
 }
 
-/* The text behind `mark` up to the line's end, as a new string; NULL where it is not there. */
-static char *line_behind(const char *text, const char *mark)
-{
-    const char *s = strstr(text, mark);
-    if (!s)
-        return NULL;
-    s += strlen(mark);
-    return mem_strndup(s, strcspn(s, "\n"));
-}
+typedef struct Listener {
+    RestoreSaid said;
+    const RestorePassOptions *o;
+} Listener;
 
-Error *restore_pass_error(const char *text, int status)
+static void hear(void *ctx, const char *line)
 {
-    AUTO(char) said = line_behind(text, "pg_restore: error: ");
-    if (!said) { /* a message of the shell, of docker ...: the last line */
-        size_t n = strlen(text);
-        while (n && text[n - 1] == '\n')
-            n--;
-        size_t start = n;
-        while (start && text[start - 1] != '\n')
-            start--;
-        said = n ? mem_strndup(text + start, n - start)
-                 : mem_printf("it ended with status %d and said nothing", status);
-    }
-    AUTO(char) entry = line_behind(text, "from TOC entry ");
-    AUTO(char) detail = line_behind(text, "\nDETAIL:  ");
-    AUTO(char) context = line_behind(text, "\nCONTEXT:  ");
-    AUTO(char) hint = line_behind(text, "\nHINT:  ");
-    const char *lead = "could not execute query: ";
-    const char *what = text_starts(said, lead) ? said + strlen(lead) : said;
-    /* "2606 16391 TABLE ..." of "215; 2606 16391 TABLE ...": what the entry is. */
-    const char *object = entry ? strchr(entry, ';') : NULL;
-    if (object) {
-        object += strspn(object, "; ");
-        for (int i = 0; i < 2; i++) {
-            object += strspn(object, "0123456789");
-            object += strspn(object, " ");
-        }
-    }
-    ErrorKind kind = ERR_TOOL_FAILED;
-    if (strstr(what, "No space left on device"))
-        kind = ERR_DB_FULL;
-    else if (strstr(what, "server closed the connection") || strstr(what, "connection to server"))
-        kind = ERR_CONNECT;
-    AUTO(char)
-    full = mem_printf("pg_restore failed%s%s: %s%s%s%s%s", object ? " at " : "",
-                      object ? object : "", what, detail ? "; " : "", detail ? detail : "",
-                      context ? "; " : "", context ? context : "");
-    AUTO(char) shown = text_printable(full);
-    Error *e = ERROR_NEW(kind, "%s", shown);
-    return hint ? error_hint(e, "%s", hint) : e;
-}
-
-/* pg_restore's own warnings, without its "errors ignored" of other modes. */
-static void keep_warnings(const char *text, StrList *warnings)
-{
-    static const char mark[] = "pg_restore: warning: ";
-    for (const char *s = strstr(text, mark); s; s = strstr(s, mark)) {
-        s += sizeof mark - 1;
-        AUTO(char) line = mem_strndup(s, strcspn(s, "\n"));
-        strlist_own(warnings, text_printable(line));
-    }
+    static const char making[] = "pg_restore: creating ";
+    Listener *l = ctx;
+    restore_said_line(&l->said, line);
+    if (l->o->object && text_starts(line, making))
+        l->o->object(l->o->ctx, line + sizeof making - 1);
 }
 
 static Error *wait_cancellable(Proc *p, Cancel *cancel, int *status)
@@ -175,6 +126,7 @@ static Error *temp_with(const Buf *b, Fd *out)
 static void add_flags(const RestorePassOptions *o, StrList *argv)
 {
     strlist_add(argv, "--exit-on-error");
+    strlist_add(argv, "--verbose"); /* or it does not say at which entry it failed */
     strlist_add(argv, "--no-password");
     if (o->no_owner)
         strlist_add(argv, "--no-owner");
@@ -196,7 +148,7 @@ static void add_settings(StrList *env)
                                 given ? given : "", given && *given ? " " : ""));
 }
 
-Error *restore_pass_run(const RestorePassOptions *o, RestorePart part, StrList *warnings)
+static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
 {
     AUTO_VALUE(StrList) argv = {0};
     AUTO_VALUE(StrList) env = {0};
@@ -204,7 +156,7 @@ Error *restore_pass_run(const RestorePassOptions *o, RestorePart part, StrList *
     AUTO_VALUE(Fd) list = {-1};
     AUTO_VALUE(Buf) bytes = {0};
     AUTO(Proc) p = NULL;
-    ProcOptions run = {.argv = &argv, .env = &env};
+    ProcOptions options = {.argv = &argv, .env = &env, .line = hear, .ctx = l};
 
     strlist_copy(&argv, &o->tool->argv);
     strlist_add(&argv, "--format=custom");
@@ -214,7 +166,7 @@ Error *restore_pass_run(const RestorePassOptions *o, RestorePart part, StrList *
     if (o->tool->is_command) {
         TRY(restore_part_cut(o->toc, part, &bytes));
         TRY(temp_with(&bytes, &archive));
-        run.in_fd = archive.n;
+        options.in_fd = archive.n;
     } else {
         toc_list(o->toc, part == RESTORE_BEFORE ? wants_before : wants_behind, NULL, &bytes);
         TRY(temp_with(&bytes, &list));
@@ -223,14 +175,21 @@ Error *restore_pass_run(const RestorePassOptions *o, RestorePart part, StrList *
         if (o->jobs > 1 && part == RESTORE_BEHIND)
             strlist_own(&argv, mem_printf("--jobs=%u", o->jobs));
         strlist_own(&argv, mem_printf("/dev/fd/%d", archive.n));
-        run.in_fd = list.n;
-        run.pass_fd = archive.n;
+        options.in_fd = list.n;
+        options.pass_fd = archive.n;
     }
-    TRY(proc_start(&run, &p));
+    TRY(proc_start(&options, &p));
     int status = 0;
     TRY(wait_cancellable(p, o->cancel, &status));
-    if (status)
-        return restore_pass_error(proc_stderr(p), status);
-    keep_warnings(proc_stderr(p), warnings);
-    return NULL;
+    return status ? restore_said_error(&l->said, status) : NULL;
+}
+
+Error *restore_pass_run(const RestorePassOptions *o, RestorePart part, StrList *warnings)
+{
+    Listener l = {.o = o};
+    Error *e = run(o, part, &l);
+    if (!e)
+        strlist_copy(warnings, &l.said.warnings);
+    restore_said_clear(&l.said);
+    return e;
 }

@@ -30,6 +30,9 @@ typedef struct RestorePassOptions { /* all borrowed */
     bool no_owner, no_privileges, no_tablespaces;
     unsigned jobs;
     Cancel *cancel;
+    void (*object)(void *ctx,
+                   const char *name); /* what is being made, from another thread; or NULL */
+    void *ctx;
 } RestorePassOptions;
 /* Stops at the first error that pg_restore reports: ERR_TOOL_FAILED (ERR_DB_FULL, ERR_CONNECT where
  * it says so), naming the archive's entry. ERR_CANCELLED and ERR_TIMEOUT end the child. Warnings
@@ -37,8 +40,18 @@ typedef struct RestorePassOptions { /* all borrowed */
 Error *restore_pass_run(const RestorePassOptions *o, RestorePart part,
                         StrList *warnings) MUST_CHECK;
 
-/* What a failed pg_restore said, as an error; for restore_pass_run, and for tests. The statement
- * that failed is left out: it may hold a password. */
-Error *restore_pass_error(const char *stderr_text, int status) MUST_CHECK;
+/* What pg_restore --verbose says, line by line. The statement that failed is left out: it may hold
+ * a password. */
+typedef struct RestoreSaid {
+    char *entry;                           /* the entry it is at, or failed at: "INDEX public.i" */
+    char *error, *detail, *context, *hint; /* of the first error; NULL where none */
+    char *last;                            /* line that is none of these */
+    StrList warnings;
+} RestoreSaid;
+void restore_said_clear(RestoreSaid *s);
+DEFINE_AUTO_VALUE(RestoreSaid, restore_said_clear)
+void restore_said_line(RestoreSaid *s, const char *line);
+/* Of one that ended with a status other than 0. */
+Error *restore_said_error(const RestoreSaid *s, int status) MUST_CHECK;
 
 #endif

@@ -1,0 +1,77 @@
+#include <string.h>
+
+#include "pg/restore_pass.h"
+
+void restore_said_clear(RestoreSaid *s)
+{
+    free(s->entry);
+    free(s->error);
+    free(s->detail);
+    free(s->context);
+    free(s->hint);
+    free(s->last);
+    strlist_free(&s->warnings);
+    *s = (RestoreSaid){0};
+}
+
+/* "3344; 0 26467 MATERIALIZED VIEW DATA one postgres": what is behind the three numbers. */
+static char *entry_name(const char *line)
+{
+    for (int i = 0; i < 3; i++) {
+        line += strspn(line, "0123456789;");
+        line += strspn(line, " ");
+    }
+    return text_printable(line);
+}
+
+static bool begins(const char *line, const char *mark, const char **rest)
+{
+    *rest = line + strlen(mark);
+    return text_starts(line, mark);
+}
+
+static void keep_once(char **to, const char *text)
+{
+    if (!*to)
+        *to = text_printable(text);
+}
+
+void restore_said_line(RestoreSaid *s, const char *line)
+{
+    const char *rest;
+    if (begins(line, "pg_restore: warning: ", &rest)) {
+        strlist_own(&s->warnings, text_printable(rest));
+    } else if (begins(line, "pg_restore: error: ", &rest)) {
+        const char *lead = "could not execute query: ";
+        keep_once(&s->error, text_starts(rest, lead) ? rest + strlen(lead) : rest);
+    } else if (!s->error && begins(line, "pg_restore: from TOC entry ", &rest)) {
+        free(s->entry);
+        s->entry = entry_name(rest);
+    } else if (s->error && begins(line, "DETAIL:  ", &rest)) {
+        keep_once(&s->detail, rest);
+    } else if (s->error && begins(line, "CONTEXT:  ", &rest)) {
+        keep_once(&s->context, rest);
+    } else if (s->error && begins(line, "HINT:  ", &rest)) {
+        keep_once(&s->hint, rest);
+    } else if (!s->error && *line) {
+        free(s->last);
+        s->last = text_printable(line);
+    }
+}
+
+Error *restore_said_error(const RestoreSaid *s, int status)
+{
+    AUTO(char) none = mem_printf("it ended with status %d and said nothing", status);
+    /* Without an error of its own: a message of a shell, of docker ... */
+    const char *what = s->error ? s->error : s->last ? s->last : none;
+    ErrorKind kind = ERR_TOOL_FAILED;
+    if (strstr(what, "No space left on device"))
+        kind = ERR_DB_FULL;
+    else if (strstr(what, "server closed the connection") || strstr(what, "connection to server"))
+        kind = ERR_CONNECT;
+    Error *e =
+        ERROR_NEW(kind, "pg_restore failed%s%s: %s%s%s%s%s", s->entry ? " at " : "",
+                  s->entry ? s->entry : "", what, s->detail ? "; " : "", s->detail ? s->detail : "",
+                  s->context ? "; " : "", s->context ? s->context : "");
+    return s->hint ? error_hint(e, "%s", s->hint) : e;
+}
