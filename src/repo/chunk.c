@@ -21,18 +21,35 @@ static uint64_t high_bits(unsigned bits)
     return ~0ull << (64 - bits);
 }
 
-/* From `from`, the first place up to `to` where the hash is zero under the mask; `to` if none. */
+/* From `from`, the first place up to `to` where the hash is zero under the mask; `to` if none. Four
+ * bytes at a time: what they add is summed up apart (`sum`), so that from one hash to the next
+ * there is one shift and one addition for four bytes and not for each. */
 static size_t gear_scan(const uint8_t *p, size_t from, size_t to, uint64_t mask, uint64_t *hash)
 {
-    uint64_t h = *hash;
+    uint64_t h = *hash, sum;
     size_t i = from;
+    for (; to - i >= 4; i += 4) {
+        sum = gear[p[i]];
+        if (!(((h << 1) + sum) & mask))
+            return i;
+        sum = (sum << 1) + gear[p[i + 1]];
+        if (!(((h << 2) + sum) & mask))
+            return i + 1;
+        sum = (sum << 1) + gear[p[i + 2]];
+        if (!(((h << 3) + sum) & mask))
+            return i + 2;
+        sum = (sum << 1) + gear[p[i + 3]];
+        h = (h << 4) + sum;
+        if (!(h & mask))
+            return i + 3;
+    }
     for (; i < to; i++) {
         h = (h << 1) + gear[p[i]];
         if (!(h & mask))
-            break;
+            return i;
     }
     *hash = h;
-    return i;
+    return to;
 }
 
 /* Where FastCDC alone would end the chunk: at least least, at most min(greatest, n) bytes. */
@@ -40,9 +57,10 @@ static size_t content_cut(const uint8_t *p, size_t n, unsigned mean_bits)
 {
     size_t least = (size_t)1 << (mean_bits - 2), mean = (size_t)1 << mean_bits,
            greatest = (size_t)1 << (mean_bits + 2);
+    size_t hard = mean - least * 3 / 4; /* see chunk.h */
     if (n <= least)
         return n;
-    size_t end = n < greatest ? n : greatest, middle = mean < end ? mean : end;
+    size_t end = n < greatest ? n : greatest, middle = hard < end ? hard : end;
     uint64_t hash = 0;
     size_t at = gear_scan(p, least, middle, high_bits(mean_bits + 2), &hash);
     if (at == middle)

@@ -1,10 +1,11 @@
 /* Chunks: where a stream is cut, and how a chunk is known.
  *
  * Cutting is FastCDC (Xia et al., USENIX ATC 2016; normalised chunking, level 2) with 2, 8 and 32
- * KiB as least, mean and greatest size; then the cut moves to the end of the row: forward to the
- * first '\n' within the greatest size, else back to the last one before, else (one row larger than
- * a chunk) it stays. A cut depends on nothing but the bytes since the previous one, so that equal
- * data gives equal chunks wherever reading began.
+ * KiB as least, mean and greatest size; the hard mask gives way to the easy one at mean - 3/4 least
+ * (6.5 KiB), because that makes the mean what it is called. Then the cut moves to the end of the
+ * row: forward to the first '\n' within the greatest size, else back to the last one before, else
+ * (one row larger than a chunk) it stays. A cut depends on nothing but the bytes since the previous
+ * one, so that equal data gives equal chunks wherever reading began.
  */
 #ifndef PGSTOW_REPO_CHUNK_H
 #define PGSTOW_REPO_CHUNK_H
