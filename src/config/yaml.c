@@ -69,10 +69,10 @@ static Error *unknown_key(const Parser *p, const Event *key, const char *name, c
     if (near)
         buf_printf(&hint, "did you mean \"%s\"? ", near);
     /* Perhaps it only stands in the wrong section. */
-    for (SettingId id = 0; id < SETTINGS && !near; id++) {
+    for (SettingId id = 0; id < SETTINGS && !near && *name; id++) {
         const char *dot = strrchr(setting_info(id)->key, '.');
         const char *last = dot ? dot + 1 : setting_info(id)->key;
-        if (text_equal_nocase(last, name)) {
+        if (text_equal_nocase(last, name) || !strcmp(setting_info(id)->key, name)) {
             buf_printf(&hint, "\"%s\" belongs under \"%.*s:\". ", last,
                        dot ? (int)(dot - setting_info(id)->key) : 0, setting_info(id)->key);
             break;
@@ -158,8 +158,9 @@ static Error *read_mapping(Parser *p, const char *section)
             FAIL(ERR_CONFIG, "%s:%zu: a key is expected here", p->file->shown, line_of(&key));
         TRY(scalar_text(p, &key, &name));
         AUTO(char) full = mem_printf("%s%s%s", section, *section ? "." : "", name);
-        bool known = find_key(full, &id);
-        if (!known && (strchr(name, '.') || !is_section(full)))
+        bool dotted = strchr(name, '.') != NULL; /* a section is written as one */
+        bool known = !dotted && find_key(full, &id);
+        if (!known && (dotted || !is_section(full)))
             return unknown_key(p, &key, name, section);
         if (strlist_has(&p->seen, full))
             return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: \"%s\" is there twice", p->file->shown,
