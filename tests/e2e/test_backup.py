@@ -324,7 +324,8 @@ def test_a_pattern_that_matches_nothing(pgstow, shop):
     """A filter that filters nothing is a mistake: --schema must match."""
     result = pgstow.run("backup", "--schema", "no_such_schema", db=shop, expect=None)
     assert result.status != 0, str(result)
-    result.error_says("no_such_schema")
+    result.error_says("no matching schemas")
+    assert "lock" not in result.stderr, f"a hint that does not fit: {result}"
     assert pgstow.manifests() == []
 
 

@@ -259,9 +259,9 @@ def test_stats(pgstow, shop, two, database):
     by_name = {d["database"]: d for d in doc["databases"]}
     assert by_name[shop]["backups"] == 2 and by_name[other]["backups"] == 1
     stored = sum(size for name, size in pgstow.files().items() if name.startswith(("packs/", "backups/")))
-    assert 0 < by_name[shop]["stored"] <= stored
-    assert by_name[shop]["logical"] > 2 * 500_000
-    assert by_name[shop]["shared"] > 0
+    assert 0 < by_name[shop]["storedSize"] <= stored
+    assert by_name[shop]["logicalSize"] > 2 * 500_000
+    assert by_name[shop]["sharedSize"] > 0
     text = pgstow.run("stats").stdout
     assert shop in text and other in text
 

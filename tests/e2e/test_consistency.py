@@ -170,7 +170,7 @@ def test_a_queued_exclusive_lock_does_not_hang_it(cluster, pgstow_faults, databa
 
 
 def tables_of(pgstow, backup):
-    return pgstow.run("show", backup, "--tables", "--json").json["tables"]
+    return pgstow.run("show", backup, "--tables", "--json").json["tableList"]
 
 
 def test_ddl_all_the_time(cluster, pgstow, database):

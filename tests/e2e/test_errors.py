@@ -208,7 +208,7 @@ def with_password(cluster, shop):
 def test_wrong_password(cluster, pgstow, with_password, password):
     """By scram. Nothing prompts, and the password is not repeated."""
     result = pgstow.run("backup", db=cluster.url(with_password, "pw_user", password), expect="AUTH", timeout=30)
-    result.error_says("pw_user", "password")
+    result.error_says("password", *(["pw_user"] if password else [with_password]))
     assert "wr0ng-secret" not in result.said
     assert_nothing_visible(pgstow)
 
@@ -372,14 +372,17 @@ def test_the_repository_is_a_file(pgstow, shop):
     assert pgstow.repo.read_text() == "not a folder"
 
 
-def test_a_folder_of_other_things_is_left_alone(pgstow, shop):
-    """--repo points at a folder full of something else: not taken for an empty one."""
+def test_a_folder_of_other_things_is_left_as_it_is(pgstow, shop):
+    """--repo points at a folder that holds something else, such as old dumps: it stays untouched."""
     pgstow.repo.mkdir()
-    (pgstow.repo / "photo.jpg").write_text("x")
-    result = pgstow.run("backup", db=shop, expect=None)
-    assert result.status not in (0, 1), str(result)
-    result.error_says(re.escape(str(pgstow.repo)))
-    assert [p.name for p in pgstow.repo.iterdir()] == ["photo.jpg"]
+    (pgstow.repo / "old.dump").write_text("x")
+    pgstow.repo.joinpath("backups").mkdir()
+    (pgstow.repo / "backups" / "note.txt").write_text("y")
+    backup = pgstow.backup(shop)
+    pgstow.run("verify", "--level", "rebuild")
+    assert pgstow.ids() == [backup]
+    assert (pgstow.repo / "old.dump").read_text() == "x"
+    assert (pgstow.repo / "backups" / "note.txt").read_text() == "y"
 
 
 # ---------------------------------------------------------------- full disks
@@ -406,7 +409,7 @@ def test_the_repositorys_disk_is_full(pgstow, bulky, shop):
 def test_the_servers_disk_is_full(cluster, pgstow, bulky):
     """A database in a tablespace on a small disk."""
     backup = pgstow.backup(bulky)
-    with SmallDisk(cluster.folder / "small_disk", "20m") as disk:
+    with SmallDisk(cluster.folder / "small_disk", "11m") as disk:
         if cluster.user:
             os.chown(disk, cluster.user.pw_uid, cluster.user.pw_gid)
         cluster.sql(f"CREATE TABLESPACE small_disk LOCATION '{disk}'")
@@ -486,7 +489,7 @@ def test_database_in_use(cluster, pgstow, database):
         for way in ("--replace", "--in-place"):
             result = pgstow.run("restore", backup, way, "--yes", db=url, expect=None, timeout=60)
             assert result.status in (status_of("DB_IN_USE"), status_of("PREFLIGHT")), str(result)
-            result.error_says(name, "postgres|superuser|in use|other session")
+            result.error_says(name, "in use|sessions?")
     compare.assert_as_before(cluster, name, before)
     assert cluster.databases() == databases
 

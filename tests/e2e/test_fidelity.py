@@ -75,7 +75,7 @@ def test_statistics_were_gathered(cluster, restored):
 def test_row_counts_are_recorded(cluster, program_here, source, backup_id):
     """show --tables counts what the tables hold; metadata.json has the sums."""
     doc = program_here.run("show", backup_id, "--tables", "--json").json
-    counts = {(t["schema"], t["name"]): t["rows"] for t in doc["tables"]}
+    counts = {(t["schema"], t["name"]): t["rows"] for t in doc["tableList"]}
     for table in ("app.worn", "app.zero_columns", "app.only_generated", "app.texts", "many.t 7", "big.value",
                   "app.empty_table"):  # fmt: skip
         schema, name = table.split(".")
@@ -115,6 +115,42 @@ def test_other_encodings(cluster, pgstow, database, encoding, text):
     assert cluster.sql("SELECT encode(t::bytea, 'hex') FROM (SELECT replace(t, E'\\\\', '') AS t FROM t) t "
                        "LIMIT 1", copy) != ""  # fmt: skip
     compare.assert_same(cluster, name, copy)
+
+
+def test_settings_of_the_caller_do_not_change_the_rows(cluster, pgstow, database):
+    """PGCLIENTENCODING, PGDATESTYLE, PGOPTIONS and settings of the database or role that change how values
+    are printed: the rows stay what they are."""
+    name = database(sql="""
+        CREATE TABLE t (d date, ts timestamptz, f float8, iv interval, b bytea, t text, m money, x xml);
+        INSERT INTO t VALUES ('2024-02-03', '2024-02-03 04:05:06.789+01', 0.1::float4::float8 / 3,
+                              '-1 year 2 mons -3 days', '\\xdeadbeef5c00', 'žlu \\ ť', 1234.56, '<a/>');
+    """)  # fmt: skip
+    for setting in ("DateStyle = 'German'", "TimeZone = 'Asia/Kolkata'", "extra_float_digits = -10",
+                    "IntervalStyle = 'sql_standard'", "bytea_output = 'escape'", "client_encoding = 'LATIN2'",
+                    "standard_conforming_strings = off", "row_security = off", "statement_timeout = '1h'",
+                    "search_path = 'nowhere'", "xmloption = 'document'",
+                    "quote_all_identifiers = on", "default_transaction_isolation = 'serializable'"):  # fmt: skip
+        cluster.sql(f"ALTER DATABASE {name} SET {setting}")
+    env = {"PGCLIENTENCODING": "LATIN2", "PGDATESTYLE": "SQL, DMY", "PGTZ": "America/New_York",
+           "PGOPTIONS": "-c IntervalStyle=iso_8601"}  # fmt: skip
+    backup = pgstow.backup(name, env=env)
+    database.later(f"{name}_copy")
+    pgstow.restore(backup, name, "--to-db", f"{name}_copy", env=env)
+    compare.assert_same_rows(cluster, name, f"{name}_copy")
+
+
+def test_a_database_that_is_read_only_by_default(cluster, pgstow, database):
+    """ALTER DATABASE ... SET default_transaction_read_only: it binds neither the restore nor the swap."""
+    name = database(sql="CREATE TABLE t AS SELECT generate_series(1, 10) AS a")
+    cluster.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    before = compare.snapshot(cluster, name)
+    backup = pgstow.backup(name)
+    database.later(f"{name}_copy")
+    pgstow.restore(backup, name, "--to-db", f"{name}_copy")
+    compare.assert_same_rows(cluster, name, f"{name}_copy")
+    pgstow.restore(backup, name, "--replace", "--yes")
+    compare.assert_as_before(cluster, name, before)
+    assert cluster.sql("SHOW default_transaction_read_only", name) == "on"
 
 
 def test_an_empty_database(cluster, pgstow, database):

@@ -248,10 +248,12 @@ class Cluster:
         query = "?" + urllib.parse.urlencode(parameters) if parameters else ""
         return f"postgresql://{who}@{self.host}:{self.port}/{quote(database)}{query}"
 
-    def environment(self, database="postgres", user=SUPERUSER):
+    def environment(self, database="postgres", user=SUPERUSER, encoding="UTF8"):
+        """libpq's variables. encoding None: the database's own, as pg_dump takes it by itself."""
+        extra = {"PGCLIENTENCODING": encoding} if encoding else {}
         return clean_environment(
             PGHOST=self.host, PGPORT=str(self.port), PGUSER=user, PGDATABASE=database,
-            PGCLIENTENCODING="UTF8", PGOPTIONS="", PGCONNECT_TIMEOUT="20",
+            PGOPTIONS="", PGCONNECT_TIMEOUT="20", **extra,
         )  # fmt: skip
 
     def tool(self, name, *args, database="postgres", user=SUPERUSER, check=True, timeout=300, **kwargs):

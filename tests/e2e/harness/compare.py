@@ -61,7 +61,7 @@ def dump_lines(cluster, database, *options):
     args = [cluster.bin / "pg_dump", "--no-sync", *options]
     with subprocess.Popen(
         args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=cluster.environment(database),
+        env=cluster.environment(database, encoding=None),
     ) as process:  # fmt: skip
         lines = count_lines(process.stdout)
         errors = process.stderr.read().decode(errors="replace")

@@ -27,8 +27,8 @@ class Result:
 
     def __init__(self, args, status, stdout, stderr, seconds):
         self.args, self.status, self.seconds = args, status, seconds
-        self.stdout_bytes = stdout
-        self.stdout = stdout.decode(errors="replace")
+        self.stdout_bytes = stdout or b""  # None: it went elsewhere
+        self.stdout = self.stdout_bytes.decode(errors="replace")
         self.stderr = stderr.decode(errors="replace")
 
     def __str__(self):
@@ -168,8 +168,6 @@ class Pgstow:
         """Run to the end. expect: the kind of the exit status, "OK", or None for any."""
         with self.start(*args, **kwargs) as running:
             result = running.wait(timeout)
-        if result.stdout_bytes is None:
-            result.stdout_bytes = b""
         if expect:
             result.expect(expect)
         assert result.status >= 0, f"ended by a signal: {result}"
