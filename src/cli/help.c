@@ -188,9 +188,11 @@ void help_command(Buf *out, const CommandInfo *c)
 
 void help_overview(Buf *out)
 {
-    buf_add_str(out,
-                "pgstow backs up PostgreSQL databases at the cost of what changed, and proves that "
-                "they\nrestore.\n\nUsage: pgstow COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n");
+    help_wrap(out,
+              "pgstow backs up PostgreSQL databases at the cost of what changed, and proves that "
+              "they restore.",
+              0);
+    buf_add_str(out, "\nUsage: pgstow COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n");
     for (size_t i = 0; i < COMMANDS; i++) {
         const CommandInfo *c = command_info((CommandId)i);
         AUTO(char) name = *c->alias ? mem_printf("%s, %s", c->name, c->alias) : mem_strdup(c->name);
