@@ -406,6 +406,11 @@ int conn_backend_pid(const Conn *c)
     return PQbackendPID(c->pg);
 }
 
+Cancel *conn_cancel(const Conn *c)
+{
+    return c->cancel;
+}
+
 const char *conn_last_sqlstate(const Conn *c)
 {
     return c->sqlstate;
