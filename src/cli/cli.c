@@ -9,6 +9,7 @@
 #include "cli/help.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "op/guard.h"
 
 extern char **environ;
 
@@ -63,6 +64,12 @@ Error *cmd_HELP(Run *run)
     return NULL;
 }
 
+static void on_phase(void *ctx, const JobProgress *now)
+{
+    (void)ctx;
+    progress_silence(!strcmp(now->phase, GUARD_PHASE_COMMAND));
+}
+
 /* The settings and the operation's surroundings, then the command. */
 static Error *run_command(int argc, char **argv, const Args *args, Cancel *cancel, Doc **result)
 {
@@ -74,7 +81,7 @@ static Error *run_command(int argc, char **argv, const Args *args, Cancel *cance
     args_hide_secrets(argc, argv);
     TRY(e);
     config_export_libpq(config);
-    TRY(job_new(cancel, NULL, NULL, &job));
+    TRY(job_new(cancel, on_phase, NULL, &job));
     Run run = {
         .args = args,
         .config = config,

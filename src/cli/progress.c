@@ -23,7 +23,7 @@ struct Progress {
 
 /* Whether the line stands on the terminal. One for the process, as the terminal is. */
 static pthread_mutex_t line_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool line_stands;
+static bool line_stands, silenced;
 
 void progress_hide(void)
 {
@@ -32,6 +32,14 @@ void progress_hide(void)
         fputs("\r\033[K", stderr);
     fflush(stderr);
     line_stands = false;
+    pthread_mutex_unlock(&line_lock);
+}
+
+void progress_silence(bool on)
+{
+    progress_hide();
+    pthread_mutex_lock(&line_lock);
+    silenced = on;
     pthread_mutex_unlock(&line_lock);
 }
 
@@ -108,9 +116,11 @@ static void draw(Progress *p)
                          : 79;
     AUTO(char) line = progress_line(&now, clock_mono_ms() - p->phase_began, columns);
     pthread_mutex_lock(&line_lock);
-    fprintf(stderr, "\r%s\033[K", line);
-    fflush(stderr);
-    line_stands = true;
+    if (!silenced) {
+        fprintf(stderr, "\r%s\033[K", line);
+        fflush(stderr);
+        line_stands = true;
+    }
     pthread_mutex_unlock(&line_lock);
 }
 

@@ -17,6 +17,9 @@ DEFINE_AUTO(Progress, progress_stop)
 /* Takes the line away until the next tick. */
 void progress_hide(void);
 
+/* While on, no line is shown: the terminal is somebody else's. */
+void progress_silence(bool on);
+
 /* The text of the line, at most `columns` wide; for tests. Caller frees. */
 char *progress_line(const JobProgress *p, int64_t elapsed_ms, size_t columns);
 

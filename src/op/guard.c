@@ -78,7 +78,7 @@ Error *op_guard(const OpContext *c, const BackupOptions *backup, char *const *co
             return e;
         return error_rekind(error_context(e, "%s was not run", command[0]), ERR_GUARD_BACKUP);
     }
-    job_phase(c->job, "running the command", 0, 0);
+    job_phase(c->job, GUARD_PHASE_COMMAND, 0, 0);
     e = run_command(c, command, &out->command_status);
     if (e) /* nothing of it ran */
         return error_rekind(error_context(e, "the database was not touched"), ERR_GUARD_COMMAND);

@@ -6,6 +6,9 @@
 #include "op/backup.h"
 #include "op/restore.h"
 
+/* The phase during which the terminal is the command's. */
+#define GUARD_PHASE_COMMAND "running the command"
+
 typedef struct GuardResult {
     char *backup_id;
     int command_status; /* exit status, 128 + signal; -1: not run */
