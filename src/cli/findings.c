@@ -9,14 +9,15 @@ static const char *level_name(FindingLevel level)
     return names[level];
 }
 
-/* Lines of a text that may have several, each indented. */
-static void print_lines(const char *first, const char *text)
+#define INDENT "           "
+
+/* A text that may have several lines; all but the first are indented. */
+static void print_lines(const char *text)
 {
-    while (*text) {
+    for (bool first = true; *text; first = false) {
         size_t n = strcspn(text, "\n");
-        printf("%s%.*s\n", first, (int)n, text);
+        printf("%s%.*s\n", first ? "" : INDENT, (int)n, text);
         text += n + (text[n] == '\n');
-        first = "           ";
     }
 }
 
@@ -24,11 +25,13 @@ void findings_print(const FindingList *l)
 {
     for (size_t i = 0; i < l->count; i++) {
         const Finding *f = &l->items[i];
-        char head[128];
-        snprintf(head, sizeof head, "%-9s  %s: ", level_name(f->level), f->title);
-        print_lines(head, f->detail);
-        if (f->remedy)
-            print_lines("           -> ", f->remedy);
+        printf("%-9s  %s: ", level_name(f->level), f->title);
+        print_lines(f->detail);
+        if (!f->remedy)
+            continue;
+        /* Several lines are commands to be copied: nothing stands in front of them. */
+        fputs(strchr(f->remedy, '\n') ? INDENT : INDENT "-> ", stdout);
+        print_lines(f->remedy);
     }
 }
 
