@@ -288,9 +288,11 @@ static char *need_words(const Search *s)
 static Error *refuse(const Search *s, ErrorKind kind, bool forced)
 {
     const char *name = tools_name(s->name);
-    AUTO(char) places_text = tools_places(s->o, s->name);
-    for (char *p = places_text; (p = strchr(p, '\n'));)
-        *p = ';';
+    AUTO(char) lines = tools_places(s->o, s->name);
+    AUTO_VALUE(Buf) joined_lines = {0};
+    for (const char *p = lines; *p; p++)
+        buf_add(&joined_lines, *p == '\n' ? ", " : p, *p == '\n' ? 2 : 1);
+    AUTO(char) places_text = buf_steal_str(&joined_lines);
     AUTO(char) need = need_words(s);
     AUTO(char) install = tools_install_hint(s->o->root, s->needed / 100);
     const char *found = s->found.len ? (const char *)s->found.data : "";
@@ -298,8 +300,8 @@ static Error *refuse(const Search *s, ErrorKind kind, bool forced)
     Error *e;
     if (forced)
         e = ERROR_NEW(kind,
-                      "%s counts as missing, because FORCE_PG_DUMP_MISSING is set (%s); not looked "
-                      "for in: %s",
+                      "%s counts as missing, because FORCE_PG_DUMP_MISSING is set (%s); otherwise "
+                      "looked for in: %s",
                       name, need, places_text);
     else if (kind == ERR_TOOL_VERSION)
         e = ERROR_NEW(kind, "every %s found is too old: %s; found: %.*s; looked in: %s", name, need,
