@@ -118,7 +118,7 @@ def test_between_every_two_steps_of_the_start(cluster, pgstow_faults, start_poin
     for point in start_points:
         name = cluster.create(template=start_template)
         copy = f"{name}_copy"
-        with pgstow_faults.start("backup", db=name, env={"PGSTOW_FAULT": f"{point}:stop"}) as run, \
+        with pgstow_faults.start("backup", "--lock-wait", "1s", db=name, env={"PGSTOW_FAULT": f"{point}:stop"}) as run, \
                 cluster.session(name) as other:  # fmt: skip
             assert run.wait_stopped(), f"{point} was not reached: {run.wait()}"
             mark = other.send(ACTIONS[action])
@@ -187,7 +187,7 @@ def test_ddl_all_the_time(cluster, pgstow, database):
                 try:
                     other.run(ACTIONS["TRUNCATE and INSERT"])
                     other.run(ACTIONS["TRUNCATE and INSERT of partitions"])
-                    other.run(f"CREATE TABLE churn_{n} AS SELECT 1 AS a; DROP TABLE IF EXISTS churn_{n - 2};")
+                    other.run(f"CREATE TABLE churn_{n} AS SELECT 1 AS a; DROP TABLE IF EXISTS churn_{max(n - 2, 0)};")
                 except AssertionError as problem:
                     if "deadlock" not in str(problem):
                         failures.append(problem)
@@ -199,7 +199,7 @@ def test_ddl_all_the_time(cluster, pgstow, database):
     good = 0
     try:
         for _ in range(10):
-            result = pgstow.run("backup", db=name, expect=None, timeout=120 * SLOWER)
+            result = pgstow.run("backup", "--lock-wait", "1s", db=name, expect=None, timeout=120 * SLOWER)
             if result.status == 0:
                 good += 1
                 tables = {t["name"]: t["rows"] for t in tables_of(pgstow, result.id)}
