@@ -181,6 +181,7 @@ static Error *take_once(Backup *b)
     TRY(dump_start(&(DumpOptions){.tool = b->tool,
                                   .conn = b->list,
                                   .snapshot = snapshot_name(b->snapshot),
+                                  .encoding = b->facts.encoding,
                                   .exclude_tables = &b->o->exclude_tables,
                                   .exclude_table_data = &b->o->exclude_table_data,
                                   .schemas = &b->o->schemas,

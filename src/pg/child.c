@@ -1,4 +1,5 @@
 /* How child programs are told where to connect. */
+#include "pg/child.h"
 #include "pg/conn_internal.h"
 
 #include <string.h>
@@ -32,11 +33,17 @@ static void add_env(StrList *env, const char *name, const char *value)
 
 Error *conn_child_env(const Conn *c, const char *dbname, StrList *env, StrList *args)
 {
+    return child_env(c, dbname, NULL, env, args);
+}
+
+Error *child_env(const Conn *c, const char *dbname, const char *settings, StrList *env,
+                 StrList *args)
+{
     PQconninfoOption *options = PQconninfo(c->pg);
     if (!options)
         FAIL(ERR_MEMORY, "not enough memory for the connection's options");
     AUTO_VALUE(Buf) b = {0};
-    const char *app = "pgstow", *passfile = NULL;
+    const char *app = "pgstow", *passfile = NULL, *given = NULL;
     bool sslpassword = false, timeout = false;
     /* From the pinned copy, not from `options`: there a list of hosts still stands. */
     for (size_t i = 0; i < c->keys.count; i++) {
@@ -54,7 +61,9 @@ Error *conn_child_env(const Conn *c, const char *dbname, StrList *env, StrList *
             app = value;
         if (!strcmp(key, "passfile"))
             passfile = value;
-        if (!is_left_out(key) && !is_default)
+        if (!strcmp(key, "options"))
+            given = value;
+        else if (!is_left_out(key) && !is_default)
             add(&b, key, value);
     }
     PQconninfoFree(options);
@@ -64,6 +73,9 @@ Error *conn_child_env(const Conn *c, const char *dbname, StrList *env, StrList *
                           "use a key without a password, in a file that only you can read");
     if (!timeout)
         add(&b, "connect_timeout", "30");
+    AUTO(char) all = given && settings ? mem_printf("%s %s", given, settings) : NULL;
+    if (given || settings)
+        add(&b, "options", all ? all : given ? given : settings);
     add(&b, "application_name", app);
     add(&b, "dbname", dbname ? dbname : PQdb(c->pg));
     AUTO(char) conninfo = buf_steal_str(&b);

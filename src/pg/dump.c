@@ -69,6 +69,7 @@ Error *dump_start(const DumpOptions *o, Dump **out)
     strlist_add(&argv, "--compress=0");
     strlist_add(&argv, "--no-password");
     strlist_own(&argv, mem_printf("--snapshot=%s", o->snapshot));
+    strlist_own(&argv, mem_printf("--encoding=%s", o->encoding));
     strlist_own(&argv, mem_printf("--lock-wait-timeout=%lld", (long long)o->lock_wait_ms));
     add_filters(&argv, "--exclude-table", o->exclude_tables);
     add_filters(&argv, "--exclude-table-data", o->exclude_table_data);

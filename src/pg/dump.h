@@ -13,6 +13,7 @@ typedef struct DumpOptions {
     const Tool *tool;
     const Conn *conn; /* the server and database to dump */
     const char *snapshot;
+    const char *encoding; /* of the database: not what a setting makes of client_encoding */
     const StrList *exclude_tables, *exclude_table_data, *schemas; /* NULL: none */
     int64_t lock_wait_ms;
     Cancel *cancel;

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/proc.h"
+#include "pg/child.h"
 
 #define WAIT_MS 50 /* how often a cancellation is looked for while pg_restore runs */
 
@@ -138,15 +139,11 @@ static void add_flags(const RestorePassOptions *o, StrList *argv)
         strlist_own(argv, mem_printf("--role=%s", o->role));
 }
 
-/* Settings of the database or the role that would be in the way, and commits that do not wait for
- * the disk (whoever calls ends with one that does). */
-static void add_settings(StrList *env)
-{
-    const char *given = getenv("PGOPTIONS");
-    strlist_own(env, mem_printf("PGOPTIONS=%s%s-c default_transaction_read_only=off "
-                                "-c synchronous_commit=off",
-                                given ? given : "", given && *given ? " " : ""));
-}
+/* Settings of the database or the role that would be in the way are beaten by these; and commits do
+ * not wait for the disk (whoever calls ends with one that does). */
+#define SETTINGS                                                                                   \
+    "-c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed "      \
+    "-c synchronous_commit=off"
 
 static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
 {
@@ -161,8 +158,7 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     strlist_copy(&argv, &o->tool->argv);
     strlist_add(&argv, "--format=custom");
     add_flags(o, &argv);
-    add_settings(&env);
-    TRY(conn_child_env(o->server, o->dbname, &env, &argv));
+    TRY(child_env(o->server, o->dbname, SETTINGS, &env, &argv));
     if (o->tool->is_command) {
         TRY(restore_part_cut(o->toc, part, &bytes));
         TRY(temp_with(&bytes, &archive));

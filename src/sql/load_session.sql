@@ -7,5 +7,7 @@ SET xmloption = content;
 SET client_min_messages = warning;
 SET array_nulls = on;
 SET default_transaction_read_only = off;
+SET default_transaction_isolation = 'read committed';
+SET default_tablespace = '';
 SET synchronous_commit = off;
 SET search_path = '';
