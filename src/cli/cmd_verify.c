@@ -81,9 +81,10 @@ static void print_report(const Work *w, bool quiet)
         printf("%s: DAMAGED\n", r->bad.items[i]);
     for (size_t i = 0; i < r->good.count; i++)
         printf("%s: whole\n", r->good.items[i]);
-    printf("level %s: %s backups, %s packs, %s looked at; %s\n", check_level_name(w->level),
+    printf("level %s: %s (backups: %s, packs: %s, %s looked at)\n", check_level_name(w->level),
+           r->count || r->bad.count ? "damage found" : "no damage",
            output_count(r->backups, backups), output_count(r->packs, packs),
-           text_size(r->bytes, bytes), r->count || r->bad.count ? "damage found" : "no damage");
+           text_size(r->bytes, bytes));
 }
 
 Error *cmd_VERIFY(Run *run)

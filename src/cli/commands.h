@@ -33,8 +33,7 @@ typedef struct CommandInfo {
     (SET(REPO) | SET(DB) | SET(JOBS) | SET(YES) | SET(JSON) | SET(QUIET) | SET(VERBOSE) |          \
      SET(CONFIG))
 #define KINDS_ANY                                                                                  \
-    (KIND(INTERNAL) | KIND(USAGE) | KIND(CONFIG) | KIND(REPO_PERMISSION) | KIND(IO) |              \
-     KIND(MEMORY) | KIND(CANCELLED))
+    (KIND(INTERNAL) | KIND(USAGE) | KIND(CONFIG) | KIND(IO) | KIND(MEMORY) | KIND(CANCELLED))
 
 const CommandInfo *command_info(CommandId id);
 /* By name or alias; NULL where there is none. */
