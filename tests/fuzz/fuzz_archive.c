@@ -3,6 +3,7 @@
 #include "fuzz.h"
 #include "pg/archive.h"
 #include "pg/load_statement.h"
+#include "pg/restore_pass.h"
 
 typedef struct Source {
     const uint8_t *at, *end;
@@ -50,6 +51,17 @@ static void look_at(const Toc *t)
     }
 }
 
+static void cut(const Toc *t, RestorePart part)
+{
+    AUTO_VALUE(Buf) bytes = {0};
+    AUTO(Toc) again = NULL;
+    if (!succeeded(restore_part_cut(t, part, &bytes)))
+        return;
+    MUST(succeeded(toc_parse(bytes.data, bytes.len, &again)));
+    for (size_t i = 0; i < again->count; i++)
+        MUST(toc_find(t, again->entries[i].dump_id));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!size)
@@ -57,8 +69,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(Toc) whole = NULL;
     AUTO(Toc) stepped = NULL;
     bool parsed = succeeded(toc_parse(data + 1, size - 1, &whole));
-    if (parsed)
+    if (parsed) {
         look_at(whole);
+        cut(whole, RESTORE_BEFORE);
+        cut(whole, RESTORE_BEHIND);
+    }
     Source s = {data + 1, data + size, (size_t)data[0] + 1};
     bool read = succeeded(toc_read(read_step, &s, &stepped));
     MUST(!parsed || (read && stepped->count == whole->count));

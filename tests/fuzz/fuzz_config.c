@@ -21,7 +21,9 @@ static void drop_folder(void)
 static void write_file(const char *name, const uint8_t *data, size_t size)
 {
     AUTO(char) path = file_join(folder, name);
-    AUTO_VALUE(Fd) fd = {open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+    /* A new file each time: ext4 writes one that was cut to nothing out to the disk at once. */
+    unlink(path);
+    AUTO_VALUE(Fd) fd = {open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
     MUST(fd.n >= 0);
     MUST(succeeded(file_write_all(fd.n, data, size, path)));
 }

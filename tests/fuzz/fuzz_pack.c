@@ -25,6 +25,22 @@ static bool build(const uint8_t *data, size_t size, Hash *hash, Buf *out)
     return true;
 }
 
+/* A recipe that begins in this frame; what it names may lie in the others. */
+static void read_recipe(PackReader *r, RecipeKind kind, const FrameInfo *f, Codec *codec,
+                        Hash *hash)
+{
+    RecipeRef ref = {.kind = kind, .pack = id, .frame = f->number, .raw = f->raw};
+    AUTO_VALUE(Page) page = {0};
+    AUTO_VALUE(RecipeIndex) index = {0};
+    bool loaded = sound(recipe_load(r, &ref, codec, hash, &page));
+    bool indexed = sound(recipe_load_index(r, &ref, codec, hash, &index));
+    MUST(!loaded || indexed);
+    size_t chunks = 0;
+    for (size_t i = 0; i < index.page_count; i++)
+        chunks += index.pages[i].chunks;
+    MUST(!loaded || chunks == page.count);
+}
+
 static void read_frames(PackReader *r, PackKind kind, const FrameInfo *frames, size_t count)
 {
     static Codec *codec;
@@ -40,10 +56,10 @@ static void read_frames(PackReader *r, PackKind kind, const FrameInfo *frames, s
         if (!sound(pack_read_frame(r, id, frames[i].number, codec, hash, &whole)))
             continue;
         MUST(whole.raw.len == frames[i].raw);
-        AUTO_VALUE(Page) page = {0};
-        AUTO_VALUE(RecipeIndex) index = {0};
-        if (kind == PACK_RECIPE && !sound(page_decode(whole.raw.data, whole.raw.len, &page)))
-            sound(recipe_index_decode(whole.raw.data, whole.raw.len, &index));
+        if (kind == PACK_RECIPE) {
+            read_recipe(r, RECIPE_PAGE, &frames[i], codec, hash);
+            read_recipe(r, RECIPE_INDEX, &frames[i], codec, hash);
+        }
     }
 }
 
