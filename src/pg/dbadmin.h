@@ -33,6 +33,8 @@ char *dbadmin_create_options(const Toc *toc, const char *encoding, const char *c
                              const char *ctype, int server_version);
 /* The traits of the backed-up database, as far as the archive tells: owner, tablespace, privileges,
  * settings, comment, limit. Adds to *out, which is empty (connection_limit -1). */
+char *
+dbadmin_archive_tablespace(const TocEntry *database); /* its CREATE DATABASE's; NULL: default */
 void dbadmin_archive_traits(const Toc *toc, bool no_owner, bool no_privileges, bool no_tablespaces,
                             DbTraits *out);
 /* CREATE DATABASE from template0. owner, tablespace: NULL for the connected user's. */

@@ -66,8 +66,7 @@ static void add_statements(const char *defn, DbTraits *t)
     }
 }
 
-/* Where the archive's CREATE DATABASE wants it; NULL for the default. */
-static char *tablespace_of(const TocEntry *e)
+char *dbadmin_archive_tablespace(const TocEntry *e)
 {
     const char *at = e->defn ? e->defn : "";
     for (SqlWord w = sql_word_next(&at); w.kind != SQL_END; w = sql_word_next(&at))
@@ -89,7 +88,7 @@ void dbadmin_archive_traits(const Toc *toc, bool no_owner, bool no_privileges, b
             if (!no_owner && *e->owner)
                 out->owner = mem_strdup(e->owner);
             if (!no_tablespaces)
-                out->tablespace = tablespace_of(e);
+                out->tablespace = dbadmin_archive_tablespace(e);
         } else if (toc_is(e, "DATABASE PROPERTIES")) {
             add_statements(defn, out);
         } else if (text_starts(e->tag, "DATABASE ") &&

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "pg/dbadmin.h"
 #include "pg/preflight.h"
 #include "pg/sql_words.h"
 
@@ -56,8 +57,10 @@ void preflight_needs(const Toc *toc, const NeedsOptions *o, Needs *out)
             add_once(&out->owners, e->owner);
         if (names_roles(e, o))
             sql_roles(e->defn ? e->defn : "", &out->roles);
-        if (!o->no_tablespaces)
-            add_once(&out->tablespaces, e->tablespace);
+        if (!o->no_tablespaces) {
+            AUTO(char) of_database = toc_is(e, "DATABASE") ? dbadmin_archive_tablespace(e) : NULL;
+            add_once(&out->tablespaces, of_database ? of_database : e->tablespace);
+        }
         if (toc_is(e, "EXTENSION"))
             add_once(&out->extensions, e->tag);
         if (wants_superuser(e))
