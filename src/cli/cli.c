@@ -67,7 +67,7 @@ Error *cmd_HELP(Run *run)
 static void on_phase(void *ctx, const JobProgress *now)
 {
     (void)ctx;
-    progress_silence(!strcmp(now->phase, GUARD_PHASE_COMMAND));
+    progress_phase(now, !strcmp(now->phase, GUARD_PHASE_COMMAND));
 }
 
 /* The settings and the operation's surroundings, then the command. */

@@ -52,7 +52,11 @@ Error *cmd_BACKUP(Run *run)
 {
     AUTO_VALUE(Work) w = {0};
     TRY(backup_options_from(run->config, &w.options));
-    TRY(run_with_progress(run, work_backup, &w));
+    Error *e = run_with_progress(run, work_backup, &w);
+    if (e && (error_kind(e) == ERR_CANCELLED || error_kind(e) == ERR_TIMEOUT))
+        return error_hint(e,
+                          "nothing of it is visible; the next backup goes on from what is stored");
+    TRY(e);
     for (size_t i = 0; i < w.info.warnings.count; i++)
         output_warning(w.info.warnings.items[i]);
     if (run->json) {

@@ -217,7 +217,7 @@ static char *growth_text(const DatabaseStats *b)
 Error *cmd_STATS(Run *run)
 {
     static const char *const headings[] = {"DATABASE", ">BACKUPS", ">LOGICAL", ">STORED",
-                                           ">SHARED",  ">DEDUP",   ">GROWTH",  ">NEW A BACKUP"};
+                                           ">SHARED",  ">RATIO",   ">GROWTH",  ">NEW A BACKUP"};
     AUTO_VALUE(RepoStats) s = {0};
     AUTO_VALUE(Table) t = {0};
     char text[32], more[32];

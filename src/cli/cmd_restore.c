@@ -91,7 +91,9 @@ static void print_plan(const RestorePlan *p)
     puts(sentence);
     printf("It holds %s tables, %s rows, %s.\n", output_count(p->tables, tables),
            output_count(p->rows, rows), text_size(p->logical_size, size));
+    putchar('\n');
     findings_print(&p->findings);
+    putchar('\n');
     puts(p->possible ? "The restore is possible. Nothing was touched."
                      : "The restore is not possible. Nothing was touched.");
 }

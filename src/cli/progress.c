@@ -17,13 +17,14 @@ struct Progress {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping;
-    char phase[32];
-    int64_t phase_began;
 };
 
-/* Whether the line stands on the terminal. One for the process, as the terminal is. */
+/* The line, one for the process as the terminal is: whether it stands there, whether it may, and
+ * since when and from where the present phase counts. */
 static pthread_mutex_t line_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool line_stands, silenced;
+static int64_t phase_began;
+static uint64_t reused_before;
 
 void progress_hide(void)
 {
@@ -35,11 +36,13 @@ void progress_hide(void)
     pthread_mutex_unlock(&line_lock);
 }
 
-void progress_silence(bool on)
+void progress_phase(const JobProgress *now, bool silent)
 {
     progress_hide();
     pthread_mutex_lock(&line_lock);
-    silenced = on;
+    silenced = silent;
+    phase_began = clock_mono_ms();
+    reused_before = now->bytes_reused;
     pthread_mutex_unlock(&line_lock);
 }
 
@@ -107,15 +110,12 @@ static void draw(Progress *p)
     JobProgress now;
     struct winsize size;
     job_snapshot(p->job, &now);
-    if (strcmp(now.phase, p->phase) != 0) {
-        snprintf(p->phase, sizeof p->phase, "%s", now.phase);
-        p->phase_began = clock_mono_ms();
-    }
     size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20
                          ? (size_t)size.ws_col - 1
                          : 79;
-    AUTO(char) line = progress_line(&now, clock_mono_ms() - p->phase_began, columns);
     pthread_mutex_lock(&line_lock);
+    now.bytes_reused -= reused_before < now.bytes_reused ? reused_before : now.bytes_reused;
+    AUTO(char) line = progress_line(&now, clock_mono_ms() - phase_began, columns);
     if (!silenced) {
         fprintf(stderr, "\r%s\033[K", line);
         fflush(stderr);
@@ -145,11 +145,11 @@ static void *tick(void *arg)
 Error *progress_start(Job *job, bool wanted, Progress **out)
 {
     *out = NULL;
+    progress_phase(&(JobProgress){0}, false);
     if (!wanted || !isatty(STDERR_FILENO))
         return NULL;
     Progress *p = mem_new(Progress);
     p->job = job;
-    p->phase_began = clock_mono_ms();
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     int failed = pthread_create(&p->thread, NULL, tick, p);

@@ -17,8 +17,9 @@ DEFINE_AUTO(Progress, progress_stop)
 /* Takes the line away until the next tick. */
 void progress_hide(void);
 
-/* While on, no line is shown: the terminal is somebody else's. */
-void progress_silence(bool on);
+/* A phase begins, as its JobEvent tells: rate and time left count from here. With `silent` no line
+ * is shown until the next phase: the terminal is somebody else's. */
+void progress_phase(const JobProgress *now, bool silent);
 
 /* The text of the line, at most `columns` wide; for tests. Caller frees. */
 char *progress_line(const JobProgress *p, int64_t elapsed_ms, size_t columns);
