@@ -193,7 +193,7 @@ def test_list_for_people(pgstow, shop, two):
     text = pgstow.run("list").stdout
     for backup in two:
         row = next(line for line in text.splitlines() if backup in line)
-        assert re.search(r"\d(\.\d+)? ?[KM]?i?B", row), row
+        assert re.search(r"\d(\.\d+)? ?[kKMG]?i?B", row), row
 
 
 def test_list_empty(pgstow, shop):
@@ -270,7 +270,7 @@ def test_check(pgstow, shop, two):
     """One line and an exit status, for monitors."""
     result = pgstow.run("check", "--max-age", "26h", db=shop)
     assert len(result.stdout.strip().splitlines()) == 1 and shop in result.stdout
-    time.sleep(1.2)
+    time.sleep(3.2)  # the second id of one second bears the next one
     result = pgstow.run("check", "--max-age", "1s", db=shop, expect="STALE")
     assert len((result.stdout.strip() or result.stderr.strip()).splitlines()) == 1, str(result)
     pgstow.run("check", "--max-age", "1d", db="never_backed_up", expect=None).says("never_backed_up")
@@ -352,14 +352,11 @@ def test_doctor(cluster, pgstow, shop):
 def test_doctors_grants_are_enough(cluster, pgstow, shop):
     """The statements that it prints for a backup user, run as they stand, make one that can back up."""
     text = pgstow.run("doctor", db=shop).stdout
-    grants = [line.strip() for line in text.splitlines() if re.match(r"\s*(GRANT|CREATE (ROLE|USER)|ALTER ROLE) .*;", line)]
-    assert grants, text
-    name = re.search(r"(?:TO|ROLE|USER) (\w+)", grants[0]).group(1)
+    grants = [line.strip() for line in text.splitlines() if re.match(r"\s*(GRANT|CREATE ROLE|ALTER|DO) .*;", line)]
+    assert len(grants) >= 3, text
+    name = re.match(r"CREATE ROLE (\w+) LOGIN", grants[0]).group(1)
     try:
         cluster.sql("\n".join(grants), shop)
-        if not any("CREATE" in g for g in grants):
-            raise AssertionError(f"no role is made: {grants}")
-        cluster.sql(f"ALTER ROLE {name} LOGIN")
         pgstow.backup(cluster.url(shop, name))
     finally:
         cluster.sql(f"DROP OWNED BY {name}; DROP ROLE IF EXISTS {name}", shop)

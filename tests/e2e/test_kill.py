@@ -129,6 +129,7 @@ def test_kill_a_backup_again_and_again(cluster, world):
 
 def test_kill_a_replace_everywhere(cluster, world):
     """The database is whole: all old or all new. The next restore succeeds and leaves nothing over."""
+    world.fresh()
     databases = cluster.databases()
     died = 0
     for point, n in passings(world.restore_points):

@@ -48,7 +48,7 @@ def changed(cluster, pgstow, shop, saved):
 
 def test_without_an_id_it_lists(cluster, pgstow, shop, saved):
     result = pgstow.run("restore", db=shop)
-    result.says(re.escape(saved), r"\d{4}-\d\d-\d\d", r"\d(\.\d+)? ?([KMG]i?)?B|bytes")
+    result.says(re.escape(saved), r"\d{4}-\d\d-\d\d", r"\d(\.\d+)? ?([kKMG]i?)?B|bytes")
     assert pgstow.run("restore", "--json", db=shop).json
     assert saved in pgstow.run("restore", "--json", db=shop).stdout
 
