@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "config/setting.h"
 
+#define SPACES " \t\r\n\v\f" /* as libpq has them */
+
 static bool is_secret_name(const char *p, size_t n)
 {
     static const char *const names[] = {"password", "sslpassword", "passwd", "pass"};
@@ -12,6 +14,22 @@ static bool is_secret_name(const char *p, size_t n)
         if (strlen(names[i]) == n && !strncasecmp(names[i], p, n))
             return true;
     return false;
+}
+
+/* The same for a name in a URI, in which any character may be %XX. */
+static bool is_secret_parameter(const char *p, size_t n)
+{
+    AUTO_VALUE(Buf) name = {0};
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = (uint8_t)p[i];
+        char hex[3] = {0};
+        if (c == '%' && n - i > 2) {
+            memcpy(hex, p + i + 1, 2);
+            i += text_unhex(hex, &c, 1) ? 2 : 0;
+        }
+        buf_u8(&name, c);
+    }
+    return name.len && is_secret_name((const char *)name.data, name.len);
 }
 
 static void redact_uri(const char *url, const char *rest, Buf *out)
@@ -24,10 +42,16 @@ static void redact_uri(const char *url, const char *rest, Buf *out)
     for (const char *p = rest; *p && (!query || p < query || !at); p++)
         if (*p == '@')
             at = p;
-    if (at && query && at > query)
-        query = strchr(at, '?');
     const char *colon = memchr(rest, ':', at ? (size_t)(at - rest) : 0);
+    if (colon && query && colon > query) {
+        /* A login with a "?" in its name, or a query with a password that has ":" and "@". */
+        buf_add(out, url, (size_t)(query + 1 - url));
+        buf_add_str(out, "***");
+        return;
+    }
     if (colon) {
+        if (query && at > query)
+            query = strchr(at, '?');
         buf_add(out, url, (size_t)(colon + 1 - url));
         buf_add_str(out, "***");
         url = at;
@@ -36,7 +60,7 @@ static void redact_uri(const char *url, const char *rest, Buf *out)
     buf_add(out, url, (size_t)(p - url));
     while (*p) {
         size_t name = strcspn(p + 1, "=&"), all = strcspn(p + 1, "&");
-        if (is_secret_name(p + 1, name) && p[1 + name] == '=') {
+        if (is_secret_parameter(p + 1, name) && p[1 + name] == '=') {
             buf_add(out, p, name + 2);
             buf_add_str(out, "***");
         } else {
@@ -49,18 +73,18 @@ static void redact_uri(const char *url, const char *rest, Buf *out)
 static void redact_words(const char *p, Buf *out)
 {
     while (*p) {
-        size_t space = strspn(p, " \t\r\n");
+        size_t space = strspn(p, SPACES);
         buf_add(out, p, space);
         p += space;
-        size_t name = strcspn(p, "= \t\r\n");
-        const char *value = p + name + strspn(p + name, " \t\r\n");
+        size_t name = strcspn(p, "=" SPACES);
+        const char *value = p + name + strspn(p + name, SPACES);
         if (*value != '=') {
             buf_add(out, p, name);
             p += name;
             continue;
         }
         value++;
-        value += strspn(value, " \t\r\n");
+        value += strspn(value, SPACES);
         const char *end = value;
         bool quoted = *end == '\'';
         for (end += quoted; *end && (quoted ? *end != '\'' : !isspace((unsigned char)*end)); end++)
