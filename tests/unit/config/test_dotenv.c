@@ -95,14 +95,15 @@ static void test_a_closed_folder(void **state)
 {
     Sources *s = *state;
     sources_write(s, ".env", "BACKUP_COMPRESSION=fast\n");
-    assert_int_equal(chmod(s->dir, 0), 0);
-    bool closed = access(s->dir, X_OK) < 0;
+    bool root = geteuid() == 0; /* root opens everything: be somebody else for the while */
+    assert_int_equal(chmod(s->dir, root ? 0700 : 0), 0);
+    assert_int_equal(root ? seteuid(65534) : 0, 0);
     AUTO(Config) c = NULL;
-    Error *e = closed ? sources_load(s, &c) : NULL;
+    Error *e = sources_load(s, &c);
+    assert_int_equal(root ? seteuid(0) : 0, 0);
     assert_int_equal(chmod(s->dir, 0700), 0);
-    if (!closed)
-        skip(); /* root opens everything */
     OK(e);
+    assert_int_equal(config_int(c, SETTING_COMPRESSION), -1);
 }
 
 static void test_no_text_at_all(void **state)
