@@ -129,8 +129,8 @@ static Error *make_folder(Dir *d, const char *folder)
     AUTO_VALUE(Fd) in = {-1};
     TRY(open_folder(d, parent, &in));
     if (mkdirat(in.n, last, 0700) == 0) {
-        AUTO_VALUE(Fd) made = {openat(in.n, last, OPEN_FOLDER)};
-        if (made.n < 0 || fchmod(made.n, 0700) < 0)
+        /* Not through a descriptor: the umask may have left a folder that we cannot open. */
+        if (fchmodat(in.n, last, 0700, 0) < 0)
             return failed(d, "set the mode of", folder);
     } else if (errno != EEXIST) {
         return failed(d, "create folder", folder);
@@ -574,9 +574,9 @@ Error *store_open_dir(const char *path, bool create, Store **out)
         Error *e = file_make_dir(path, 0700);
         if (e)
             return with_hint(d, e);
-        d->root.n = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (d->root.n >= 0 && fchmod(d->root.n, 0700) < 0)
+        if (chmod(path, 0700) < 0)
             return failed(d, "set the mode of", "");
+        d->root.n = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (d->root.n >= 0)
             TRY(sync_parents(d));
     }
