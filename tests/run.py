@@ -23,6 +23,8 @@ PYTHON = "/usr/bin/python3"  # the one that Debian's python3-pytest belongs to
 DETAIL_LINES = 60
 TAP_CASE = re.compile(r"^(ok|not ok)\b\s*\d*\s*(?:-\s*)?([^#]*)(?:#\s*(skip)\b(.*))?", re.IGNORECASE)
 GOOD = {"OK", "EXPECTEDFAIL"}
+LONGEST_FIRST = ["test_consistency", "test_fidelity"]  # else one of them ends alone
+NO_TESTS = 5  # pytest's exit status where the selection leaves none
 
 
 class Tally:
@@ -81,33 +83,32 @@ def clean_environment(build, slower):
 
 
 def run_bounded(command, env, seconds):
-    """Run it in a process group of its own. Returns its exit status, or None if it ran too long.
-
-    It is interrupted first, so that it can stop the servers it started, and killed a minute later.
-    """
+    """Run it in a process group of its own. Returns its exit status, or None if it ran too long."""
     sys.stdout.flush()
     child = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)
-
-    def end():
-        for sig, patience in ((signal.SIGINT, 60), (signal.SIGKILL, None)):
-            try:
-                os.killpg(child.pid, sig)
-            except ProcessLookupError:
-                pass
-            try:
-                child.wait(patience)
-                return
-            except subprocess.TimeoutExpired:
-                continue
 
     try:
         return child.wait(max(seconds, 1))
     except subprocess.TimeoutExpired:
-        end()
+        end_group(child)
         return None
     except BaseException:
-        end()
+        end_group(child)
         raise
+
+
+def end_group(child):
+    """Interrupt a child and its group, so that it can stop its servers; a minute later kill it."""
+    for sig, patience in ((signal.SIGINT, 60), (signal.SIGKILL, None)):
+        try:
+            os.killpg(child.pid, sig)
+        except ProcessLookupError:
+            pass
+        try:
+            child.wait(patience)
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def count_meson_test(tally, record):
@@ -124,7 +125,7 @@ def count_meson_test(tally, record):
         case = f"{name}: {match.group(2).strip()}"
         if match.group(3):  # cmocka writes these as "not ok", with the name behind the word
             skipped_cases += 1
-            tally.skip(case, match.group(4))
+            tally.skip(name, match.group(4))
         elif match.group(1).lower() == "ok":
             tally.ok()
         else:
@@ -171,33 +172,76 @@ def run_meson(tally, build, env, seconds, slower, rooms):
         tally.fail("meson test", f"exit status {status}, and none of its {len(records)} tests says why")
 
 
-def run_pytest(tally, build, env, seconds, marker, select):
-    """The tests against real servers."""
-    folder = ROOT / "tests" / "e2e"
-    if not folder.is_dir():
-        tally.fail("tests/e2e", "the folder is missing")
-        return
-    result = build / "meson-logs" / "e2e.junit.xml"
-    result.parent.mkdir(parents=True, exist_ok=True)
-    result.unlink(missing_ok=True)
-    command = [PYTHON, "-m", "pytest", str(folder), "-m", marker, f"--junitxml={result}"]
-    command += ["-p", "no:cacheprovider", "-q", "--tb=short", "--durations=8"]
-    command += ["-o", "junit_family=xunit2", "-o", "faulthandler_timeout=300"]
-    if select:
-        command += ["-k", select]
-    started = time.monotonic()
-    status = run_bounded(command, env, seconds)
-    if status is None:
-        tally.fail("pytest tests/e2e", f"stopped after {time.monotonic() - started:.0f} s")
-    failed_before = len(tally.failed)
-    cases = 0
-    if result.exists():
-        for case in ElementTree.parse(result).getroot().iter("testcase"):
-            cases += 1
-            count_pytest_case(tally, case)
-    no_tests = status == 5
-    if status and not no_tests and len(tally.failed) == failed_before:
-        tally.fail("pytest tests/e2e", f"exit status {status}, and none of its {cases} tests says why")
+class PytestFile:
+    """One file of tests/e2e in a pytest of its own, with its own server: none can harm another's."""
+
+    def __init__(self, file, build, env, marker, select):
+        self.name = f"tests/e2e/{file.name}"
+        logs = build / "meson-logs"
+        self.result = logs / f"e2e-{file.stem}.junit.xml"
+        self.log = logs / f"e2e-{file.stem}.log"
+        self.result.unlink(missing_ok=True)
+        command = [PYTHON, "-m", "pytest", str(file), "-m", marker, f"--junitxml={self.result}"]
+        command += ["-p", "no:cacheprovider", "-q", "--tb=short", "--durations=5"]
+        command += ["-o", "junit_family=xunit2", "-o", "faulthandler_timeout=300"]
+        if select:
+            command += ["-k", select]
+        self.started = time.monotonic()
+        with open(self.log, "wb") as output:
+            self.child = subprocess.Popen(
+                command, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def finish(self, tally, too_long=False):
+        """Count what it reported. To be called when the child has ended."""
+        passed, failed = tally.passed, len(tally.failed)
+        if too_long:
+            tally.fail(self.name, f"stopped after {time.monotonic() - self.started:.0f} s")
+        counted = len(tally.failed)
+        if self.result.exists():
+            for case in ElementTree.parse(self.result).getroot().iter("testcase"):
+                count_pytest_case(tally, case)
+        status = self.child.returncode
+        if status not in (0, NO_TESTS) and not too_long and len(tally.failed) == counted:
+            tail = self.log.read_text(errors="replace")
+            tally.fail(f"{self.name} (pytest's exit status {status})", tail)
+        passed, failed = tally.passed - passed, len(tally.failed) - failed
+        if passed or failed:
+            seconds = time.monotonic() - self.started
+            print(f"{self.name:<34} {passed:4} passed {failed:4} failed {seconds:6.0f} s", flush=True)
+
+
+def run_pytest(tally, build, env, seconds, workers, marker, select):
+    """The tests against real servers, some files at a time."""
+    order = [*LONGEST_FIRST, ""]
+    waiting = sorted(
+        (ROOT / "tests" / "e2e").glob("test_*.py"),
+        key=lambda file: (order.index(file.stem if file.stem in order else ""), -file.stat().st_size),
+    )
+    if not waiting:
+        tally.fail("tests/e2e", "there are no tests")
+    (build / "meson-logs").mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + max(seconds, 1)
+    running = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                running.append(PytestFile(waiting.pop(0), build, env, marker, select))
+            time.sleep(0.1)
+            for file in [file for file in running if file.child.poll() is not None]:
+                running.remove(file)
+                file.finish(tally)
+            if time.monotonic() > deadline:
+                for file in running:
+                    end_group(file.child)
+                    file.finish(tally, too_long=True)
+                for file in waiting:
+                    tally.fail(f"tests/e2e/{file.name}", "not begun: the time was over")
+                return
+    except BaseException:
+        for file in running:
+            end_group(file.child)
+        raise
 
 
 def count_pytest_case(tally, case):
@@ -222,6 +266,7 @@ def parse_arguments():
     parser.add_argument("--marker", default="not slow", help="pytest -m for tests/e2e (not slow)")
     parser.add_argument("--select", default="", help="pytest -k for tests/e2e")
     parser.add_argument("--timeout", type=float, default=570, help="seconds for everything (570)")
+    parser.add_argument("--workers", type=int, default=2, help="files of tests/e2e at a time (2)")
     parser.add_argument("--slower", type=float, default=1, help="how much slower this build is (1)")
     return parser.parse_args()
 
@@ -245,7 +290,8 @@ def main():
             rooms = [name for name in arguments.only.split(",") if name]
             run_meson(tally, build, env, left(), arguments.slower, rooms)
         if arguments.suite != "unit":
-            run_pytest(tally, build, env, left(), arguments.marker, arguments.select)
+            workers, marker = arguments.workers, arguments.marker
+            run_pytest(tally, build, env, left(), workers, marker, arguments.select)
     except KeyboardInterrupt:
         tally.fail("interrupted")
     except Exception as problem:  # the count below must come, and say that something went wrong
