@@ -11,8 +11,6 @@
 /* Pieces of a stream that is cut by content. */
 #define PIECE_CHUNKS_LEAST 1024
 #define PIECE_CHUNKS_GREATEST 16384
-/* Of one piece, as recipe_load reads it. */
-#define PIECE_CHUNKS_LIMIT (4u << 20)
 #define LEVEL_ADAPTIVE_MAX 9
 
 /* The frame that is being filled; its place in a pack is reserved with its first chunk. */
@@ -193,9 +191,9 @@ static void add_digest(PieceWriter *p, uint32_t length, const uint8_t sha256[HAS
 
 static Error *append_ref(PieceWriter *p, const ChunkRef *ref)
 {
-    if (p->ref_count == PIECE_CHUNKS_LIMIT)
+    if (p->ref_count == PIECE_CHUNKS_MAX)
         FAIL(ERR_LIMIT, "a piece of %s has more than %u chunks", p->stream->s.name,
-             PIECE_CHUNKS_LIMIT);
+             PIECE_CHUNKS_MAX);
     mem_grow(p->refs, p->ref_count, p->ref_cap);
     p->refs[p->ref_count++] = *ref;
     return NULL;

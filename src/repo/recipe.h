@@ -11,8 +11,11 @@
 
 #include "repo/pack.h"
 
-#define PAGE_CHUNKS_MAX 1024 /* a page ends here at the latest */
-#define INLINE_MAX 400       /* bytes of a page that may stand in the manifest */
+#define PAGE_CHUNKS_MAX 1024        /* a page ends here at the latest */
+#define PIECE_CHUNKS_MAX (4u << 20) /* no recipe is longer */
+#define INDEX_PAGES_MAX 65536u
+#define INDEX_SAMPLES_MAX 32768u /* those beyond are left out */
+#define INLINE_MAX 400           /* bytes of a page that may stand in the manifest */
 
 typedef enum RecipeKind { RECIPE_INLINE = 0, RECIPE_PAGE = 1, RECIPE_INDEX = 2 } RecipeKind;
 typedef struct RecipeRef {

@@ -62,6 +62,11 @@ Error *backup_info_parse(const Doc *d, BackupInfo *out) MUST_CHECK;    /* ERR_DA
 /* manifest_decode_info for whoever decodes many. */
 Error *manifest_decode_info_by(Codec *codec, Hash *hash, const void *p, size_t n, const char *id,
                                BackupInfo *out, size_t *need_more) MUST_CHECK;
+/* The other two sections, decoded. ERR_DAMAGED. */
+Error *manifest_encode_packs(const Manifest *m, Buf *out) MUST_CHECK;
+Error *manifest_encode_streams(const Manifest *m, Buf *out) MUST_CHECK;
+Error *manifest_decode_packs(Reader *r, Manifest *m) MUST_CHECK;
+Error *manifest_decode_streams(Reader *r, Manifest *m) MUST_CHECK; /* after the packs */
 /* The facts' JSON text of a manifest object whose facts are sound. */
 Error *manifest_facts(const void *p, size_t n, const char *id, Doc **out) MUST_CHECK;
 
