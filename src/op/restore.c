@@ -79,9 +79,12 @@ static Error *refusal(const RestoreWork *w, const FindingList *findings)
     }
     AUTO(char) details = buf_steal_str(&what);
     AUTO(char) hints = remedy.len ? buf_steal_str(&remedy) : NULL;
-    Error *e = ERROR_NEW(problems == 1 && contents ? ERR_DB_EXISTS : ERR_PREFLIGHT,
-                         "backup %s cannot be restored into database \"%s\": %s", w->backup_id,
-                         w->database, details);
+    /* Two problems have an exit status of their own. */
+    ErrorKind kind = !w->tool                    ? w->tool_kind
+                     : problems == 1 && contents ? ERR_DB_EXISTS
+                                                 : ERR_PREFLIGHT;
+    Error *e = ERROR_NEW(kind, "backup %s cannot be restored into database \"%s\": %s",
+                         w->backup_id, w->database, details);
     return hints ? error_hint(e, "%s", hints) : e;
 }
 

@@ -141,6 +141,19 @@ static Error *check_creation(RestoreWork *w, FindingList *f)
     return NULL;
 }
 
+static void check_filter(const RestoreWork *w, FindingList *f)
+{
+    const char *filter = w->manifest->info.filter;
+    if (!filter || !*filter)
+        return;
+    bool loses = w->exists && w->o->way != RESTORE_CREATE;
+    AUTO(char)
+    detail = mem_printf("the backup is not of the whole database (%s)%s", filter,
+                        loses ? ": what it left out will be lost" : "");
+    finding_add(f, loses ? FINDING_WARNING : FINDING_NOTE, "filter", detail,
+                loses ? "--keep-old NAME keeps the old database" : NULL);
+}
+
 /* Only where the server's disk is ours to look at. */
 static Error *check_space(RestoreWork *w, FindingList *f)
 {
@@ -195,6 +208,7 @@ Error *restore_check_archive(RestoreWork *w, FindingList *f)
     add_names(f, FINDING_PROBLEM, "missing tablespaces", "the server does not have", &tablespaces,
               "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
     TRY(conn_exec(w->admin, "SET client_encoding = 'UTF8'"));
+    check_filter(w, f);
     TRY(check_creation(w, f));
     return check_space(w, f);
 }

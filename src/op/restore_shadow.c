@@ -25,7 +25,8 @@ static char *mark_text(const RestoreWork *w, const DbTraits *t)
     char now[CLOCK_TEXT];
     AUTO(char) mark = mark_of(w->database);
     AUTO(char) first = mem_printf("%s%s", mark, clock_iso(clock_now(), now));
-    if (w->o->way != RESTORE_IN_PLACE)
+    bool taken_over = !w->exists && *t->name; /* by an earlier restore that noted them */
+    if (w->o->way != RESTORE_IN_PLACE && !taken_over)
         return STEAL(first);
     return mem_printf("%s\nlimit=%d template=%d connect=%d%s%s", first, t->connection_limit,
                       t->is_template, t->allow_connections, t->comment ? "\n" : "",

@@ -106,6 +106,7 @@ static Error *find_tool(RestoreWork *w, FindingList *findings)
     Error *e = tools_find(&w->c->tools, TOOL_PG_RESTORE, conn_server_version(w->admin),
                           toc_restore_major(w->toc), &w->tool);
     if (e && (error_kind(e) == ERR_TOOL_MISSING || error_kind(e) == ERR_TOOL_VERSION)) {
+        w->tool_kind = error_kind(e);
         finding_add_error(findings, "pg_restore", e);
         return NULL;
     }

@@ -20,11 +20,12 @@ typedef struct RestoreWork {
     Toc *toc;
     char *encoding; /* of the archive; or NULL */
 
-    Conn *admin; /* to another database of the server than the one to be restored; calm */
-    Tool *tool;
-    char *database;     /* to be restored */
-    bool exists, empty; /* it; empty: nothing of a user's in it */
-    DbTraits old;       /* its traits, where it exists */
+    Conn *admin;         /* to another database of the server than the one to be restored; calm */
+    Tool *tool;          /* NULL where none was found: */
+    ErrorKind tool_kind; /* why */
+    char *database;      /* to be restored */
+    bool exists, empty;  /* it; empty: nothing of a user's in it */
+    DbTraits old;        /* its traits, where it exists */
 
     uint64_t rows, bytes, fetched; /* of the load */
     StrList warnings;

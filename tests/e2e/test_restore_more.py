@@ -1,0 +1,143 @@
+"""restore: what is seldom, and then matters."""
+
+import os
+import re
+import stat
+import subprocess
+import time
+
+import pytest
+
+from harness import compare
+from harness.program import Pgstow, program
+
+
+@pytest.fixture
+def saved(pgstow, shop):
+    return pgstow.backup(shop)
+
+
+def others(cluster, name):
+    return [db for db in cluster.databases() if "_pgstow_" in db and db.startswith(name)]
+
+
+def test_what_belongs_to_the_database_comes_back_with_it(cluster, pgstow, shop, database):
+    """A database that is gone and made again: owner, privileges, settings, limit and comment are in the backup."""
+    ask = """SELECT pg_get_userbyid(datdba), datacl::text, datconnlimit, shobj_description(d.oid, 'pg_database'),
+             (SELECT string_agg(coalesce(setrole::regrole::text, '-') || ':' || setconfig::text, ' ' ORDER BY 1)
+              FROM pg_db_role_setting s WHERE s.setdatabase = d.oid) FROM pg_database d WHERE datname = '{}'"""
+    cluster.sql(f"""
+        ALTER DATABASE {shop} OWNER TO fid_owner;
+        REVOKE CONNECT, TEMP ON DATABASE {shop} FROM PUBLIC;
+        GRANT CONNECT ON DATABASE {shop} TO fid_reader WITH GRANT OPTION;
+        ALTER DATABASE {shop} SET work_mem = '7MB';
+        ALTER DATABASE {shop} SET search_path = public, "odd ""x";
+        ALTER ROLE fid_reader IN DATABASE {shop} SET statement_timeout = '3min';
+        ALTER DATABASE {shop} CONNECTION LIMIT 17;
+        COMMENT ON DATABASE {shop} IS E'it''s; a \\\\ comment 100%';
+    """)
+    before = cluster.rows(ask.format(shop))
+    backup = pgstow.backup(shop)
+    cluster.drop(shop)
+    pgstow.restore(backup, shop)
+    assert cluster.rows(ask.format(shop)) == before
+    database.later(f"{shop}_else")
+    pgstow.restore(backup, shop, "--to-db", f"{shop}_else", "--no-owner", "--no-privileges")
+    found = cluster.rows(ask.format(f"{shop}_else"))[0]
+    assert found[0] == "postgres" and found[1] == "" and found[2] == "17" and found[4] == before[0][4]
+
+
+def test_in_place_fails_and_is_run_again(cluster, folder, shop, database):
+    """The old one is gone when it fails: that is said, and the next run takes its owner and settings over."""
+    broken = Pgstow(cluster, folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"))
+    then = compare.snapshot(cluster, shop)
+    saved = broken.backup(shop)
+    ask = f"""SELECT pg_get_userbyid(datdba), datconnlimit, md5(shobj_description(d.oid, 'pg_database')), datacl::text,
+              (SELECT setconfig::text FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)
+              FROM pg_database d WHERE datname = '{shop}'"""
+    cluster.sql(f"""ALTER DATABASE {shop} OWNER TO fid_owner; ALTER DATABASE {shop} SET work_mem = '9MB';
+                    ALTER DATABASE {shop} CONNECTION LIMIT 7; COMMENT ON DATABASE {shop} IS E'two\\nlines';
+                    REVOKE TEMP ON DATABASE {shop} FROM PUBLIC""")
+    properties = cluster.rows(ask)
+    for action in ("error", "kill"):
+        with broken.start("restore", saved, "--in-place", "--yes", db=shop,
+                          env={"PGSTOW_FAULT": f"restore.copied:{action}"}) as run:  # fmt: skip
+            result = run.wait()
+        assert result.status != 0
+        if action == "error":
+            result.error_says(shop, "dropped", "again")
+        assert not cluster.exists(shop)
+        assert len(others(cluster, shop)) == 1
+    broken.restore(saved, shop, "--in-place", "--yes")
+    assert others(cluster, shop) == []
+    assert cluster.rows(ask) == properties
+    compare.assert_as_before(cluster, shop, then)
+
+
+def test_pg_restore_as_a_command(cluster, pgstow, shop, saved, database):
+    """A setting that is a command may run elsewhere: it gets everything by its standard input."""
+    wrapper = pgstow.folder / "elsewhere"
+    wrapper.write_text(f'#!/bin/sh\ncd / && exec "{cluster.bin}/pg_restore" "$@"\n')
+    wrapper.chmod(0o755)
+    database.later(f"{shop}_new")
+    pgstow.restore(saved, shop, "--to-db", f"{shop}_new", env={"PGSTOW_PG_RESTORE": f"env {wrapper}"})
+    compare.assert_same(cluster, shop, f"{shop}_new")
+
+
+def test_a_partial_backup_is_told_where_it_would_replace(cluster, pgstow, shop):
+    part = pgstow.backup(shop, "--exclude-table", "item")
+    result = pgstow.run("restore", part, "--replace", "--dry-run", db=shop)
+    result.says("exclude-table=item", "lost")
+
+
+def test_prepared_transactions_are_named(cluster, pgstow, shop, saved):
+    cluster.sql("BEGIN; CREATE TABLE later (a int); PREPARE TRANSACTION 'my transaction'", shop)
+    try:
+        result = pgstow.run("restore", saved, "--replace", "--yes", db=shop, expect="PREFLIGHT")
+        result.error_says("my transaction")
+    finally:
+        cluster.sql("ROLLBACK PREPARED 'my transaction'", shop)
+
+
+def test_connections_that_keep_coming_do_not_stop_a_replace(cluster, pgstow, shop, saved):
+    """An application that reconnects at once: the swap happens, and it finds the new database."""
+    script = pgstow.folder / "busy.sql"
+    script.write_text("SELECT count(*) FROM customer;\n")
+    with subprocess.Popen(
+        ["sh", "-c", f'while :; do "{cluster.bin}/psql" -qAt -f {script}; done'], stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env=cluster.environment(shop), start_new_session=True,
+    ) as busy:  # fmt: skip
+        try:
+            assert busy.stdout.readline()
+            for _ in range(3):
+                pgstow.restore(saved, shop, "--replace", "--yes")
+                time.sleep(0.3)
+        finally:
+            os.killpg(busy.pid, 9)
+            answers = busy.stdout.read().split()
+    assert answers and set(answers) == {b"500"}
+    assert others(cluster, shop) == []
+
+
+def test_a_leftover_of_a_killed_restore_is_dropped(cluster, folder, shop):
+    broken = Pgstow(cluster, folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"))
+    saved = broken.backup(shop)
+    with broken.start("restore", saved, "--to-db", f"{shop}_new", db=shop, env={"PGSTOW_FAULT": "restore.copied:kill"}) as run:
+        run.wait()
+    assert not cluster.exists(f"{shop}_new")
+    left = others(cluster, f"{shop}_new")
+    assert len(left) == 1
+    assert re.search(f"pgstow shadow of {shop}_new since 20", cluster.sql(
+        f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{left[0]}'"))  # fmt: skip
+    broken.restore(saved, shop, "--to-db", f"{shop}_new")
+    assert others(cluster, f"{shop}_new") == []
+    compare.assert_same(cluster, shop, f"{shop}_new")
+    cluster.drop(f"{shop}_new")
+
+
+def test_an_export_over_something_that_is_no_file(pgstow, shop, saved):
+    fifo = pgstow.folder / "pipe"
+    os.mkfifo(fifo)
+    pgstow.run("export", saved, "--format", "custom", "-o", fifo, "--overwrite", expect="EXISTS")
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+    assert [p.name for p in pgstow.folder.iterdir() if p.name.startswith("pipe")] == ["pipe"]
