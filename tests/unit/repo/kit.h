@@ -25,13 +25,31 @@ static inline uint64_t kit_mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* Row `id` as it is at `version`: about 100 bytes, always the same. */
+/* `digits` of them, in any base up to 16; returns the place behind. By hand, because tests make
+ * millions of rows. */
+static inline char *kit_number(char *to, uint64_t v, unsigned base, unsigned digits)
+{
+    for (unsigned i = digits; i-- > 0; v /= base)
+        to[i] = "0123456789abcdef"[v % base];
+    return to + digits;
+}
+
+/* Row `id` as it is at `version`: about 90 bytes, always the same. */
 static inline void kit_row(Buf *b, uint64_t id, uint64_t version)
 {
+    char row[160], *at = row;
     uint64_t r = kit_mix(id * 31 + version);
-    buf_printf(b, "%llu\t%016llx\t%016llx name of it\t%llu\t%0*d\n", (unsigned long long)id,
-               (unsigned long long)r, (unsigned long long)kit_mix(r),
-               (unsigned long long)(r % 100000), (int)(1 + r % 40), 0);
+    at = kit_number(at, id, 10, 9);
+    *at++ = '\t';
+    at = kit_number(at, r, 16, 16);
+    *at++ = '\t';
+    at = kit_number(at, kit_mix(r), 16, 16);
+    memcpy(at, " name of it\t", 12);
+    at = kit_number(at + 12, r % 100000, 10, 5);
+    *at++ = '\t';
+    at = kit_number(at, 0, 10, 1 + (unsigned)(r % 40));
+    *at++ = '\n';
+    buf_add(b, row, (size_t)(at - row));
 }
 
 /* A sanitizer multiplies memory and time. */

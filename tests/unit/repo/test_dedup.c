@@ -20,7 +20,7 @@ static void test_moved(void **state)
 {
     (void)state;
     AUTO(Repo) r = kit_repo();
-    const uint64_t rows = kit_sanitized() ? 100000 : 250000;
+    const uint64_t rows = kit_sanitized() ? 40000 : 250000;
     KitTable a = kit_table("orders", 20001, 4, rows, 0),
              b = kit_table("orders", 20001, 4, rows, rows / 2);
     /* The last half piece is new, so it is left out. */
@@ -48,7 +48,7 @@ static void test_content_cut(void **state)
 {
     (void)state;
     AUTO(Repo) r = kit_repo();
-    KitTable a = kit_table("view", 20001, 1, 400000, 1000), b = a;
+    KitTable a = kit_table("view", 20001, 1, 600000, 1000), b = a;
     b.pieces = mem_calloc(1, sizeof(Buf));
     for (uint64_t i = 0; i < 200; i++)
         kit_row(&b.pieces[0], i, 0);
@@ -62,7 +62,7 @@ static void test_content_cut(void **state)
     AUTO(Manifest) m = NULL;
     OK(catalog_load(r, first.id, &m));
     assert_true(m->streams[0].piece_count >= 2);
-    assert_int_equal(m->streams[0].rows, 400000);
+    assert_int_equal(m->streams[0].rows, 600000);
     kit_backup(r, &o, &b, 1, &second);
     kit_compare(r, second.id, &b, 1);
     assert_true(raw_new(r, second.id, first.id) < 100000);
@@ -189,11 +189,13 @@ static void harm(Repo *r, PackId pack, Harm how)
         OK(damage_put(r, pack, 3, "test"));
 }
 
+#define HEAL_ROWS (kit_sanitized() ? 20000u : 40000u)
 /* Whatever happens to a pack of the parent, the next backup is whole again. */
 static void heal(PackKind kind, Harm how, uint64_t least, uint64_t most)
 {
     AUTO(Repo) r = kit_repo();
-    KitTable t[2] = {kit_table("orders", 20001, 3, 40000, 0), kit_table("tiny", 20002, 1, 10, 0)};
+    KitTable t[2] = {kit_table("orders", 20001, 3, HEAL_ROWS, 0),
+                     kit_table("tiny", 20002, 1, 10, 0)};
     AUTO_VALUE(BackupInfo) a = {0};
     AUTO_VALUE(BackupInfo) b = {0};
     AUTO_VALUE(BackupInfo) c = {0};
@@ -215,7 +217,7 @@ static void heal(PackKind kind, Harm how, uint64_t least, uint64_t most)
 static void test_healing(void **state)
 {
     (void)state;
-    KitTable t = kit_table("orders", 20001, 3, 40000, 0);
+    KitTable t = kit_table("orders", 20001, 3, HEAL_ROWS, 0);
     uint64_t all = kit_bytes(&t);
     kit_free(&t);
     heal(PACK_DATA, HARM_DELETE, all, all + 2000);
@@ -271,16 +273,17 @@ static void test_many_runs(void **state)
 {
     (void)state;
     AUTO(Repo) r = kit_repo();
-    KitTable t = kit_table("orders", 20001, 3, 20000, 0);
+    const uint64_t rows = kit_sanitized() ? 6000 : 20000;
+    KitTable t = kit_table("orders", 20001, 3, rows, 0);
     AUTO_VALUE(BackupInfo) info = {0};
     WriterOptions o = kit_options();
     uint64_t rewritten = 0;
     size_t most = 0;
-    for (uint64_t day = 0; day < 40; day++) {
+    for (uint64_t day = 0; day < (kit_sanitized() ? 22 : 40); day++) {
         for (uint32_t p = 0; p < t.count; p++) {
             t.pieces[p].len = 0;
-            for (uint64_t i = 0; i < 20000; i++) {
-                uint64_t id = p * 20000 + i, phase = kit_mix(id) % 4000;
+            for (uint64_t i = 0; i < rows; i++) {
+                uint64_t id = p * rows + i, phase = kit_mix(id) % 4000;
                 kit_row(&t.pieces[p], id, phase < day ? 1 + day - phase % 3 : 0);
             }
         }
