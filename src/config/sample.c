@@ -53,11 +53,11 @@ static void add_setting(Buf *out, SettingId id, const char *name, const char *in
     AUTO(char) allowed = setting_allowed(id);
     add_comment(out, indent, s->help);
     AUTO_VALUE(Buf) more = {0};
-    buf_printf(&more, "Allowed: %s.", allowed);
+    buf_printf(&more, "Allowed is %s.", allowed);
     if (*s->standard)
-        buf_printf(&more, " Default: %s.", s->standard);
+        buf_printf(&more, " The default is %s.", s->standard);
     if (*s->env)
-        buf_printf(&more, " In the environment: %s.", s->env);
+        buf_printf(&more, " In the environment it is %s.", s->env);
     AUTO(char) line = buf_steal_str(&more);
     add_comment(out, indent, line);
     buf_printf(out, "%s# %s: %s\n\n", indent, name, sample_value(s));
