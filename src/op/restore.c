@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "op/restore_work.h"
 #include "repo/check.h"
 
@@ -166,11 +167,13 @@ Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *ou
     FAULT_POINT("restore.planned");
     if (w.exists && o->way == RESTORE_IN_PLACE)
         TRY(prove(&w));
-    if (w.exists && o->way == RESTORE_CREATE)
-        TRY(into_empty(&w));
-    else
-        TRY(through_shadow(&w));
-    FAULT_POINT("restore.end");
+    Error *e = w.exists && o->way == RESTORE_CREATE ? into_empty(&w) : through_shadow(&w);
+    if (!e)
+        e = fault_reach("restore.end");
+    /* There is no result that could carry them. */
+    for (size_t i = 0; e && i < w.warnings.count; i++)
+        log_warning("%s", w.warnings.items[i]);
+    TRY(e);
     *out = (RestoreResult){
         .backup_id = mem_strdup(w.backup_id),
         .database = mem_strdup(w.database),

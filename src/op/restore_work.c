@@ -62,11 +62,12 @@ Error *restore_work_open_backup(RestoreWork *w, const char *what)
     return NULL;
 }
 
-/* Any other database of the server than the one to be restored: the usual ones, then --db's. */
+/* Any other database of the server than the one to be restored. template1 last: while somebody is
+ * in it nobody can copy it. */
 static Error *connect_admin(RestoreWork *w)
 {
     AUTO(char) named = op_database_name(w->c);
-    const char *candidates[] = {"postgres", "template1", named};
+    const char *candidates[] = {"postgres", named, "template1"};
     Error *first = NULL;
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates && !w->admin; i++) {
         if (!candidates[i] || !strcmp(candidates[i], w->database))
