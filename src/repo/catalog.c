@@ -186,7 +186,6 @@ static Error *list_all(Listing *l)
     TRY(note_names(s, "proofs/", &proofs));
     apply_proofs(l->out, &proofs);
     if (l->out->count)
-        if (l->out->count)
         qsort(l->out->items, l->out->count, sizeof *l->out->items, by_database_and_age);
     return NULL;
 }
