@@ -172,22 +172,36 @@ static char *filter_text(const BackupOptions *o)
 /* -- locks, snapshot, table of contents
  * ------------------------------------------------------------------ */
 
+/* What ends the session that holds locks and snapshot makes pg_dump and the readers fail too, and
+ * they know less of it. */
+static Error *lock_ended(Backup *b, Error *e)
+{
+    if (!e || (error_kind(e) != ERR_TOOL_FAILED && error_kind(e) != ERR_CONNECT) ||
+        conn_broken(b->lock))
+        return e;
+    Error *ended = conn_exec(b->lock, "SELECT 1");
+    if (!ended)
+        return e;
+    error_free(e);
+    return error_context(ended, "the session that holds locks and snapshot has ended");
+}
+
 static Error *take_once(Backup *b)
 {
     int64_t wait = b->o->lock_wait_ms ? b->o->lock_wait_ms : LOCK_WAIT_MS;
     TRY(snapshot_take(b->list, b->lock, wait, b->c->job, &b->snapshot));
     b->taken = clock_now();
     job_phase(b->c->job, "reading the catalog", 0, 0);
-    TRY(dump_start(&(DumpOptions){.tool = b->tool,
-                                  .conn = b->list,
-                                  .snapshot = snapshot_name(b->snapshot),
-                                  .encoding = b->facts.encoding,
-                                  .exclude_tables = &b->o->exclude_tables,
-                                  .exclude_table_data = &b->o->exclude_table_data,
-                                  .schemas = &b->o->schemas,
-                                  .lock_wait_ms = wait,
-                                  .cancel = b->cancel},
-                   &b->dump));
+    DumpOptions dump = {.tool = b->tool,
+                        .conn = b->list,
+                        .snapshot = snapshot_name(b->snapshot),
+                        .encoding = b->facts.encoding,
+                        .exclude_tables = &b->o->exclude_tables,
+                        .exclude_table_data = &b->o->exclude_table_data,
+                        .schemas = &b->o->schemas,
+                        .lock_wait_ms = wait,
+                        .cancel = b->cancel};
+    TRY(lock_ended(b, dump_start(&dump, &b->dump)));
     FAULT_POINT("backup.start.toc");
     const Toc *toc = dump_toc(b->dump);
     uint32_t *oids = mem_calloc(toc->count, sizeof *oids);
@@ -207,11 +221,11 @@ static Error *take_snapshot(Backup *b)
 {
     for (int attempt = 1;; attempt++) {
         Error *e = take_once(b);
-        if (!e || error_kind(e) != ERR_DB_CHANGED || attempt == ATTEMPTS)
-            return e ? error_hint(
-                           e, "others lock or rewrite tables all the time: try again when they are "
-                              "done, or wait longer with --lock-wait")
-                     : NULL;
+        if (!e || error_kind(e) != ERR_DB_CHANGED)
+            return e;
+        if (attempt == ATTEMPTS)
+            return error_hint(e, "others lock or rewrite tables all the time (pg_locks shows who): "
+                                 "try again when they are done, or wait longer with --lock-wait");
         log_info("starting over (%d): %s", attempt, error_message(e));
         error_free(e);
         if (b->dump)
@@ -275,7 +289,7 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
                      .job = b->c->job,
                      .cancel = b->cancel,
                      .jobs = op_jobs(b->c)};
-    TRY(copy_rows(&copy));
+    TRY(lock_ended(b, copy_rows(&copy)));
     FAULT_POINT("backup.read");
     /* Without its locks what we read later would be worth nothing: they must have held to the end.
      */

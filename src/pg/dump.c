@@ -41,8 +41,9 @@ static Error *dump_failure(const Tool *tool, int status, const char *text)
     ErrorKind kind = ERR_TOOL_FAILED;
     if (strstr(said, "permission denied") || strstr(said, "must be owner"))
         kind = ERR_DB_PERMISSION;
-    else if (strstr(said, "lock timeout") || strstr(said, "could not obtain lock") ||
-             strstr(said, "deadlock detected"))
+    /* What --lock-wait-timeout sets for pg_dump's LOCK TABLE is a statement_timeout. */
+    else if (strstr(said, "statement timeout") || strstr(said, "lock timeout") ||
+             strstr(said, "could not obtain lock") || strstr(said, "deadlock detected"))
         kind = ERR_DB_CHANGED;
     else if (strstr(said, "server version mismatch"))
         kind = ERR_TOOL_VERSION;
@@ -52,6 +53,9 @@ static Error *dump_failure(const Tool *tool, int status, const char *text)
         e = error_hint(e,
                        "`pgstow doctor` prints the GRANTs that a backup user needs; or leave the "
                        "table out with --exclude-table");
+    if (strstr(said, "max_locks_per_transaction"))
+        e = error_hint(e, "the server has no room for so many locks: raise "
+                          "max_locks_per_transaction there; `pgstow doctor` says to what");
     return e;
 }
 

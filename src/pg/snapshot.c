@@ -35,10 +35,34 @@ static Error *start_over(Error *e, const char *why)
     return error_rekind(error_context(e, "%s", why), ERR_DB_CHANGED);
 }
 
+/* The wait for one of these tables was too long. Which one the server's error does not say: it is
+ * the first that cannot be had at once. */
+static Error *waited(Conn *c, const char *savepoint, const Rows *tables, size_t from, size_t to,
+                     Error *timeout)
+{
+    for (size_t i = from; i < to && !conn_broken(c); i++) {
+        const char *name = rows_text(tables, i, 1);
+        Error *e = conn_execf(c,
+                              "ROLLBACK TO SAVEPOINT %s; "
+                              "LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT",
+                              savepoint, name);
+        bool held = e && error_kind(e) == ERR_DB_IN_USE;
+        error_free(e);
+        if (!held)
+            continue;
+        error_free(timeout);
+        FAIL(ERR_DB_CHANGED,
+             "%s: others hold or wait for an exclusive lock on table %s, and it was not released",
+             conn_describe(c), name);
+    }
+    return start_over(timeout, "waiting for a lock");
+}
+
 /* One table of a batch that failed as a whole. One that is gone or forbidden is left out: if the
  * backup needs it, pg_dump says so, or snapshot_cover finds it. */
-static Error *lock_one(Conn *c, const char *name, bool *locked)
+static Error *lock_one(Conn *c, const Rows *tables, size_t i, bool *locked)
 {
+    const char *name = rows_text(tables, i, 1);
     TRY(conn_exec(c, "SAVEPOINT one"));
     Error *e = conn_execf(c, "LOCK TABLE ONLY %s IN ACCESS SHARE MODE", name);
     *locked = !e;
@@ -47,7 +71,7 @@ static Error *lock_one(Conn *c, const char *name, bool *locked)
     bool skip = !strcmp(conn_last_sqlstate(c), "42P01") ||
                 !strcmp(conn_last_sqlstate(c), "3F000") || error_kind(e) == ERR_DB_PERMISSION;
     if (!skip)
-        return error_kind(e) == ERR_DB_IN_USE ? start_over(e, "waiting for a lock") : e;
+        return error_kind(e) == ERR_DB_IN_USE ? waited(c, "one", tables, i, i + 1, e) : e;
     log_debug("not locked: %s", error_message(e));
     error_free(e);
     return conn_exec(c, "ROLLBACK TO SAVEPOINT one");
@@ -63,7 +87,7 @@ static Error *lock_batch(Snapshot *s, const Rows *tables, size_t from, size_t to
     buf_u8(&sql, 0);
     Error *e = conn_exec(s->conn, (const char *)sql.data);
     if (e && (conn_broken(s->conn) || error_kind(e) == ERR_DB_IN_USE))
-        return error_kind(e) == ERR_DB_IN_USE ? start_over(e, "waiting for a lock") : e;
+        return error_kind(e) == ERR_DB_IN_USE ? waited(s->conn, "batch", tables, from, to, e) : e;
     if (!e) {
         for (size_t i = from; i < to; i++)
             s->locked[s->count++] = rows_oid(tables, i, 0);
@@ -73,7 +97,7 @@ static Error *lock_batch(Snapshot *s, const Rows *tables, size_t from, size_t to
     TRY(conn_exec(s->conn, "ROLLBACK TO SAVEPOINT batch"));
     for (size_t i = from; i < to; i++) {
         bool locked;
-        TRY(lock_one(s->conn, rows_text(tables, i, 1), &locked));
+        TRY(lock_one(s->conn, tables, i, &locked));
         if (locked)
             s->locked[s->count++] = rows_oid(tables, i, 0);
     }
@@ -162,5 +186,12 @@ void snapshot_free(Snapshot *s)
 Error *snapshot_join(const char *name, Conn *c)
 {
     AUTO(char) literal = text_sql_literal(name);
-    return conn_execf(c, BEGIN_READING "; SET TRANSACTION SNAPSHOT %s", literal);
+    Error *e = conn_execf(c, BEGIN_READING "; SET TRANSACTION SNAPSHOT %s", literal);
+    /* The server knows only that the snapshot is not there. */
+    if (e && error_kind(e) == ERR_DB)
+        e = error_hint(
+            e, "the session that held the snapshot has ended: the server's log says why; on "
+               "a standby raise max_standby_streaming_delay, or set hot_standby_feedback "
+               "= on");
+    return e;
 }
