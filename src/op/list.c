@@ -58,7 +58,8 @@ Error *op_check(const OpContext *c, const char *database, int64_t max_age_ms, ch
             worst = newest;
         i = end;
     }
-    int64_t age = worst ? now - worst->timestamp : 0;
+    /* A second backup within one second bears the next one. */
+    int64_t age = worst && now > worst->timestamp ? now - worst->timestamp : 0;
     *line = check_line(worst      ? worst->database
                        : database ? database
                                   : "the repository",

@@ -581,9 +581,12 @@ Error *store_open_dir(const char *path, bool create, Store **out)
             TRY(sync_parents(d));
     }
     if (d->root.n < 0 && errno == ENOENT)
-        FAIL(ERR_REPO_NOT_FOUND, "there is no folder %s", path);
+        return error_hint(
+            ERROR_NEW(ERR_REPO_NOT_FOUND, "there is no folder %s", path),
+            "name the repository with --repo or BACKUP_DIR; the first backup makes it");
     if (d->root.n < 0 && errno == ENOTDIR)
-        FAIL(ERR_REPO_NOT_FOUND, "%s is not a folder", path);
+        return error_hint(ERROR_NEW(ERR_IO, "%s is not a folder", path),
+                          "name another place for the repository with --repo or BACKUP_DIR");
     if (d->root.n < 0)
         return failed(d, "open", "");
     *out = STEAL(s);

@@ -16,9 +16,9 @@
 typedef struct Store Store;
 typedef struct StorePut StorePut; /* an object being written; visible only after store_put_finish */
 
-/* A directory. `create` makes it (0700) where it is missing; otherwise ERR_REPO_NOT_FOUND. Its own
- * temporary files are in <path>/tmp. A writer that died leaves some there: they are never visible
- * as objects. */
+/* A directory. `create` makes it (0700) where it is missing; otherwise ERR_REPO_NOT_FOUND; ERR_IO
+ * where it is no folder. Its own temporary files are in <path>/tmp. A writer that died leaves some
+ * there: they are never visible as objects. */
 Error *store_open_dir(const char *path, bool create, Store **out) MUST_CHECK;
 Store *store_open_memory(void); /* for tests */
 void store_free(Store *s);

@@ -27,9 +27,9 @@ static void test_open(void **state)
     AUTO(char) file = setup_path("open/file");
     OK(file_write_atomic(file, "x", 1, 0600));
     AUTO(Store) none = NULL;
-    FAILS(ERR_REPO_NOT_FOUND, store_open_dir(file, true, &none));
+    FAILS(ERR_IO, store_open_dir(file, true, &none));
     AUTO(char) below = file_join(file, "below");
-    FAILS(ERR_REPO_NOT_FOUND, store_open_dir(below, false, &none));
+    FAILS(ERR_IO, store_open_dir(below, false, &none));
 }
 
 static void test_modes(void **state)
