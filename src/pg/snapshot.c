@@ -74,7 +74,7 @@ static Error *lock_one(Conn *c, const Rows *tables, size_t i, bool *locked)
         return error_kind(e) == ERR_DB_IN_USE ? waited(c, "one", tables, i, i + 1, e) : e;
     log_debug("not locked: %s", error_message(e));
     error_free(e);
-    return conn_exec(c, "ROLLBACK TO SAVEPOINT one");
+    return conn_exec(c, "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one");
 }
 
 static Error *lock_batch(Snapshot *s, const Rows *tables, size_t from, size_t to)
@@ -94,7 +94,8 @@ static Error *lock_batch(Snapshot *s, const Rows *tables, size_t from, size_t to
         return NULL;
     }
     error_free(e);
-    TRY(conn_exec(s->conn, "ROLLBACK TO SAVEPOINT batch"));
+    /* Released too: a snapshot cannot be exported from inside a subtransaction. */
+    TRY(conn_exec(s->conn, "ROLLBACK TO SAVEPOINT batch; RELEASE SAVEPOINT batch"));
     for (size_t i = from; i < to; i++) {
         bool locked;
         TRY(lock_one(s->conn, tables, i, &locked));
