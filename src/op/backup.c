@@ -148,6 +148,23 @@ static int compare_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* pg_dump leaves out the rows of unlogged tables on a standby, where they are not, without a word.
+ */
+static Error *warn_unlogged(Backup *b)
+{
+    AUTO(char) count = NULL;
+    TRY(conn_value(b->list,
+                   "SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND "
+                   "relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()",
+                   0, NULL, &count));
+    if (strcmp(count, "0"))
+        strlist_own(&b->facts.warnings,
+                    mem_printf("%s unlogged tables have no rows on a standby: the backup has only "
+                               "their definitions",
+                               count));
+    return NULL;
+}
+
 /* What is left out, in one canonical text: backups with the same one may be compared. */
 static char *filter_text(const BackupOptions *o)
 {
@@ -186,8 +203,41 @@ static Error *lock_ended(Backup *b, Error *e)
     return error_context(ended, "the session that holds locks and snapshot has ended");
 }
 
+/* Patterns come from the command line in UTF-8; pg_dump takes them in the database's encoding, and
+ * a table that it does not find it silently does not leave out. */
+static Error *patterns_encoded(Backup *b, const StrList *patterns, StrList *out)
+{
+    for (size_t i = 0; i < patterns->count; i++) {
+        const char *p = patterns->items[i];
+        size_t n = strlen(p), ascii = 0;
+        while (ascii < n && (unsigned char)p[ascii] < 128)
+            ascii++;
+        if (ascii == n || !strcmp(b->facts.encoding, "UTF8") ||
+            !strcmp(b->facts.encoding, "SQL_ASCII")) {
+            strlist_add(out, p);
+            continue;
+        }
+        AUTO(char) hex = mem_zalloc(2 * n + 1);
+        text_hex(p, n, hex);
+        const char *params[] = {hex};
+        AUTO(char) converted = NULL;
+        TRY_CTX(conn_value(b->list,
+                           "SELECT pg_catalog.convert_from(pg_catalog.decode($1, 'hex'), 'UTF8')",
+                           1, params, &converted),
+                "the pattern %s", p);
+        strlist_own(out, STEAL(converted));
+    }
+    return NULL;
+}
+
 static Error *take_once(Backup *b)
 {
+    AUTO_VALUE(StrList) tables = {0};
+    AUTO_VALUE(StrList) table_data = {0};
+    AUTO_VALUE(StrList) schemas = {0};
+    TRY(patterns_encoded(b, &b->o->exclude_tables, &tables));
+    TRY(patterns_encoded(b, &b->o->exclude_table_data, &table_data));
+    TRY(patterns_encoded(b, &b->o->schemas, &schemas));
     int64_t wait = b->o->lock_wait_ms ? b->o->lock_wait_ms : LOCK_WAIT_MS;
     TRY(snapshot_take(b->list, b->lock, wait, b->c->job, &b->snapshot));
     b->taken = clock_now();
@@ -196,9 +246,9 @@ static Error *take_once(Backup *b)
                         .conn = b->list,
                         .snapshot = snapshot_name(b->snapshot),
                         .encoding = b->facts.encoding,
-                        .exclude_tables = &b->o->exclude_tables,
-                        .exclude_table_data = &b->o->exclude_table_data,
-                        .schemas = &b->o->schemas,
+                        .exclude_tables = &tables,
+                        .exclude_table_data = &table_data,
+                        .schemas = &schemas,
                         .lock_wait_ms = wait,
                         .cancel = b->cancel};
     TRY(lock_ended(b, dump_start(&dump, &b->dump)));
@@ -314,6 +364,7 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
     TRY(op_open_repo(c, true, &b.repo));
     TRY(lock_database(&b));
     TRY(ask_facts(&b));
+    TRY(warn_unlogged(&b));
     b.facts.filter = filter_text(options);
     TRY(find_parent(&b, &parent));
     TRY(take_snapshot(&b));

@@ -58,7 +58,7 @@ static Error *run(Analyze *a)
 Error *restore_analyze(RestoreWork *w, const char *dbname, Conn *prepared)
 {
     AUTO(Rows) tables = NULL;
-    TRY(conn_exec(prepared, "SET client_encoding = 'UTF8'"));
+    TRY(conn_use_utf8(prepared));
     TRY(conn_query(prepared, sql_analyze_tables, 0, NULL, &tables));
     job_phase(w->c->job, "analyzing", 0, rows_count(tables));
     Analyze a = {.w = w, .dbname = dbname, .tables = tables};

@@ -305,7 +305,8 @@ static Error *settle(Conn *c)
     if (version >= 170000)
         buf_add_str(&sql, "; SET transaction_timeout = 0");
     AUTO(char) text = buf_steal_str(&sql);
-    return conn_exec(c, text);
+    TRY(conn_exec(c, text));
+    return conn_use_utf8(c);
 }
 
 /* Takes pg over. */

@@ -72,6 +72,10 @@ Error *conn_exec_bytes(Conn *c, const char *sql, size_t nparams, const char *con
 Error *conn_value(Conn *c, const char *sql, size_t nparams, const char *const *params,
                   char **out) MUST_CHECK;
 
+/* What is sent and read from now on is UTF-8; in a SQL_ASCII database, whose bytes have no meaning
+ * to the server, it passes as it is (there the server would refuse bytes that are no UTF-8). */
+Error *conn_use_utf8(Conn *c) MUST_CHECK;
+
 /* The session settings under which rows are read for a backup; before BEGIN. encoding: that of the
  * archive's ENCODING entry; NULL: the database's own. */
 Error *conn_prepare_dump(Conn *c, const char *encoding_or_null) MUST_CHECK;

@@ -228,6 +228,13 @@ Error *conn_value(Conn *c, const char *sql, size_t nparams, const char *const *p
     return NULL;
 }
 
+Error *conn_use_utf8(Conn *c)
+{
+    const char *server = PQparameterStatus(c->pg, "server_encoding");
+    bool raw = server && !strcmp(server, "SQL_ASCII");
+    return conn_execf(c, "SET client_encoding = '%s'", raw ? "SQL_ASCII" : "UTF8");
+}
+
 Error *conn_prepare_dump(Conn *c, const char *encoding)
 {
     AUTO(char) own = NULL;

@@ -55,6 +55,17 @@ static char *oid_array(const Toc *toc)
     return buf_steal_str(&b);
 }
 
+/* Text of a column that holds it in hex. */
+static char *hex_text(const Rows *rows, size_t row, size_t column)
+{
+    const char *hex = rows_text(rows, row, column);
+    size_t n = strlen(hex) / 2;
+    char *text = mem_zalloc(n + 1);
+    if (!text_unhex(hex, text, n))
+        abort(); /* it is the server's own encode() */
+    return text;
+}
+
 Error *source_resolve(Conn *c, const Toc *toc, SourceList *out)
 {
     AUTO(char) oids = oid_array(toc);
@@ -82,8 +93,8 @@ Error *source_resolve(Conn *c, const Toc *toc, SourceList *out)
         Source *s = &out->items[out->count++];
         *s = (Source){.dump_id = t->dump_id,
                       .oid = t->oid,
-                      .schema = mem_strdup(rows_text(rows, r, 1)),
-                      .name = mem_strdup(rows_text(rows, r, 2)),
+                      .schema = hex_text(rows, r, 1),
+                      .name = hex_text(rows, r, 2),
                       .qualified = mem_strdup(rows_text(rows, r, 3)),
                       .columns = source_columns(t->copy_stmt),
                       .condition = mem_strdup(rows_text(rows, r, 5)),

@@ -10,8 +10,8 @@
 typedef struct Source {
     int dump_id;
     uint32_t oid;
-    char *schema, *name; /* as in the catalog */
-    char *qualified;     /* quoted */
+    char *schema, *name; /* in UTF-8; SQL_ASCII: the bytes that the server has */
+    char *qualified;     /* quoted, in the client's encoding */
     char *columns;   /* "(a, b)" without the parentheses, quoted as pg_dump wrote it; empty: all, or
                         none */
     char *condition; /* "WHERE ..." of an extension's configuration table, or empty */
