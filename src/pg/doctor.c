@@ -83,11 +83,12 @@ static void tell_standby(const Conn *c, const Facts *f, FindingList *out)
     }
     if (f->unlogged) {
         AUTO(char)
-        what = mem_printf("%lld unlogged tables, which have no rows on a standby and "
-                          "cannot be read there",
-                          (long long)f->unlogged);
-        finding_add(out, FINDING_PROBLEM, "standby", what,
-                    "leave their rows out with --exclude-table-data, or back up the primary");
+        what =
+            mem_printf("%lld unlogged tables, which have no rows on a standby: a backup from here "
+                       "has their definitions only",
+                       (long long)f->unlogged);
+        finding_add(out, FINDING_WARNING, "standby", what,
+                    "back up the primary, if their rows matter");
     }
 }
 
