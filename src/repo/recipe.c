@@ -172,6 +172,9 @@ Error *recipe_write(RecipeWriter *w, const ChunkRef *chunks, size_t count,
         FAIL(ERR_LIMIT, "a piece of %zu chunks is larger than a recipe can be", count);
     *out = (RecipeRef){0};
     known_pages_init(&known, parent);
+    static const ChunkRef none;
+    if (count == 0)
+        chunks = &none; /* NULL is no address to count from */
     size_t least = page_least(count), at = 0;
     do {
         size_t n = page_length(chunks + at, count - at, least);
