@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "crypto/hash.h"
 #include "op/copy_rows.h"
+#include "pg/doctor_pooler.h"
 #include "pg/dump.h"
 #include "pg/snapshot.h"
 #include "repo/writer.h"
@@ -72,6 +73,22 @@ static Error *connect_both(Backup *b)
     TRY(conn_open_like(b->list, NULL, NULL, &b->lock));
     TRY(conn_prepare_dump(b->list, NULL));
     return conn_prepare_dump(b->lock, NULL);
+}
+
+/* Behind a pooler in transaction mode pg_dump's settings, our locks and row_security = off may each
+ * be in another session of the server than what needs them. */
+static Error *refuse_pooler(Backup *b)
+{
+    AUTO_VALUE(FindingList) findings = {0};
+    TRY(doctor_ask_pooler(b->list, &findings));
+    for (size_t i = 0; i < findings.count; i++) {
+        const Finding *f = &findings.items[i];
+        if (f->level != FINDING_PROBLEM)
+            continue;
+        Error *e = ERROR_NEW(ERR_PREFLIGHT, "%s: %s", conn_describe(b->list), f->detail);
+        return f->remedy ? error_hint(e, "%s", f->remedy) : e;
+    }
+    return NULL;
 }
 
 /* One backup of a database into a repository at a time: an advisory lock of the server, which ends
@@ -241,6 +258,8 @@ static Error *take_once(Backup *b)
     int64_t wait = b->o->lock_wait_ms ? b->o->lock_wait_ms : LOCK_WAIT_MS;
     TRY(snapshot_take(b->list, b->lock, wait, b->c->job, &b->snapshot));
     b->taken = clock_now();
+    /* Inside the transaction: a pooler may have made it in another session. */
+    TRY(conn_prepare_dump(b->lock, b->facts.encoding));
     job_phase(b->c->job, "reading the catalog", 0, 0);
     DumpOptions dump = {.tool = b->tool,
                         .conn = b->list,
@@ -361,6 +380,7 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
     if (options->timeout_ms)
         cancel_deadline(b.cancel, options->timeout_ms);
     TRY(connect_both(&b));
+    TRY(refuse_pooler(&b));
     TRY(op_open_repo(c, true, &b.repo));
     TRY(lock_database(&b));
     TRY(ask_facts(&b));

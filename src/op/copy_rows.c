@@ -211,7 +211,6 @@ static Error *reader(void *arg)
     AUTO(Conn) c = NULL;
     AUTO(PieceWriter) w = NULL;
     TRY(conn_open_like(r->c->lock, NULL, group_cancel(r->group), &c));
-    TRY(conn_prepare_dump(c, NULL));
     TRY(snapshot_join(r->c->snapshot, c));
     TRY(piece_writer_new(r->c->writer, &w));
     TRY(read_loop(r, c, w));

@@ -194,5 +194,6 @@ Error *snapshot_join(const char *name, Conn *c)
             e, "the session that held the snapshot has ended: the server's log says why; on "
                "a standby raise max_standby_streaming_delay, or set hot_standby_feedback "
                "= on");
-    return e;
+    TRY(e);
+    return conn_prepare_dump(c, NULL);
 }

@@ -30,7 +30,8 @@ Error *snapshot_end(Snapshot *s) MUST_CHECK;
 void snapshot_free(Snapshot *s); /* rolls back where snapshot_end was not reached; the connection
                                     stays the caller's */
 DEFINE_AUTO(Snapshot, snapshot_free)
-/* Begins a reading transaction under the snapshot on another connection. */
+/* Begins a reading transaction under the snapshot on another connection, with the settings of
+ * conn_prepare_dump inside of it: a pooler may have made earlier ones in another session. */
 Error *snapshot_join(const char *name, Conn *c) MUST_CHECK;
 
 #endif
