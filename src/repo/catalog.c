@@ -400,7 +400,15 @@ Error *catalog_load(Repo *r, const char *id, Manifest **out)
         error_drop(e);
         return missing_one(id);
     }
-    return e;
+    return e && error_kind(e) == ERR_DAMAGED ? damage_hint(e, id) : e;
+}
+
+Error *damage_hint(Error *e, const char *id)
+{
+    return error_hint(
+        e,
+        "`pgstow verify %s` says what else is damaged; another backup may be whole (`pgstow list`)",
+        id);
 }
 
 Error *catalog_put_metadata(Repo *r, const BackupInfo *info)

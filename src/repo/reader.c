@@ -215,7 +215,8 @@ Error *stream_reader_next(StreamReader *sr, const uint8_t **p, size_t *n)
         return NULL;
     *n = 0;
     AUTO(char) name = stream_label(sr->stream);
-    return error_context(e, "backup %s, %s, piece %zu", sr->manifest->info.id, name, sr->piece);
+    e = error_context(e, "backup %s, %s, piece %zu", sr->manifest->info.id, name, sr->piece);
+    return error_kind(e) == ERR_DAMAGED ? damage_hint(e, sr->manifest->info.id) : e;
 }
 
 char *stream_label(const Stream *s)

@@ -46,6 +46,8 @@ Error *session_read(Repo *r, const char *name, SessionInfo *out) MUST_CHECK;
 Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out) MUST_CHECK;
 /* The whole manifest, marked or not, and the object's bytes. */
 Error *catalog_get(Repo *r, const char *id, Buf *bytes, Manifest **out) MUST_CHECK;
+/* What to do about a damaged backup. Takes e over. */
+Error *damage_hint(Error *e, const char *id) MUST_CHECK;
 /* The backup id of "backups/<id>.manifest" (or another ending); NULL where it is no such name.
  * Caller frees. */
 char *catalog_id_of(const char *name, const char *ending);
