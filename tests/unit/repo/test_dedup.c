@@ -105,12 +105,12 @@ static void test_continued(void **state)
 {
     (void)state;
     AUTO(Repo) r = kit_repo();
-    KitTable t = kit_table("orders", 20001, 40, 30000, 0);
-    give_up(r, &t, 20);
-    give_up(r, &t, 32);
-    size_t packs = count_objects(r, "packs/");
-    assert_true(packs >= 2);
-    assert_int_equal(count_objects(r, "sessions/"), 2);
+    const uint32_t pieces = kit_sanitized() ? 16 : 40; /* enough for a pack to be finished */
+    KitTable t = kit_table("orders", 20001, pieces, 30000, 0);
+    give_up(r, &t, pieces - 2 - pieces / 3); /* of the smaller table no pack: leaves no trace */
+    give_up(r, &t, pieces - 1);
+    assert_true(count_objects(r, "packs/") >= pieces / 16);
+    assert_int_equal(count_objects(r, "sessions/"), kit_sanitized() ? 1 : 2);
     AUTO_VALUE(BackupInfo) info = {0};
     WriterOptions o = kit_options();
     o.level = 0;
@@ -118,7 +118,8 @@ static void test_continued(void **state)
     kit_compare(r, info.id, &t, 1);
     assert_true(info.new_bytes < info.size / 10 * 6);
     assert_int_equal(count_objects(r, "sessions/"), 0);
-    assert_string_equal(info.id, "shop-20240115T103002Z");
+    assert_string_equal(info.id,
+                        kit_sanitized() ? "shop-20240115T103001Z" : "shop-20240115T103002Z");
     kit_free(&t);
 }
 
@@ -145,10 +146,11 @@ static void test_dead_damaged(void **state)
 {
     (void)state;
     AUTO(Repo) r = kit_repo();
-    KitTable t = kit_table("orders", 20001, 40, 20000, 0);
-    give_up(r, &t, 40);
+    KitTable t = kit_table("orders", 20001, 24, 20000, 0);
+    give_up(r, &t, 24);
     AUTO(char) name = NULL;
     OK(store_list(repo_store(r), "packs/", first_pack, &name));
+    assert_non_null(name);
     for (size_t i = 0; i < 40; i++)
         flip(repo_store(r), name, 5000 + i * 500000);
     AUTO_VALUE(BackupInfo) info = {0};
