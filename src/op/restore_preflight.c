@@ -207,7 +207,7 @@ Error *restore_check_archive(RestoreWork *w, FindingList *f)
     TRY(preflight_missing_tablespaces(w->admin, &needs.tablespaces, &tablespaces));
     add_names(f, FINDING_PROBLEM, "missing tablespaces", "the server does not have", &tablespaces,
               "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
-    TRY(conn_exec(w->admin, "SET client_encoding = 'UTF8'"));
+    TRY(conn_use_utf8(w->admin));
     check_filter(w, f);
     TRY(check_creation(w, f));
     return check_space(w, f);
