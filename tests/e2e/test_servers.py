@@ -266,7 +266,7 @@ def arguments_with(text):
     return found
 
 
-WAYS = ["PGPASSWORD", "passfile", "passfile in the URL", "service file", "DATABASE_URL"]
+WAYS = ["PGPASSWORD", "passfile", "passfile in the URL", "service file", "DATABASE_URL", "--db"]
 
 
 def login(pgstow, tls, how):
@@ -285,6 +285,7 @@ def login(pgstow, tls, how):
         "passfile in the URL": (bare + f"&passfile={passfile}", {}),
         "service file": (None, {"PGSERVICEFILE": service, "PGSERVICE": "mine"}),
         "DATABASE_URL": (None, {"DATABASE_URL": url(tls, sslmode="require")}),
+        "--db": (url(tls, sslmode="require"), {}),
     }[how]
 
 
