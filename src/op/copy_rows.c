@@ -46,8 +46,7 @@ static uint32_t default_piece_pages(const Source *s)
 {
     uint32_t pages = 8192;
     uint64_t all = s->heap_bytes + s->toast_bytes;
-    while (pages > 1 && s->heap_bytes &&
-           (double)all / (double)s->heap_bytes * pages * 8192 > 128e6)
+    while (pages > 1 && s->heap_bytes && (double)all / (double)s->heap_bytes * pages * 8192 > 128e6)
         pages /= 2;
     return pages;
 }
