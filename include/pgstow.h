@@ -32,8 +32,7 @@ extern "C" {
 #define PGSTOW_VERSION_NUMBER 100            /* 0.1.0: major * 10000 + minor * 100 + patch */
 PGSTOW_API const char *pgstow_version(void); /* "0.1.0", of the library in use */
 
-/* -- errors
- * ------------------------------------------------------------------------------------------ */
+/* -- errors ----------------------------------------------------------------------------------- */
 
 typedef struct pgstow_error pgstow_error;
 /* "NOT_FOUND", "TOOL_MISSING", "CONNECT", ...: the words of docs/generated/errors.md; they never
@@ -47,8 +46,7 @@ pgstow_error_exit_status(const pgstow_error *e);              /* what the progra
 PGSTOW_API int pgstow_error_retryable(const pgstow_error *e); /* 1 where trying again may help */
 PGSTOW_API void pgstow_error_free(pgstow_error *e);           /* NULL is fine */
 
-/* -- the handle
- * --------------------------------------------------------------------------------------- */
+/* -- the handle ------------------------------------------------------------------------------- */
 
 typedef struct pgstow pgstow;
 
@@ -85,8 +83,7 @@ PGSTOW_API void pgstow_close(pgstow *p);
 /* From any thread or a signal handler: the running operation ends with "CANCELLED". */
 PGSTOW_API void pgstow_cancel(pgstow *p);
 
-/* -- backup, delete
- * ------------------------------------------------------------------------------------ */
+/* -- backup, delete --------------------------------------------------------------------------- */
 
 typedef struct pgstow_backup_info {
     char *id, *key, *database; /* shop-20240115T103000Z, 20240115103000, shop */
@@ -120,8 +117,7 @@ PGSTOW_API void pgstow_backup_info_free(pgstow_backup_info *info);
  * success. */
 PGSTOW_API pgstow_error *pgstow_delete(pgstow *p, const char *backup, int ignore_missing);
 
-/* -- restore
- * ------------------------------------------------------------------------------------------- */
+/* -- restore ---------------------------------------------------------------------------------- */
 
 typedef enum pgstow_way {
     PGSTOW_CREATE = 0, /* a database that does not exist, or is empty */
@@ -146,8 +142,7 @@ typedef struct pgstow_restore_options {
 PGSTOW_API pgstow_error *pgstow_restore(pgstow *p, const char *backup,
                                         const pgstow_restore_options *options);
 
-/* -- list, verify
- * -------------------------------------------------------------------------------------- */
+/* -- list, verify ----------------------------------------------------------------------------- */
 
 /* By database, then oldest first. database NULL: all. Freed with pgstow_list_free. */
 PGSTOW_API pgstow_error *pgstow_list(pgstow *p, const char *database, pgstow_backup_info ***out,
@@ -158,8 +153,7 @@ typedef enum pgstow_level { PGSTOW_QUICK = 0, PGSTOW_DATA = 1, PGSTOW_REBUILD = 
 /* backup NULL: all. "DAMAGED" where anything is wrong. */
 PGSTOW_API pgstow_error *pgstow_verify(pgstow *p, const char *backup, pgstow_level level);
 
-/* -- the doctor's questions
- * ---------------------------------------------------------------------------- */
+/* -- the doctor's questions ------------------------------------------------------------------- */
 
 typedef enum pgstow_tool { PGSTOW_PG_DUMP = 0, PGSTOW_PG_RESTORE = 1, PGSTOW_PSQL = 2 } pgstow_tool;
 /* Is there one that fits the server (asks the server; where it cannot be reached, any one counts)?

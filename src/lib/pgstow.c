@@ -87,8 +87,7 @@ void pgstow_free(void *p)
     free(p);
 }
 
-/* -- the handle
- * --------------------------------------------------------------------------------------- */
+/* -- the handle ------------------------------------------------------------------------------- */
 
 pgstow_error *pgstow_open(const pgstow_options *given, pgstow **out)
 {
@@ -196,8 +195,7 @@ static pgstow_error *call_end(Call *c, Error *e)
     return wrap(e);
 }
 
-/* -- backup, delete
- * ------------------------------------------------------------------------------------ */
+/* -- backup, delete --------------------------------------------------------------------------- */
 
 static pgstow_backup_info *info_of(const BackupInfo *b)
 {
@@ -271,8 +269,7 @@ pgstow_error *pgstow_delete(pgstow *p, const char *backup, int ignore_missing)
     return call_end(&c, e);
 }
 
-/* -- restore, list, verify
- * ------------------------------------------------------------------------------ */
+/* -- restore, list, verify -------------------------------------------------------------------- */
 
 pgstow_error *pgstow_restore(pgstow *p, const char *backup, const pgstow_restore_options *given)
 {
@@ -343,8 +340,7 @@ pgstow_error *pgstow_verify(pgstow *p, const char *backup, pgstow_level level)
     return call_end(&c, e);
 }
 
-/* -- the doctor's questions
- * ------------------------------------------------------------------------------ */
+/* -- the doctor's questions ------------------------------------------------------------------- */
 
 pgstow_error *pgstow_find_tool(pgstow *p, pgstow_tool tool, char **version)
 {

@@ -61,8 +61,7 @@ static void backup_clear(Backup *b)
 }
 DEFINE_AUTO_VALUE(Backup, backup_clear)
 
-/* -- who, where, and that nobody else does it
- * ----------------------------------------------------------- */
+/* -- who, where, and that nobody else does it ------------------------------------------------- */
 
 static Error *connect_both(Backup *b)
 {
@@ -203,8 +202,7 @@ static char *filter_text(const BackupOptions *o)
     return buf_steal_str(&text);
 }
 
-/* -- locks, snapshot, table of contents
- * ------------------------------------------------------------------ */
+/* -- locks, snapshot, table of contents ------------------------------------------------------- */
 
 /* What ends the session that holds locks and snapshot makes pg_dump and the readers fail too, and
  * they know less of it. */
@@ -308,8 +306,7 @@ static Error *take_snapshot(Backup *b)
     }
 }
 
-/* -- into the repository
- * --------------------------------------------------------------------------------- */
+/* -- into the repository ---------------------------------------------------------------------- */
 
 static Error *find_parent(Backup *b, char **id)
 {

@@ -40,8 +40,7 @@ typedef struct PackInfo {
     uint64_t used; /* raw bytes that a manifest refers to; 0 until somebody counts */
 } PackInfo;
 
-/* -- writing: one per session and kind, shared by its threads
- * ------------------------------------------- */
+/* -- writing: one per session and kind, shared by its threads --------------------------------- */
 typedef struct Packer Packer;
 /* Called when a pack is finished and visible (from whichever thread finished it, one at a time). */
 typedef Error *(*PackDone)(void *ctx, const PackInfo *pack);
@@ -72,8 +71,7 @@ Error *packer_finish(Packer *p) MUST_CHECK;
 void packer_free(Packer *p); /* open packs are dropped */
 DEFINE_AUTO(Packer, packer_free)
 
-/* -- reading: thread-safe, with a bounded cache of footers
- * ------------------------------------------------ */
+/* -- reading: thread-safe, with a bounded cache of footers ------------------------------------ */
 typedef struct PackReader PackReader;
 PackReader *pack_reader_new(Store *store);
 void pack_reader_free(PackReader *r);
