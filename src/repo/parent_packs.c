@@ -141,6 +141,7 @@ static void add_parent(ParentPacks *p, const Manifest *parent)
 
 typedef struct DeadList {
     ParentPacks *p;
+    const Manifest *parent;
     const SessionId *dead;
     size_t dead_count;
 } DeadList;
@@ -150,6 +151,10 @@ static Error *add_dead(void *ctx, const char *name, uint64_t size)
     DeadList *l = ctx;
     PackInfo info = {.size = size};
     if (!name_parse_pack(name, &info.id))
+        return NULL;
+    /* Taken over by the parent already, whose run could not end the session: one entry of each
+     * pack, and the parent's knows its hash. */
+    if (l->parent && manifest_find_pack(l->parent, info.id))
         return NULL;
     for (size_t i = 0; i < l->dead_count; i++)
         if (memcmp(l->dead[i].b, info.id.session.b, SESSION_BYTES) == 0) {
@@ -255,7 +260,7 @@ Error *parent_packs_new(Repo *r, const Manifest *parent, const SessionId *dead, 
     TRY(damage_list(r, &p->damages, &p->damage_count));
     if (parent)
         add_parent(p, parent);
-    DeadList list = {p, dead, dead_count};
+    DeadList list = {p, parent, dead, dead_count};
     if (dead_count)
         TRY(store_list(repo_store(r), "packs/", add_dead, &list));
     if (p->count)
