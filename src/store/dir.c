@@ -223,16 +223,14 @@ static Error *dir_write(StorePut *put, const void *data, size_t n)
     return e ? with_hint((Dir *)put->store, e) : NULL;
 }
 
-/* A link that NFS made though its answer got lost and the repeated call found the name there. */
+/* A link that NFS made though its answer got lost and the repeated call found the name there. The
+ * count of links would prove nothing: whoever copies a repository by hard links (cp -l) adds some.
+ */
 static bool is_same_file(int fd, int folder, const char *name)
 {
     struct stat ours, there;
-    if (fstat(fd, &ours) < 0)
-        return false;
-    if (ours.st_nlink == 2)
-        return true;
-    return fstatat(folder, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && ours.st_ino == there.st_ino &&
-           ours.st_dev == there.st_dev;
+    return fstat(fd, &ours) == 0 && fstatat(folder, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
 /* For file systems without hard links (exFAT, some FUSE). */

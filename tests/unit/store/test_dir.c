@@ -1,6 +1,7 @@
 /* What a directory adds to the contract: modes, links, permissions, full disks, other processes. */
 #include "store_setup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
@@ -132,6 +133,34 @@ static void test_leftovers(void **state)
     assert_objects(s, "", "packs/x ");
     struct stat st;
     assert_int_equal(stat(tmp, &st), 0);
+}
+
+/* A copy of the repository by hard links (cp -l) while an object is written. */
+static void test_linked_copy(void **state)
+{
+    (void)state;
+    AUTO(char) path = setup_path("linked");
+    AUTO(char) tmp = file_join(path, "tmp");
+    AUTO(char) copy = setup_path("copy");
+    AUTO(Store) s = NULL;
+    AUTO(StorePut) p = NULL;
+    OK(store_open_dir(path, true, &s));
+    OK(store_put_begin(s, "a/object", &p));
+    OK(store_put_write(p, "ours", 4));
+    DIR *dir = opendir(tmp);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (*entry->d_name == '.')
+            continue;
+        AUTO(char) file = file_join(tmp, entry->d_name);
+        assert_int_equal(link(file, copy), 0);
+    }
+    closedir(dir);
+    OK(store_put(s, "a/object", "theirs", 6));
+    FAILS(ERR_EXISTS, store_put_finish(p));
+    char out[6];
+    OK(store_get(s, "a/object", 0, out, 6));
+    assert_memory_equal(out, "theirs", 6);
 }
 
 /* A root that somebody deleted is not an empty one. */
@@ -322,7 +351,7 @@ int main(void)
         cmocka_unit_test(test_strangers), cmocka_unit_test(test_links),
         cmocka_unit_test(test_leftovers), cmocka_unit_test(test_gone),
         cmocka_unit_test(test_processes), cmocka_unit_test(test_permission),
-        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_full),      cmocka_unit_test(test_linked_copy),
     };
     return cmocka_run_group_tests(tests, setup_make, setup_drop);
 }
