@@ -15,9 +15,9 @@ Error *buf_reserve(Buf *b, size_t n, size_t max)
     if (n > max || b->len > max - n)
         FAIL(ERR_LIMIT, "a buffer of %zu bytes would grow by %zu beyond its limit of %zu", b->len,
              n, max);
-    if (b->len + n <= b->cap)
+    if (b->len + n <= b->cap && b->data)
         return NULL;
-    size_t cap = b->cap + b->cap / 2;
+    size_t cap = b->cap + b->cap / 2 + 1; /* never nothing: data is an address from here on */
     if (cap < b->len + n)
         cap = b->len + n;
     uint8_t *p = realloc(b->data, cap);

@@ -45,6 +45,14 @@ void *mem_dup(const void *p, size_t n);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #define mem_new(Type) ((Type *)mem_zalloc(sizeof(Type)))
 
+/* qsort, for which an empty array may be NULL. */
+static inline void mem_sort(void *p, size_t count, size_t size,
+                            int (*compare)(const void *, const void *))
+{
+    if (count > 1)
+        qsort(p, count, size, compare);
+}
+
 /* Grows a vector (pointer, count, capacity) so that one more fits; aborts when memory is gone. */
 void *mem_grow_(void *p, size_t count, size_t *cap, size_t elem);
 #define mem_grow(vec, count, cap) ((vec) = mem_grow_((vec), (count), &(cap), sizeof *(vec)))

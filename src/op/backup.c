@@ -194,8 +194,7 @@ static char *filter_text(const BackupOptions *o)
     for (size_t p = 0; p < 3; p++) {
         AUTO_VALUE(StrList) sorted = {0};
         strlist_copy(&sorted, parts[p].patterns);
-        if (sorted.count)
-            qsort(sorted.items, sorted.count, sizeof *sorted.items, compare_text);
+        mem_sort(sorted.items, sorted.count, sizeof *sorted.items, compare_text);
         for (size_t i = 0; i < sorted.count; i++)
             buf_printf(&text, "%s%s=%s", text.len ? " " : "", parts[p].name, sorted.items[i]);
     }

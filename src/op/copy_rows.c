@@ -115,7 +115,7 @@ static Error *plan(Run *r)
         }
     }
     r->c->tables = r->sources.count;
-    qsort(r->items, r->count, sizeof *r->items, heavier_first);
+    mem_sort(r->items, r->count, sizeof *r->items, heavier_first);
     job_phase(r->c->job, "copying", bytes, r->count);
     return NULL;
 }

@@ -66,8 +66,7 @@ static Error *plan(Load *l, const LoadPlan *tables, uint64_t *bytes)
             FAIL(ERR_DAMAGED, "backup %s has no data for its entry %d (%s %s)", l->w->backup_id,
                  e->dump_id, e->desc, e->tag);
     }
-    if (l->count)
-        qsort(l->items, l->count, sizeof *l->items, larger_first);
+    mem_sort(l->items, l->count, sizeof *l->items, larger_first);
     return NULL;
 }
 

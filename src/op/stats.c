@@ -80,8 +80,7 @@ Error *op_stats(const OpContext *c, RepoStats *out)
     TRY(catalog_list(repo, NULL, &list));
     for (size_t i = 0; i < list.count; i++)
         TRY(add_backup(out, repo, &list.items[i], &uses));
-    if (uses.count)
-        qsort(uses.items, uses.count, sizeof *uses.items, compare_use);
+    mem_sort(uses.items, uses.count, sizeof *uses.items, compare_use);
     uint64_t referenced = 0, packs = 0;
     for (size_t i = 0, next; i < uses.count; i = next) {
         bool new_pack = !i || !pack_id_equal(uses.items[i - 1].pack, uses.items[i].pack);

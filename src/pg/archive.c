@@ -274,7 +274,7 @@ static Error *index_ids(Toc *t)
 {
     for (size_t i = 0; i < t->count; i++)
         t->by_id[i] = &t->entries[i];
-    qsort(t->by_id, t->count, sizeof *t->by_id, by_dump_id);
+    mem_sort(t->by_id, t->count, sizeof *t->by_id, by_dump_id);
     for (size_t i = 1; i < t->count; i++)
         if (t->by_id[i - 1]->dump_id == t->by_id[i]->dump_id)
             FAIL(ERR_ARCHIVE, "pg_dump's archive: two entries have the number %d",

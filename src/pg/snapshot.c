@@ -124,7 +124,7 @@ Error *snapshot_take(Conn *list, Conn *lock, int64_t lock_wait_ms, Job *job, Sna
         job_add_items(job, to - i);
     }
     TRY(conn_exec(lock, "SET LOCAL lock_timeout = 0"));
-    qsort(s->locked, s->count, sizeof *s->locked, compare_oid);
+    mem_sort(s->locked, s->count, sizeof *s->locked, compare_oid);
     FAULT_POINT("backup.start.locked");
     TRY_CTX(conn_value(lock, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL, &s->name),
             "exporting the snapshot");

@@ -185,8 +185,7 @@ static Error *list_all(Listing *l)
     TRY(store_list(s, "backups/", list_one, l));
     TRY(note_names(s, "proofs/", &proofs));
     apply_proofs(l->out, &proofs);
-    if (l->out->count)
-        qsort(l->out->items, l->out->count, sizeof *l->out->items, by_database_and_age);
+    mem_sort(l->out->items, l->out->count, sizeof *l->out->items, by_database_and_age);
     return NULL;
 }
 

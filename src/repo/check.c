@@ -411,8 +411,7 @@ static Error *run(Check *c, const StrList *ids)
         if (!strlist_has(&c->others, c->bad.items[i]))
             add_once(&looked_at, c->bad.items[i]);
     TRY(conclude(c, &looked_at));
-    if (c->report->count)
-        qsort(c->report->problems, c->report->count, sizeof *c->report->problems, by_object);
+    mem_sort(c->report->problems, c->report->count, sizeof *c->report->problems, by_object);
     return NULL;
 }
 

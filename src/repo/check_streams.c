@@ -139,8 +139,7 @@ Error *check_streams(Check *c)
     AUTO(Hash) hash = hash_new();
     for (size_t i = 0; i < c->readable.count; i++)
         TRY(add_tasks(c, c->readable.items[i], &t, hash));
-    if (t.count)
-        qsort(t.items, t.count, sizeof *t.items, by_key);
+    mem_sort(t.items, t.count, sizeof *t.items, by_key);
     job_phase(c->job, "streams", 0, t.count);
     return check_parallel(c, t.count, stream_work, &t);
 }

@@ -72,8 +72,7 @@ void frame_runs_judge(ParentPacks *packs, PackReader *reader, Hash *hash, const 
     Judge j = {packs, reader, hash, exclusive};
     size_t small = 0;
     find_runs(packs, page, out);
-    if (out->count)
-        qsort(out->items, out->count, sizeof *out->items, by_place);
+    mem_sort(out->items, out->count, sizeof *out->items, by_place);
     for (size_t from = 0, to; from < out->count; from = to) {
         for (to = from + 1; to < out->count; to++)
             if (by_place(&out->items[from], &out->items[to]) != 0)
@@ -84,6 +83,5 @@ void frame_runs_judge(ParentPacks *packs, PackReader *reader, Hash *hash, const 
     for (size_t i = 0; i < out->count; i++)
         if (out->items[i].small && small > SMALL_FRAMES_MAX)
             out->items[i].sparse = true;
-    if (out->count)
-        qsort(out->items, out->count, sizeof *out->items, by_first);
+    mem_sort(out->items, out->count, sizeof *out->items, by_first);
 }

@@ -196,8 +196,7 @@ static Error *collect_samples(DedupHand *h, DedupStream *s)
             s->samples[s->sample_count++] = (Sample){sample_prefix(&x.samples[k]), i};
         }
     }
-    if (s->sample_count)
-        qsort(s->samples, s->sample_count, sizeof *s->samples, by_prefix);
+    mem_sort(s->samples, s->sample_count, sizeof *s->samples, by_prefix);
     return NULL;
 }
 

@@ -148,7 +148,7 @@ static Error *pack_close(Packer *p, OpenPack *o, Hash *hash)
 {
     if (o->count == 0 && !o->broken)
         return NULL;
-    qsort(o->frames, o->count, sizeof *o->frames, by_number);
+    mem_sort(o->frames, o->count, sizeof *o->frames, by_number);
     AUTO_VALUE(Buf) footer = {0};
     footer_encode(o->info.id, o->frames, o->count, hash, &footer);
     TRY(pack_append(o, footer.data, footer.len));

@@ -204,8 +204,7 @@ static void add_labels(ParentPacks *p)
         if (e)
             parent_pack_distrust(&p->items[i], e);
     }
-    if (p->frame_count)
-        qsort(p->frames, p->frame_count, sizeof *p->frames, by_label);
+    mem_sort(p->frames, p->frame_count, sizeof *p->frames, by_label);
 }
 
 const DeadFrame *parent_packs_frames(const ParentPacks *p, uint32_t oid, uint32_t piece,
@@ -263,8 +262,7 @@ Error *parent_packs_new(Repo *r, const Manifest *parent, const SessionId *dead, 
     DeadList list = {p, parent, dead, dead_count};
     if (dead_count)
         TRY(store_list(repo_store(r), "packs/", add_dead, &list));
-    if (p->count)
-        qsort(p->items, p->count, sizeof *p->items, by_id);
+    mem_sort(p->items, p->count, sizeof *p->items, by_id);
     add_labels(p);
     *out = STEAL(p);
     return NULL;

@@ -96,8 +96,7 @@ Error *damage_list(Repo *r, Damage **out, size_t *count)
         free(l.items);
         return e;
     }
-    if (l.count)
-        qsort(l.items, l.count, sizeof *l.items, by_place);
+    mem_sort(l.items, l.count, sizeof *l.items, by_place);
     *out = l.items;
     *count = l.count;
     return NULL;

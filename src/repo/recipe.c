@@ -120,7 +120,7 @@ static void known_pages_init(KnownPages *k, const RecipeIndex *parent)
     for (size_t i = 0; i < parent->page_count; i++)
         if (parent->pages[i].raw)
             k->sorted[k->count++] = &parent->pages[i];
-    qsort(k->sorted, k->count, sizeof *k->sorted, by_hash);
+    mem_sort(k->sorted, k->count, sizeof *k->sorted, by_hash);
 }
 
 static const PageRef *known_page(const KnownPages *k, const PageRef *wanted)

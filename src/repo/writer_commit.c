@@ -42,8 +42,7 @@ static uint64_t share(const PackInfo *p)
 /* The packs used, sorted as the uses are. */
 static Error *list_packs(Writer *w, Manifest *m)
 {
-    if (w->own_count)
-        qsort(w->own, w->own_count, sizeof *w->own, by_id);
+    mem_sort(w->own, w->own_count, sizeof *w->own, by_id);
     for (size_t i = 0; i < w->uses.count; i++) {
         const PackUse *use = &w->uses.items[i];
         const PackInfo *info = find_pack(w, use->pack);

@@ -485,8 +485,7 @@ static Error *read_entries(const Dir *d, const char *prefix, Entries *l)
             break;
         TRY(add_entry(d, folder, prefix, entry->d_name, l));
     }
-    if (l->count)
-        qsort(l->items, l->count, sizeof *l->items, compare_entries);
+    mem_sort(l->items, l->count, sizeof *l->items, compare_entries);
     return NULL;
 }
 

@@ -80,6 +80,9 @@ static void test_buf(void **state)
         assert_int_equal(error_kind(e), ERR_DAMAGED);
     }
     FAILS(ERR_LIMIT, buf_reserve(&b, 100, 50));
+    AUTO_VALUE(Buf) nothing = {0};
+    OK(buf_reserve(&nothing, 0, 0));
+    assert_non_null(nothing.data); /* an address from here on */
 }
 
 static void test_text(void **state)
