@@ -17,6 +17,7 @@ void session_info_clear(SessionInfo *s)
     free(s->backup_id);
     free(s->database);
     free(s->server);
+    free(s->system_identifier);
     free(s->host);
     free(s->boot);
     free(s->what);
@@ -108,6 +109,7 @@ static Doc *session_doc(const SessionInfo *s)
     doc_set_str(d, "database", s->database);
     doc_set_int(d, "databaseOid", s->database_oid);
     doc_set_str(d, "server", s->server);
+    doc_set_str(d, "systemIdentifier", s->system_identifier ? s->system_identifier : "");
     doc_set_str(d, "host", s->host);
     doc_set_str(d, "boot", s->boot);
     doc_set_int(d, "pid", s->pid);
@@ -155,6 +157,7 @@ static Error *parse_session(const Doc *d, SessionInfo *out)
     out->backup_id = mem_strdup(doc_str(d, "backup", ""));
     out->database = mem_strdup(doc_str(d, "database", ""));
     out->server = mem_strdup(doc_str(d, "server", ""));
+    out->system_identifier = mem_strdup(doc_str(d, "systemIdentifier", ""));
     out->host = mem_strdup(doc_str(d, "host", ""));
     out->boot = mem_strdup(doc_str(d, "boot", ""));
     out->database_oid = (uint32_t)doc_int(d, "databaseOid", 0);

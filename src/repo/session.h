@@ -17,6 +17,7 @@ typedef struct SessionInfo {
     SessionKind kind;
     char *backup_id; /* the id that it will have; of a reader: the backup it reads */
     char *database, *server, *host, *boot, *what; /* what: "backup", "restore", "verify", ... */
+    char *system_identifier;                      /* the server's own, "" where it is not known */
     uint32_t database_oid;
     int64_t pid, pid_start;
     Instant started;

@@ -146,9 +146,14 @@ static void sessions_clear(SessionInfo *list, size_t count)
     free(list);
 }
 
+/* Of the database whose lock the caller holds. One address may be several servers' (every host has
+ * its own "localhost"), and then that lock says nothing about theirs. */
 static bool is_ours(const Writer *w, const SessionInfo *s)
 {
-    return s->kind == SESSION_WRITER && strcmp(s->database, w->session.database) == 0 &&
+    bool other_server = *w->system_identifier && *s->system_identifier &&
+                        strcmp(s->system_identifier, w->system_identifier) != 0;
+    return s->kind == SESSION_WRITER && !other_server &&
+           strcmp(s->database, w->session.database) == 0 &&
            strcmp(s->server, w->session.server) == 0 &&
            memcmp(s->id.b, w->session.id.b, SESSION_BYTES) != 0;
 }
@@ -446,6 +451,7 @@ static Writer *writer_new(Repo *r, const WriterOptions *o, Job *job)
     w->session.kind = SESSION_WRITER;
     w->session.database = mem_strdup(o->database);
     w->session.server = mem_strdup(o->server ? o->server : "");
+    w->session.system_identifier = mem_strdup(w->system_identifier);
     w->session.database_oid = o->database_oid;
     w->session.what = mem_strdup("backup");
     pthread_mutex_init(&w->lock, NULL);

@@ -225,6 +225,41 @@ static void test_busy(void **state)
     assert_string_equal(writer_id(a), "shop-20240115T103000Z");
 }
 
+/* Whether a writer gives up the session of a run on another host, at the same server address. */
+static bool gives_up(const char *system_identifier)
+{
+    AUTO(Repo) r = kit_repo();
+    AUTO_VALUE(SessionInfo)
+    s = {.kind = SESSION_WRITER,
+         .backup_id = mem_strdup("shop-20240115T103000Z"),
+         .database = mem_strdup("shop"),
+         .server = mem_strdup("localhost:5432"),
+         .system_identifier = mem_strdup(system_identifier),
+         .what = mem_strdup("backup"),
+         .database_oid = 16384};
+    session_info_here(&s);
+    free(s.host);
+    s.host = mem_strdup("another");
+    OK(session_put(r, &s));
+    AUTO(Writer) w = NULL;
+    WriterOptions o = kit_options();
+    OK(writer_open(r, &o, NULL, &w));
+    assert_string_not_equal(writer_id(w), s.backup_id);
+    bool fenced;
+    OK(store_exists(repo_store(r), "backups/shop-20240115T103000Z.manifest", &fenced));
+    return fenced;
+}
+
+/* Every host's own server is "localhost", and only the lock of the same one says that a run on
+ * another host is dead. */
+static void test_other_hosts(void **state)
+{
+    (void)state;
+    assert_true(gives_up("7300000000000000001"));
+    assert_true(gives_up("")); /* not everybody may ask for it */
+    assert_false(gives_up("7300000000000000002"));
+}
+
 /* What callers get wrong is told, never committed. */
 static void test_misuse(void **state)
 {
@@ -324,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_small_streams), cmocka_unit_test(test_huge_row),
         cmocka_unit_test(test_fenced),        cmocka_unit_test(test_busy),
         cmocka_unit_test(test_misuse),        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_other_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
