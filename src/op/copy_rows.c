@@ -10,6 +10,9 @@
 #include "pg/large_object.h"
 #include "pg/snapshot.h"
 
+/* How much larger or smaller than now fitting a parent's pieces may be and still be kept. */
+#define PINNED_FACTOR 8
+
 /* One COPY, or the large objects of one entry. */
 typedef struct Item {
     const Source *source;  /* NULL: large objects */
@@ -50,12 +53,21 @@ static uint32_t default_piece_pages(const Source *s)
     return pages;
 }
 
+/* The parent's, so that bounds stay where they are from backup to backup, unless the table has
+ * become quite another: filled by TOAST since (a piece has a limit, and fits into memory), or
+ * emptied of it (as many pieces as pages). */
+static uint32_t piece_pages(const Run *r, const Source *s)
+{
+    uint32_t fit = default_piece_pages(s);
+    uint32_t pinned = writer_piece_pages(r->c->writer, s->oid, s->schema, s->name, fit);
+    return pinned / PINNED_FACTOR > fit || fit / PINNED_FACTOR > pinned ? fit : pinned;
+}
+
 static Error *plan_table(Run *r, const Source *s)
 {
     uint32_t pages = 0, pieces = 1;
     if (s->splittable) {
-        pages =
-            writer_piece_pages(r->c->writer, s->oid, s->schema, s->name, default_piece_pages(s));
+        pages = piece_pages(r, s);
         if (s->pages > pages)
             pieces = (uint32_t)((s->pages + pages - 1) / pages);
     }

@@ -381,6 +381,26 @@ def test_an_interrupted_backup_continues(cluster, big, pgstow_faults):
     pgstow_faults.run("verify", "--level", "rebuild")
 
 
+def test_pieces_fit_what_a_table_has_become(cluster, pgstow_faults):
+    """Empty when its pieces were first laid out, two pages with 140 MB of TOAST now: a piece each."""
+    name = cluster.create(sql="""
+        CREATE TABLE file (id int PRIMARY KEY, b bytea);
+        ALTER TABLE file ALTER b SET STORAGE EXTERNAL;
+    """)  # fmt: skip
+    pgstow_faults.backup(name)
+    cluster.sql(
+        "INSERT INTO file SELECT i, decode(repeat(lpad(to_hex(i), 4, '0'), 350000), 'hex') "
+        "FROM generate_series(1, 200) i",
+        name,
+    )
+    assert cluster.sql("SELECT pg_relation_size('file') / 8192", name) == "2"
+    names = pgstow_faults.folder / "points"
+    backup = pgstow_faults.backup(name, env={"PGSTOW_FAULT_LIST": str(names)})
+    cluster.drop(name)
+    assert names.read_text().split().count("backup.copied") == 2
+    pgstow_faults.run("verify", backup, "--level", "rebuild")
+
+
 def test_reading_only(cluster, pgstow, shop):
     """A backup changes nothing in the database, and leaves no connection behind."""
     before = compare.snapshot(cluster, shop)
