@@ -11,8 +11,8 @@ _pgstow_ids()
     done
     for file in "$repo"/backups/*.manifest; do
         [ -e "$file" ] || continue
-        file=${file##*/}
-        ids+=" ${file%.manifest}"
+        file=${file##*/} file=${file%.manifest}
+        [ -e "$repo/trash/$file" ] || ids+=" $file"
     done
     COMPREPLY=($(compgen -W "$ids" -- "$cur"))
 }

@@ -21,8 +21,9 @@ static int failed(const char *what, pgstow_error *e)
 static void progress(void *ctx, const pgstow_progress *now)
 {
     (void)ctx;
-    fprintf(stderr, "%s %s: %llu bytes\n", now->phase, now->object,
-            (unsigned long long)now->bytes_done);
+    if (*now->phase)
+        fprintf(stderr, "%s %s: %llu bytes\n", now->phase, now->object,
+                (unsigned long long)now->bytes_done);
 }
 
 static int work(pgstow *p, const char *to_db)

@@ -241,7 +241,7 @@ Error *cmd_STATS(Run *run)
     }
     if (s.count)
         table_print(&t);
-    printf("%sthe repository stores %s, of which no backup needs %s\n", s.count ? "\n" : "",
+    printf("%sthe repository stores %s; %s of it are needed by no backup\n", s.count ? "\n" : "",
            text_size(s.stored_total, text), text_size(s.unreferenced, more));
     return NULL;
 }

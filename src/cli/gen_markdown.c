@@ -69,8 +69,9 @@ void gen_settings(Buf *out)
         "counts as not set. `pgstow config show` says which value counts and where it comes "
         "from; [pgstow.sample.yaml](pgstow.sample.yaml) is a file to start from.\n\n"
         "Of `./.env` only the names below and libpq's own (`PGHOST`, `PGPASSWORD`, ...) are "
-        "read. A key that is not known, or a value that is not allowed, ends the program with "
-        "the file and the line, in a flag with status 2, elsewhere with status 3.\n\n");
+        "read, for other programs may have theirs there. A key of the YAML file that is not "
+        "known, or a value that is not allowed, ends the program with the file and the line, in "
+        "a flag with status 2, elsewhere with status 3.\n\n");
     buf_add_str(out, "## In the file or the environment\n\n");
     for (int lasting = 1; lasting >= 0; lasting--) {
         if (!lasting)

@@ -61,7 +61,7 @@ char *setting_allowed(SettingId id)
     case SETTING_IS_COMPRESSION:
         return mem_strdup("false (store), true (adaptive), or 1 to 9 (fixed)");
     case SETTING_IS_URL:
-        return mem_strdup("postgresql://user@host:5432/name, or host=... dbname=...");
+        return mem_strdup("postgresql://user@host:5432/name, host=... dbname=..., or a name alone");
     case SETTING_IS_COMMAND:
         return mem_strdup("a program, a folder that holds it, or a command");
     case SETTING_IS_SCHEDULE:
@@ -174,6 +174,15 @@ static bool is_email(const char *text)
            strchr(text, '@') == at;
 }
 
+/* libpq takes the URL of another kind of server for the name of a database. */
+static bool is_url(const char *text)
+{
+    size_t scheme =
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    return !scheme || strncmp(text + scheme, "://", 3) != 0 ||
+           !strncmp(text, "postgresql://", 13) || !strncmp(text, "postgres://", 11);
+}
+
 Error *setting_parse(SettingId id, const char *text, int64_t *number)
 {
     const SettingInfo *s = &infos[id];
@@ -217,8 +226,10 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
     case SETTING_IS_EMAIL:
         good = is_email(text);
         break;
-    case SETTING_IS_STRING:
     case SETTING_IS_URL:
+        good = is_url(text);
+        break;
+    case SETTING_IS_STRING:
     case SETTING_IS_COMMAND:
         break;
     }
@@ -226,7 +237,8 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
         return NULL;
     error_drop(e);
     AUTO(char) allowed = setting_allowed(id);
-    AUTO(char) shown = text_printable(text);
+    AUTO(char) safe = s->type == SETTING_IS_URL ? setting_redact_url(text) : mem_strdup(text);
+    AUTO(char) shown = text_printable(safe);
     e = *text ? ERROR_NEW(ERR_CONFIG, "\"%s\" is not allowed", shown)
               : ERROR_NEW(ERR_CONFIG, "the value is empty");
     return error_hint(e, "allowed: %s", allowed);

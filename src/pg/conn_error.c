@@ -55,8 +55,8 @@ char *conn_place(const char *dbname, const char *host, const char *port)
     bool v6 = host && strchr(host, ':') && host[0] != '/';
     bool socket = !host || !*host;
     return mem_printf("database \"%s\" on %s%s%s%s%s", dbname ? dbname : "", v6 ? "[" : "",
-                      socket ? "the local server" : host, v6 ? "]" : "", port && *port ? ":" : "",
-                      port ? port : "");
+                      socket ? "the local server" : host, v6 ? "]" : "",
+                      !port || !*port ? "" : socket ? ", port " : ":", port ? port : "");
 }
 
 /* One line of several, indentation and blank lines dropped. */

@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -235,6 +236,17 @@ def test_delete(pgstow, shop, two, cluster, database):
     database.later(f"{shop}_copy")
     pgstow.restore(two[1], shop, "--to-db", f"{shop}_copy")
     compare.assert_same(cluster, shop, f"{shop}_copy")
+
+
+def test_completion_knows_the_ids(pgstow, shop, two):
+    """Those that are there: a deleted one is not offered."""
+    pgstow.run("delete", two[0], "--yes")
+    script = Path(__file__).parents[2] / "completion" / "pgstow.bash"
+    words = 'COMP_WORDS=(pgstow --repo "$2" show ""); COMP_CWORD=4; _pgstow; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(
+        ["bash", "-c", f'. "$1"; {words}', "bash", script, pgstow.repo], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["latest", two[1]]
 
 
 def test_delete_by_key(pgstow, shop, two):

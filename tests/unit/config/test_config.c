@@ -234,9 +234,24 @@ static void test_redact(void **state)
     }
 }
 
+/* libpq would take it for the name of a database, and say that there is no server. */
+static void test_url_of_another_kind(void **state)
+{
+    static const char *const good[] = {"postgresql://h/d", "postgres://h/d",
+                                       "host=h password=a://b", "shop", "://"};
+    (void)state;
+    int64_t number;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        OK(setting_parse(SETTING_DB, good[i], &number));
+    AUTO(Error) e = setting_parse(SETTING_DB, "mysql://me:s3cret@h/d", &number);
+    assert_non_null(e);
+    assert_string_equal(error_message(e), "\"mysql://me:***@h/d\" is not allowed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_url_of_another_kind),
         SOURCES_TEST(test_defaults),
         SOURCES_TEST(test_precedence),
         SOURCES_TEST(test_an_empty_variable_is_not_set),
