@@ -5,8 +5,8 @@
 #include "repo/repo_internal.h"
 #include "repo/writer_parts.h"
 
-/* How often parents that vanish meanwhile are chosen anew. */
-#define ATTEMPTS 3
+/* How often parents that vanish meanwhile, or an id that another takes, are chosen anew. */
+#define ATTEMPTS 8
 /* Of the parent's logical size, what the compactor may write again in one run. */
 #define REWRITE_PERCENT 5
 
@@ -377,24 +377,32 @@ static Error *put_session(Writer *w)
         mem_grow(s->packs, s->pack_count, s->pack_cap);
         s->packs[s->pack_count++] = dedup_pack_at(w->dedup, i);
     }
-    TRY(session_put(w->repo, s));
-    w->session_there = true;
-    return NULL;
+    w->session_there = true; /* perhaps, also where the put fails */
+    return session_put(w->repo, s);
 }
 
 /* Another writer may have taken the same id at the same moment (a database of the same name on
- * another server): the one with the greater session goes on to another id. */
-static Error *id_contested(Writer *w, bool *contested)
+ * another server). Whoever sees the other gives the id up, since the other may have looked before
+ * there was anything to see; of two that do, the one with the greater session goes on to the next
+ * second, so that they do not meet again. */
+static Error *give_way(Writer *w, bool *contested, Instant *from)
 {
     SessionInfo *list;
     size_t count;
     TRY(session_list(w->repo, &list, &count));
+    bool greater = false;
     *contested = false;
-    for (size_t i = 0; i < count; i++)
-        *contested = *contested || (strcmp(list[i].backup_id, w->session.backup_id) == 0 &&
-                                    list[i].kind == SESSION_WRITER &&
-                                    memcmp(list[i].id.b, w->session.id.b, SESSION_BYTES) < 0);
+    for (size_t i = 0; i < count; i++) {
+        int order = memcmp(list[i].id.b, w->session.id.b, SESSION_BYTES);
+        if (order == 0 || list[i].kind != SESSION_WRITER ||
+            strcmp(list[i].backup_id, w->session.backup_id) != 0)
+            continue;
+        *contested = true;
+        greater = greater || order < 0;
+    }
     sessions_clear(list, count);
+    if (greater)
+        *from = w->timestamp + 1000;
     return NULL;
 }
 
@@ -411,31 +419,29 @@ static Error *parents_stand(Writer *w, bool *stand)
     }
     for (size_t i = 0; i < w->dead_count && *stand; i++)
         TRY(store_exists(repo_store(w->repo), name_session(w->dead[i].id, name), stand));
-    if (*stand) {
-        bool contested;
-        TRY(id_contested(w, &contested));
-        *stand = !contested;
-    }
     return NULL;
 }
 
 static Error *open_session(Writer *w, const WriterOptions *o)
 {
+    Instant from = o->timestamp;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         session_info_here(&w->session);
         TRY(find_parents(w, o));
-        TRY(choose_id(w, o->timestamp));
+        TRY(choose_id(w, from));
         TRY(put_session(w));
         FAULT_POINT("writer.open.session");
-        bool stand;
+        bool stand, contested;
         TRY(parents_stand(w, &stand));
+        TRY(give_way(w, &contested, &from));
         FAULT_POINT("writer.open.checked");
-        if (stand)
+        if (stand && !contested)
             return NULL;
         TRY(session_end(w->repo, w->session.id));
         w->session_there = false;
     }
-    return error_hint(ERROR_NEW(ERR_BUSY, "the backups that this one builds on keep being deleted"),
+    return error_hint(ERROR_NEW(ERR_BUSY, "the backups that this one builds on keep being deleted, "
+                                          "or its id keeps being taken"),
                       "wait for the deleting to end, or name one that stays as the parent");
 }
 

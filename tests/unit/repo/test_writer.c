@@ -1,5 +1,6 @@
 #include "kit.h"
 
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -260,6 +261,46 @@ static void test_other_hosts(void **state)
     assert_false(gives_up("7300000000000000002"));
 }
 
+typedef struct Rival {
+    Repo *repo;
+    const char *server;
+    pthread_barrier_t *start;
+    Writer *w;
+} Rival;
+
+static Error *open_rival(void *arg)
+{
+    Rival *v = arg;
+    WriterOptions o = kit_options();
+    o.server = v->server;
+    pthread_barrier_wait(v->start);
+    return writer_open(v->repo, &o, NULL, &v->w);
+}
+
+/* Databases of one name on several servers, backed up in the same moment: no two get one id. */
+static void test_same_moment(void **state)
+{
+    (void)state;
+    const char *servers[] = {"one:5432", "two:5432"};
+    for (int round = 0; round < 1000; round++) {
+        AUTO(Repo) r = kit_repo();
+        AUTO(Group) g = NULL;
+        pthread_barrier_t start;
+        Rival rivals[2];
+        pthread_barrier_init(&start, NULL, 2);
+        OK(group_new(NULL, &g));
+        for (int i = 0; i < 2; i++) {
+            rivals[i] = (Rival){r, servers[i], &start, NULL};
+            OK(group_start(g, open_rival, &rivals[i]));
+        }
+        OK(group_join(g));
+        assert_string_not_equal(writer_id(rivals[0].w), writer_id(rivals[1].w));
+        writer_free(rivals[0].w);
+        writer_free(rivals[1].w);
+        pthread_barrier_destroy(&start);
+    }
+}
+
 /* What callers get wrong is told, never committed. */
 static void test_misuse(void **state)
 {
@@ -359,7 +400,7 @@ int main(void)
         cmocka_unit_test(test_small_streams), cmocka_unit_test(test_huge_row),
         cmocka_unit_test(test_fenced),        cmocka_unit_test(test_busy),
         cmocka_unit_test(test_misuse),        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_other_hosts),
+        cmocka_unit_test(test_other_hosts),   cmocka_unit_test(test_same_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
