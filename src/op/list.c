@@ -28,7 +28,7 @@ static char *check_line(const char *database, const BackupInfo *newest, int64_t 
 {
     char span[32], limit[32], when[CLOCK_TEXT];
     if (!newest)
-        return mem_printf("STALE: %s has no backup", database);
+        return mem_printf("STALE: %s has no good backup", database);
     return mem_printf("%s: %s: newest backup %s is %s old (%s), allowed are %s",
                       age > max_age ? "STALE" : "OK", database, newest->id,
                       text_duration(age, span), clock_human(newest->timestamp, when),
@@ -43,16 +43,17 @@ Error *op_check(const OpContext *c, const char *database, int64_t max_age_ms, ch
     const BackupInfo *worst = NULL;
     Instant now = clock_now();
     /* The list is sorted by database, then by age: the last of each is its newest. Only whole
-     * databases count. */
+     * databases count, and none that was found damaged. */
     for (size_t i = 0; i < list.count;) {
         size_t end = i;
         const BackupInfo *newest = NULL;
         for (; end < list.count && !strcmp(list.items[end].database, list.items[i].database); end++)
-            if (!*list.items[end].filter)
+            if (!*list.items[end].filter &&
+                (!list.items[end].last_proof_level || list.items[end].proven))
                 newest = &list.items[end];
         if (!newest && (!database || !worst)) {
             *line = check_line(list.items[i].database, NULL, 0, max_age_ms);
-            FAIL(ERR_STALE, "%s has only filtered backups", list.items[i].database);
+            FAIL(ERR_STALE, "%s has no good backup of the whole database", list.items[i].database);
         }
         if (newest && (!worst || newest->timestamp < worst->timestamp))
             worst = newest;

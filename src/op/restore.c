@@ -96,12 +96,19 @@ static Error *prove(RestoreWork *w)
     AUTO_VALUE(StrList) ids = {0};
     strlist_add(&ids, w->backup_id);
     TRY(check_run(w->repo, &ids, CHECK_REBUILD, op_jobs(w->c), w->c->job, &report));
-    if (!report.count)
+    /* A pack may have damage that this backup, healed, refers to no more. */
+    if (!report.bad.count)
         return NULL;
-    return error_hint(
-        ERROR_NEW(ERR_DAMAGED, "backup %s is damaged: %s: %s; database \"%s\" was not touched",
-                  w->backup_id, report.problems[0].object, report.problems[0].what, w->database),
-        "pgstow verify tells more; another backup may be whole (pgstow list)");
+    const CheckProblem *p = report.problems;
+    for (size_t i = 0; i < report.count; i++)
+        if (strlist_has(&report.problems[i].backups, w->backup_id)) {
+            p = &report.problems[i];
+            break;
+        }
+    return error_hint(ERROR_NEW(ERR_DAMAGED,
+                                "backup %s is damaged: %s: %s; database \"%s\" was not touched",
+                                w->backup_id, p->object, p->what, w->database),
+                      "pgstow verify tells more; another backup may be whole (pgstow list)");
 }
 
 /* Builds it beside, then renames it, so that the name never stands for half a database. */

@@ -231,6 +231,22 @@ def test_the_next_backup_heals(cluster, damaged):
     damaged.run("verify", healed, "--level", "rebuild")
 
 
+def test_damage_and_healing_reach_check_and_restore(cluster, damaged, database):
+    """check counts no backup that was found damaged, and damage left in a pack beside what a healed backup
+    refers to does not stop it from replacing a database in place."""
+    assert damaged.run("check", damaged.shop).stdout.startswith("OK")
+    name, _ = target(damaged, "rows of the first")
+    harm(damaged, "bit-flipped", name)
+    damaged.run("verify", "--level", "data", expect="DAMAGED")
+    assert "no good backup" in damaged.run("check", damaged.shop, expect="STALE").stdout
+    healed = damaged.backup(damaged.shop)
+    assert healed in damaged.run("check", damaged.shop).stdout
+    database.later("healed_in_place")
+    damaged.restore(healed, damaged.shop, "--to-db", "healed_in_place")
+    damaged.restore(healed, damaged.shop, "--to-db", "healed_in_place", "--in-place", "--yes")
+    compare.assert_same(cluster, damaged.shop, "healed_in_place")
+
+
 def test_a_missing_pack_heals_without_verify(cluster, damaged, database):
     """A parent's chunk counts only if its pack is there with the right size."""
     name, _ = target(damaged, "rows of the third")
