@@ -186,7 +186,7 @@ char *text_escape_name(const char *s)
     Buf b = {0};
     for (const char *p = s; *p; p++) {
         unsigned char c = (unsigned char)*p;
-        bool plain = (c < 128 && isalnum(c)) || c == '_' || c == '-' || (c == '.' && p > s);
+        bool plain = (c < 128 && isalnum(c)) || c == '_' || (p > s && (c == '-' || c == '.'));
         if (plain)
             buf_u8(&b, c);
         else

@@ -29,8 +29,8 @@ bool text_starts(const char *s, const char *prefix);
 bool text_ends(const char *s, const char *suffix);
 bool text_equal_nocase(const char *a, const char *b);
 
-/* The name with everything but [A-Za-z0-9_-] and non-leading dots as %XX: safe as a file name.
- * Caller frees. */
+/* The name with everything but [A-Za-z0-9_] and non-leading dots and dashes as %XX: safe as a file
+ * name, and never taken for an option. Caller frees. */
 char *text_escape_name(const char *s);
 /* For messages and terminals: control characters as \xNN. Caller frees. */
 char *text_printable(const char *s);

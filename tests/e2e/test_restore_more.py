@@ -47,6 +47,15 @@ def test_what_belongs_to_the_database_comes_back_with_it(cluster, pgstow, shop, 
     assert found[0] == "postgres" and found[1] == "" and found[2] == "17" and found[4] == before[0][4]
 
 
+def test_an_id_is_never_taken_for_an_option(cluster, pgstow, database):
+    """A database's name may begin with a dash; its backups' ids do not, or restore would only list."""
+    name = database(name="-dash", sql="CREATE TABLE t AS SELECT generate_series(1, 10) AS a")
+    backup = pgstow.backup(name)
+    cluster.sql("INSERT INTO t VALUES (99)", name)
+    pgstow.restore(backup, name, "--replace", "--yes")
+    assert cluster.sql("SELECT count(*) FROM t", name) == "10"
+
+
 def test_in_place_fails_and_is_run_again(cluster, folder, shop, database):
     """The old one is gone when it fails: that is said, and the next run takes its owner and settings over."""
     broken = Pgstow(cluster, folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"))

@@ -112,6 +112,8 @@ static void test_text(void **state)
     assert_null(text_nearest("zzzzzz", names, 3));
     AUTO(char) escaped = text_escape_name("../my db\n");
     assert_string_equal(escaped, "%2E.%2Fmy%20db%0A");
+    AUTO(char) dashed = text_escape_name("-my-db");
+    assert_string_equal(dashed, "%2Dmy-db");
     AUTO(char) ident = text_sql_ident("a\"b");
     assert_string_equal(ident, "\"a\"\"b\"");
     AUTO(char) literal = text_sql_literal("it's");
