@@ -19,7 +19,11 @@ Error *op_show(const OpContext *c, const char *name, Manifest **out)
     AUTO(char) id = NULL;
     TRY(op_open_repo(c, false, &repo));
     TRY(catalog_resolve(repo, name, database, &id));
-    return catalog_load(repo, id, out);
+    AUTO(Manifest) m = NULL;
+    TRY(catalog_load(repo, id, &m));
+    TRY(catalog_add_proof(repo, &m->info));
+    *out = STEAL(m);
+    return NULL;
 }
 
 /* One line about the newest good backup of a database. */

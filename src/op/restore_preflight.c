@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "op/restore_work.h"
 #include "pg/detach.h"
@@ -154,6 +155,21 @@ static void check_filter(const RestoreWork *w, FindingList *f)
                 loses ? "--keep-old NAME keeps the old database" : NULL);
 }
 
+/* A warning only: who has no other backup may want to try. */
+static void check_proof(const RestoreWork *w, FindingList *f)
+{
+    BackupInfo *info = &w->manifest->info;
+    error_drop(catalog_add_proof(w->repo, info)); /* an aid only, which a restore can do without */
+    if (!info->last_proof_level || info->proven)
+        return;
+    char when[CLOCK_TEXT];
+    AUTO(char)
+    detail = mem_printf("verify found the backup damaged (%s, %s)", info->last_proof_level,
+                        clock_human(info->last_proof, when));
+    finding_add(f, FINDING_WARNING, "damage", detail,
+                "`pgstow list` shows whether another one is whole");
+}
+
 /* Only where the server's disk is ours to look at. */
 static Error *check_space(RestoreWork *w, FindingList *f)
 {
@@ -209,6 +225,7 @@ Error *restore_check_archive(RestoreWork *w, FindingList *f)
               "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
     TRY(conn_use_utf8(w->admin));
     check_filter(w, f);
+    check_proof(w, f);
     TRY(check_creation(w, f));
     return check_space(w, f);
 }

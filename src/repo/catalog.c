@@ -402,6 +402,15 @@ Error *catalog_load(Repo *r, const char *id, Manifest **out)
     return e && error_kind(e) == ERR_DAMAGED ? damage_hint(e, id) : e;
 }
 
+Error *catalog_add_proof(Repo *r, BackupInfo *info)
+{
+    AUTO_VALUE(StrList) proofs = {0};
+    AUTO(char) prefix = mem_printf("proofs/%s/", info->id);
+    TRY(note_names(repo_store(r), prefix, &proofs));
+    apply_proofs(&(BackupList){.items = info, .count = 1}, &proofs);
+    return NULL;
+}
+
 Error *damage_hint(Error *e, const char *id)
 {
     return error_hint(

@@ -23,6 +23,8 @@ Error *catalog_resolve(Repo *r, const char *name, const char *database, char **i
 Error *catalog_at(Repo *r, const char *database, Instant t, char **id) MUST_CHECK;
 /* The whole manifest, verified. ERR_NOT_FOUND (also for marked ones), ERR_DAMAGED. */
 Error *catalog_load(Repo *r, const char *id, Manifest **out) MUST_CHECK;
+/* Fills last_proof and what belongs to it, as catalog_list does, for what catalog_load gave. */
+Error *catalog_add_proof(Repo *r, BackupInfo *info) MUST_CHECK;
 /* backups/<id>.metadata.json of a committed backup; one that is there already stays. Written after
  * the manifest and before the session ends, also by whoever finds a dead session's manifest
  * committed: so a manifest without it and without a session is a sign of damage. */

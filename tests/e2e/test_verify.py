@@ -239,6 +239,9 @@ def test_damage_and_healing_reach_check_and_restore(cluster, damaged, database):
     harm(damaged, "bit-flipped", name)
     damaged.run("verify", "--level", "data", expect="DAMAGED")
     assert "no good backup" in damaged.run("check", damaged.shop, expect="STALE").stdout
+    assert "DAMAGED" in damaged.run("show", damaged.second).stdout
+    dry = damaged.run("restore", damaged.second, "--to-db", "healed_in_place", "--dry-run", db=damaged.shop)
+    assert "found the backup damaged" in dry.stdout
     healed = damaged.backup(damaged.shop)
     assert healed in damaged.run("check", damaged.shop).stdout
     database.later("healed_in_place")
