@@ -228,10 +228,13 @@ const DeadFrame *parent_packs_frames(const ParentPacks *p, uint32_t oid, uint32_
 
 static Error *prove(ParentPacks *p, ParentPack *pack)
 {
+    char name[NAME_TEXT];
     uint64_t size;
     TRY(pack_hash(repo_packs(p->repo), pack->info.id, pack->info.sha256, &size));
     if (size != pack->info.size)
         FAIL(ERR_DAMAGED, "its size changed");
+    /* Its own session died before the barrier: no manifest may be durable before this name is. */
+    store_adopt(repo_store(p->repo), name_pack(pack->info.id, name));
     return NULL;
 }
 

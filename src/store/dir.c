@@ -165,6 +165,11 @@ static void note_changed(Dir *d, const char *name)
     pthread_mutex_unlock(&d->lock);
 }
 
+static void dir_adopt(Store *s, const char *name)
+{
+    note_changed((Dir *)s, name);
+}
+
 static void dir_free(Store *s)
 {
     Dir *d = (Dir *)s;
@@ -531,6 +536,7 @@ static const StoreKind dir_kind = {
     .write = dir_write,
     .finish = dir_finish,
     .put_free = dir_put_free,
+    .adopt = dir_adopt,
     .barrier = dir_barrier,
     .get = dir_get,
     .get_all = dir_get_all,

@@ -132,6 +132,12 @@ Error *store_put(Store *s, const char *name, const void *p, size_t n)
     return finish(put, true);
 }
 
+void store_adopt(Store *s, const char *name)
+{
+    if (s->kind->adopt)
+        s->kind->adopt(s, name);
+}
+
 Error *store_barrier(Store *s)
 {
     return s->kind->barrier(s);

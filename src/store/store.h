@@ -37,7 +37,10 @@ Error *store_put_write(StorePut *p, const void *data, size_t n) MUST_CHECK;
 Error *store_put_finish(StorePut *p) MUST_CHECK; /* then still free it */
 void store_put_free(StorePut *p);
 DEFINE_AUTO(StorePut, store_put_free)
-/* Everything finished before is durable, names included. */
+/* An object that another process finished, perhaps without living to its barrier: the next one here
+ * makes its name durable too. */
+void store_adopt(Store *s, const char *name);
+/* Everything finished or adopted before is durable, names included. */
 Error *store_barrier(Store *s) MUST_CHECK;
 
 /* Exactly n bytes from offset; ERR_DAMAGED where the object is shorter. */

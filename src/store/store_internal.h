@@ -14,7 +14,8 @@ typedef struct StoreKind {
     Error *(*write)(StorePut *p, const void *data, size_t n);
     /* `whole` for store_put: the name is durable as well. */
     Error *(*finish)(StorePut *p, bool whole);
-    void (*put_free)(StorePut *p); /* also drops what was not finished */
+    void (*put_free)(StorePut *p);             /* also drops what was not finished */
+    void (*adopt)(Store *s, const char *name); /* NULL where a name is durable once it is there */
     Error *(*barrier)(Store *s);
     Error *(*get)(Store *s, const char *name, uint64_t offset, void *p, size_t n);
     Error *(*get_all)(Store *s, const char *name, size_t max, Buf *out);

@@ -184,6 +184,43 @@ static void test_dead_and_parent(void **state)
     kit_free(&t);
 }
 
+/* A dead session's packs were not yet made durable: the commit that names them does it, or fails.
+ */
+static void test_dead_made_durable(void **state)
+{
+    (void)state;
+    if (kit_sanitized())
+        skip(); /* it takes two full packs */
+    char path[] = "/tmp/pgstow-dedup-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    AUTO(Repo) before = NULL;
+    AUTO(Repo) r = NULL;
+    Store *s;
+    OK(store_open_dir(path, true, &s));
+    OK(repo_open(s, true, &before));
+    KitTable t = kit_table("orders", 20001, 40, 30000, 0);
+    give_up(before, &t, 39);
+    OK(store_open_dir(path, false, &s)); /* as another process has it */
+    OK(repo_open(s, false, &r));
+    assert_true(count_objects(r, "packs/02/") == 1);
+    AUTO(Writer) w = NULL;
+    WriterOptions o = kit_options();
+    OK(writer_open(r, &o, NULL, &w));
+    kit_tables(w, &t, 1);
+    AUTO(char) from = mem_printf("%s/packs/02", path);
+    AUTO(char) to = mem_printf("%s/away", path);
+    assert_int_equal(rename(from, to), 0);
+    BackupInfo facts = {0};
+    AUTO_VALUE(BackupInfo) info = {0};
+    FAILS(ERR_NOT_FOUND, writer_commit(w, &facts, &info));
+    AUTO_VALUE(BackupList) list = {0};
+    OK(catalog_list(r, NULL, &list));
+    assert_int_equal(list.count, 0);
+    kit_free(&t);
+    AUTO(char) command = mem_printf("rm -rf '%s'", path);
+    assert_int_equal(system(command), 0);
+}
+
 /* What a dead session left behind is read before it is trusted. */
 static void test_dead_damaged(void **state)
 {
@@ -425,11 +462,17 @@ static void test_piece_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moved),       cmocka_unit_test(test_content_cut),
-        cmocka_unit_test(test_continued),   cmocka_unit_test(test_dead_damaged),
-        cmocka_unit_test(test_healing),     cmocka_unit_test(test_sparse_pack),
-        cmocka_unit_test(test_many_runs),   cmocka_unit_test(test_parent),
-        cmocka_unit_test(test_piece_pages), cmocka_unit_test(test_dead_and_parent),
+        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_content_cut),
+        cmocka_unit_test(test_continued),
+        cmocka_unit_test(test_dead_damaged),
+        cmocka_unit_test(test_healing),
+        cmocka_unit_test(test_sparse_pack),
+        cmocka_unit_test(test_many_runs),
+        cmocka_unit_test(test_parent),
+        cmocka_unit_test(test_piece_pages),
+        cmocka_unit_test(test_dead_and_parent),
+        cmocka_unit_test(test_dead_made_durable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
