@@ -39,7 +39,8 @@ static Error *dump_failure(const Tool *tool, int status, const char *text)
     while (n && said[n - 1] == '\n')
         said[--n] = 0;
     ErrorKind kind = ERR_TOOL_FAILED;
-    if (strstr(said, "permission denied") || strstr(said, "must be owner"))
+    if (strstr(said, "permission denied") || strstr(said, "must be owner") ||
+        strstr(said, "row-level security"))
         kind = ERR_DB_PERMISSION;
     /* What --lock-wait-timeout sets for pg_dump's LOCK TABLE is a statement_timeout. */
     else if (strstr(said, "statement timeout") || strstr(said, "lock timeout") ||
