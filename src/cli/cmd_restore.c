@@ -36,6 +36,10 @@ static Error *options_from(const Run *run, RestoreOptions *out)
     if (out->at_given && out->backup)
         return error_hint(ERROR_NEW(ERR_USAGE, "an id and --at exclude each other"),
                           "--at chooses the backup by time");
+    /* A script whose variable is empty: a list and status 0 would pass for a restore. */
+    if (!out->backup && !out->at_given && (out->to_db || replace || in_place))
+        return error_hint(ERROR_NEW(ERR_USAGE, "restore is told where to, but not which backup"),
+                          "name an id, latest, or a time with --at; \"pgstow list\" shows the ids");
     return NULL;
 }
 

@@ -56,6 +56,14 @@ def test_an_id_is_never_taken_for_an_option(cluster, pgstow, database):
     assert cluster.sql("SELECT count(*) FROM t", name) == "10"
 
 
+@pytest.mark.parametrize("flags", [["--replace", "--yes"], ["--in-place", "--yes"], ["--to-db", "never_made"]])
+def test_a_restore_of_no_backup_is_no_success(cluster, pgstow, shop, saved, flags):
+    """A script whose variable is empty must not take the list of backups for a restore."""
+    result = pgstow.run("restore", *flags, db=shop, expect="USAGE")
+    result.says("which backup", "latest")
+    assert "never_made" not in cluster.databases()
+
+
 def test_in_place_fails_and_is_run_again(cluster, folder, shop, database):
     """The old one is gone when it fails: that is said, and the next run takes its owner and settings over."""
     broken = Pgstow(cluster, folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"))
