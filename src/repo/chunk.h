@@ -17,6 +17,8 @@
 
 #define CHUNK_MIN 2048u
 #define CHUNK_MEAN_BITS 13u /* 8 KiB; pinned per stream in the manifest */
+#define CHUNK_MEAN_BITS_MIN 10u /* no reader accepts fewer or more */
+#define CHUNK_MEAN_BITS_MAX 18u
 #define CHUNK_MAX 32768u
 #define CHUNK_LIMIT (1u << 20) /* no reader accepts a longer one: for larger means to come */
 

@@ -179,6 +179,8 @@ static Error *decode_stream(Reader *r, const Manifest *m, Stream *s)
     TRY(reader_block_str(r, &s->name));
     TRY(reader_varint_max(r, UINT32_MAX, &pages));
     TRY(reader_u8(r, &s->mean_bits));
+    if (s->mean_bits < CHUNK_MEAN_BITS_MIN || s->mean_bits > CHUNK_MEAN_BITS_MAX)
+        FAIL(ERR_DAMAGED, "%s holds chunks of 2^%u bytes", r->what, s->mean_bits);
     TRY(reader_u8(r, &framed));
     TRY(reader_varint(r, &s->rows));
     TRY(reader_varint(r, &s->bytes));

@@ -16,7 +16,6 @@
 /* The frame that is being filled; its place in a pack is reserved with its first chunk. */
 typedef struct OpenFrame {
     bool open;
-    bool exclusive;      /* of one piece of a large stream */
     bool mixed;          /* chunks of several streams: bears no label */
     uint32_t oid, piece; /* label */
     PackId pack;
@@ -137,7 +136,6 @@ static Error *store_chunk(PieceWriter *p, const uint8_t *data, ChunkRef *ref)
     if (!f->open) {
         TRY(packer_reserve(p->w->data, &f->pack, &f->number));
         f->open = true;
-        f->exclusive = p->exclusive;
         f->mixed = false;
         f->oid = oid;
         f->piece = p->piece;

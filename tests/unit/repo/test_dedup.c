@@ -36,7 +36,7 @@ static void test_moved(void **state)
     kit_backup(r, &o, &b, 1, &second);
     kit_compare(r, second.id, &b, 1);
     uint64_t raw = raw_new(r, second.id, first.id);
-    print_message("moved: %.2f %% new\n", 100.0 * (double)raw / (double)kit_bytes(&b));
+    print_message("# moved: %.2f %% new\n", 100.0 * (double)raw / (double)kit_bytes(&b));
     if (!kit_sanitized())
         assert_true(raw * 100 <= kit_bytes(&b) * 3);
     kit_free(&a);

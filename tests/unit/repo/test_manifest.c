@@ -63,6 +63,7 @@ static Manifest *sample(void)
     }
     Stream *toc = manifest_add_stream(m);
     toc->kind = STREAM_TOC;
+    toc->mean_bits = CHUNK_MEAN_BITS;
     set_pieces(toc, 1, &m->packs[1]);
     Stream *table = manifest_add_stream(m);
     *table = (Stream){.kind = STREAM_TABLE,
@@ -75,6 +76,21 @@ static Manifest *sample(void)
                       .rows_framed = true};
     set_pieces(table, 5, &m->packs[1]);
     return m;
+}
+
+/* A foreign number by which nothing may be shifted. */
+static void test_mean_bits(void **state)
+{
+    (void)state;
+    static const uint8_t wrong[] = {0, CHUNK_MEAN_BITS_MIN - 1, CHUNK_MEAN_BITS_MAX + 1, 255};
+    for (size_t i = 0; i < sizeof wrong; i++) {
+        AUTO(Manifest) m = sample();
+        AUTO(Manifest) back = NULL;
+        AUTO_VALUE(Buf) b = {0};
+        m->streams[1].mean_bits = wrong[i];
+        OK(manifest_encode(m, REPOSITORY, &b));
+        FAILS(ERR_DAMAGED, manifest_decode(b.data, b.len, ID, &back));
+    }
 }
 
 static void test_round_trip(void **state)
@@ -197,9 +213,9 @@ static void test_nonsense(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_damage),     cmocka_unit_test(test_tombstone),
-        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_mean_bits),
+        cmocka_unit_test(test_facts),      cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_tombstone),  cmocka_unit_test(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
