@@ -31,33 +31,35 @@ static Error *read_pipe(void *ctx, void *p, size_t n, size_t *got)
     }
 }
 
-/* What pg_dump printed, as an error of ours. */
+/* Gives the error the kind and the hint that pg_dump's words stand for. Takes it over. */
+static Error *explain(Error *e, const char *said)
+{
+    if (strstr(said, "permission denied") || strstr(said, "must be owner") ||
+        strstr(said, "row-level security"))
+        e = error_hint(error_rekind(e, ERR_DB_PERMISSION),
+                       "`pgstow doctor` prints the GRANTs that a backup user needs; or leave the "
+                       "table out with --exclude-table");
+    /* What --lock-wait-timeout sets for pg_dump's LOCK TABLE is a statement_timeout. */
+    else if (strstr(said, "statement timeout") || strstr(said, "lock timeout") ||
+             strstr(said, "could not obtain lock") || strstr(said, "deadlock detected"))
+        e = error_rekind(e, ERR_DB_CHANGED);
+    else if (strstr(said, "server version mismatch"))
+        e = error_rekind(e, ERR_TOOL_VERSION);
+    if (strstr(said, "max_locks_per_transaction"))
+        e = error_hint(e, "the server has no room for so many locks: raise "
+                          "max_locks_per_transaction there; `pgstow doctor` says to what");
+    return e;
+}
+
 static Error *dump_failure(const Tool *tool, int status, const char *text)
 {
     AUTO(char) said = mem_strdup(text);
     size_t n = strlen(said);
     while (n && said[n - 1] == '\n')
         said[--n] = 0;
-    ErrorKind kind = ERR_TOOL_FAILED;
-    if (strstr(said, "permission denied") || strstr(said, "must be owner") ||
-        strstr(said, "row-level security"))
-        kind = ERR_DB_PERMISSION;
-    /* What --lock-wait-timeout sets for pg_dump's LOCK TABLE is a statement_timeout. */
-    else if (strstr(said, "statement timeout") || strstr(said, "lock timeout") ||
-             strstr(said, "could not obtain lock") || strstr(said, "deadlock detected"))
-        kind = ERR_DB_CHANGED;
-    else if (strstr(said, "server version mismatch"))
-        kind = ERR_TOOL_VERSION;
-    Error *e = ERROR_NEW(kind, "pg_dump %s failed (status %d): %s", tool->text, status,
-                         n ? said : "it printed nothing");
-    if (kind == ERR_DB_PERMISSION)
-        e = error_hint(e,
-                       "`pgstow doctor` prints the GRANTs that a backup user needs; or leave the "
-                       "table out with --exclude-table");
-    if (strstr(said, "max_locks_per_transaction"))
-        e = error_hint(e, "the server has no room for so many locks: raise "
-                          "max_locks_per_transaction there; `pgstow doctor` says to what");
-    return e;
+    return explain(ERROR_NEW(ERR_TOOL_FAILED, "pg_dump %s failed (status %d): %s", tool->text,
+                             status, n ? said : "it printed nothing"),
+                   said);
 }
 
 static void add_filters(StrList *argv, const char *flag, const StrList *patterns)
@@ -119,8 +121,10 @@ Error *dump_end(Dump *d, StrList *warnings)
         /* The pipe that we close on purpose is no failure of its own. */
         bool ours = strstr(line, "Broken pipe") || strstr(line, "terminated by user");
         if (strstr(line, ": error: ") && !ours)
-            FAIL(ERR_TOOL_FAILED, "pg_dump reported an error after its table of contents: %s",
-                 line);
+            return explain(ERROR_NEW(ERR_TOOL_FAILED,
+                                     "pg_dump reported an error after its table of contents: %s",
+                                     line),
+                           line);
         if (strstr(line, ": warning: "))
             strlist_add(warnings, line);
     }
