@@ -66,7 +66,7 @@ DEFINE_AUTO_VALUE(Backup, backup_clear)
 static Error *connect_both(Backup *b)
 {
     job_phase(b->c->job, "connecting", 0, 0);
-    ConnOptions options = {.url = b->c->db_url, .cancel = b->cancel};
+    ConnOptions options = {.url = b->c->db_url, .dbname = b->c->db_name, .cancel = b->cancel};
     TRY(conn_open(&options, &b->list));
     TRY(tools_find(&b->c->tools, TOOL_PG_DUMP, conn_server_version(b->list), 0, &b->tool));
     TRY(conn_open_like(b->list, NULL, NULL, &b->lock));

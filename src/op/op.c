@@ -23,11 +23,13 @@ Error *op_open_repo(const OpContext *c, bool create, Repo **out)
 
 Error *op_connect(const OpContext *c, const char *dbname, Conn **out)
 {
-    return conn_open(
-        &(ConnOptions){.url = c->db_url, .dbname = dbname, .cancel = job_cancel(c->job)}, out);
+    return conn_open(&(ConnOptions){.url = c->db_url,
+                                    .dbname = dbname ? dbname : c->db_name,
+                                    .cancel = job_cancel(c->job)},
+                     out);
 }
 
 char *op_database_name(const OpContext *c)
 {
-    return target_database(c->db_url);
+    return c->db_name ? mem_strdup(c->db_name) : target_database(c->db_url);
 }
