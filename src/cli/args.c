@@ -19,7 +19,7 @@ static bool in_set(SettingSet set, SettingId id)
 
 static SettingSet known_to(const CommandInfo *command)
 {
-    return command ? command->settings | SET_EVERYWHERE : ~UINT64_C(0);
+    return command ? command->settings | SET_EVERYWHERE : ~(SettingSet)0;
 }
 
 /* --help and --version are no settings: they have no value and no other source. */

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-_Static_assert(SETTINGS <= 64, "SettingSet has 64 bits");
+_Static_assert(SETTINGS <= 128, "SettingSet has 128 bits");
 
 static const SettingInfo infos[SETTINGS] = {
 #define SETTING(id_, type_, key_, env_, flag_, short_, argument_, standard_, allowed_, help_)      \

@@ -39,8 +39,8 @@ typedef struct SettingInfo {
 } SettingInfo;
 
 /* A set of settings, as commands have one. */
-typedef uint64_t SettingSet;
-#define SET(id) (UINT64_C(1) << SETTING_##id)
+typedef unsigned __int128 SettingSet;
+#define SET(id) ((SettingSet)1 << SETTING_##id)
 
 const SettingInfo *setting_info(SettingId id);
 /* What messages call it, by what it has: its key, else --flag, else its variable. Caller frees. */

@@ -189,7 +189,7 @@ static void test_rows(void **state)
     for (size_t i = 0; i < COMMANDS; i++) {
         const CommandInfo *c = command_info((CommandId)i);
         assert_ptr_equal(command_find(c->name), c);
-        assert_int_equal(c->settings & SET_EVERYWHERE, 0);
+        assert_true(!(c->settings & SET_EVERYWHERE));
         assert_true(*c->summary && *c->help && *c->examples);
         assert_true(strlen(c->summary) < 60 && c->summary[strlen(c->summary) - 1] != '.');
         SettingSet all = c->settings | SET_EVERYWHERE;
