@@ -40,6 +40,24 @@ def pg_bin():
     return folder
 
 
+def server_layout(server):
+    """Where a server's programs, shared files and modules are: as in its package, else by its pg_config."""
+    home, debian = server.parent, server.parents[-1]
+    if server.match("lib/postgresql/*/bin"):
+        debian = server.parents[3] / "share/postgresql" / home.name
+    for share, lib in ((home / "share/postgresql", home / "lib/postgresql"), (debian, home / "lib")):
+        if (share / "postgres.bki").exists():
+            return {"bindir": server, "sharedir": share, "pkglibdir": lib}
+    return {
+        key: Path(
+            subprocess.run(
+                [server / "pg_config", f"--{key}"], check=True, capture_output=True, text=True
+            ).stdout.strip()
+        )
+        for key in ("bindir", "sharedir", "pkglibdir")
+    }
+
+
 def server_user():
     """Who the server runs as: PostgreSQL refuses root. None: as ourselves."""
     if os.geteuid() != 0:
@@ -95,9 +113,11 @@ class SqlError(AssertionError):
 class Cluster:
     """One running server. Databases are made by create(), named after what they are for."""
 
-    def __init__(self, settings=None, folder=None, standby_of=None):
-        """settings: of postgresql.conf. standby_of: a running cluster to be a hot standby of."""
-        self.bin = pg_bin()
+    def __init__(self, settings=None, folder=None, standby_of=None, server=None, tools=None):
+        """settings: of postgresql.conf. standby_of: a running cluster to be a hot standby of. server, tools:
+        folders of another version's programs (postgres, initdb; psql, pg_dump ...)."""
+        self.bin = tools or pg_bin()
+        self.server_source = server or self.bin
         self.folder = folder or scratch_folder()
         self.data = self.folder / "data"
         self.port = free_port()
@@ -143,14 +163,7 @@ class Cluster:
         PostgreSQL finds its files relative to where its executable lies, if the tail of the path is
         as it was built.
         """
-        config = {
-            key: Path(
-                subprocess.run(
-                    [self.bin / "pg_config", f"--{key}"], check=True, capture_output=True, text=True
-                ).stdout.strip()
-            )
-            for key in ("bindir", "sharedir", "pkglibdir")
-        }
+        config = server_layout(self.server_source)
         prefix = Path(os.path.commonpath(list(config.values())))
         home = self.folder / "pg"
         self.server_bin = home / config["bindir"].relative_to(prefix)
@@ -159,9 +172,12 @@ class Cluster:
         self.server_bin.mkdir(parents=True)
         for name in ("postgres", "initdb"):
             shutil.copy2(config["bindir"] / name, self.server_bin / name)
-        if lib != self.server_bin.parent:
-            lib.parent.mkdir(parents=True, exist_ok=True)
-            lib.symlink_to(config["pkglibdir"])
+        # Beside the modules there may be the libraries that the programs look for (../lib).
+        source = config["pkglibdir"]
+        while lib.parent != home and not self.server_bin.is_relative_to(lib.parent):
+            lib, source = lib.parent, source.parent
+        lib.parent.mkdir(parents=True, exist_ok=True)
+        lib.symlink_to(source)
         (share / "extension").mkdir(parents=True)
         for source in (config["sharedir"], config["sharedir"] / "extension"):
             for entry in source.iterdir():
