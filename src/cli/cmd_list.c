@@ -131,7 +131,7 @@ static void print_tables(const Manifest *m)
     for (size_t i = 0; i < m->stream_count; i++) {
         const Stream *s = &m->streams[i];
         char text[32];
-        if (s->kind == STREAM_TOC)
+        if (s->kind != STREAM_TABLE && s->kind != STREAM_LARGE_OBJECTS)
             continue;
         table_own(&t, s->kind == STREAM_TABLE ? mem_printf("%s.%s", s->schema, s->name)
                                               : mem_strdup("(large objects)"));

@@ -10,6 +10,7 @@
 #include "op/copy_rows.h"
 #include "pg/doctor_pooler.h"
 #include "pg/dump.h"
+#include "pg/relation.h"
 #include "pg/snapshot.h"
 #include "repo/writer.h"
 
@@ -319,18 +320,38 @@ static Error *find_parent(Backup *b, char **id)
     return catalog_resolve(b->repo, b->o->parent, b->facts.database, id);
 }
 
-static Error *write_toc(Backup *b)
+static Error *write_whole(Backup *b, const StreamSpec *spec, const Buf *bytes, uint64_t rows)
 {
-    const Buf *raw = &dump_toc(b->dump)->raw;
     AUTO(PieceWriter) w = NULL;
     uint32_t stream;
-    StreamSpec spec = {.kind = STREAM_TOC, .schema = "", .name = "table of contents", .pieces = 1};
-    TRY(writer_add_stream(b->writer, &spec, &stream));
+    TRY(writer_add_stream(b->writer, spec, &stream));
     TRY(piece_writer_new(b->writer, &w));
     TRY(piece_begin(w, stream, 0));
-    TRY(piece_write(w, raw->data, raw->len));
-    TRY(piece_end(w, 0));
+    TRY(piece_write(w, bytes->data, bytes->len));
+    TRY(piece_end(w, rows));
     return piece_writer_finish(w);
+}
+
+static Error *write_toc(Backup *b)
+{
+    StreamSpec spec = {.kind = STREAM_TOC, .schema = "", .name = "table of contents", .pieces = 1};
+    return write_whole(b, &spec, &dump_toc(b->dump)->raw, 0);
+}
+
+/* What readers want to know of the tables without understanding SQL: columns, types, keys. */
+static Error *write_relations(Backup *b)
+{
+    AUTO_VALUE(RelationList) relations = {0};
+    AUTO_VALUE(Buf) lines = {0};
+    TRY_CTX(relation_list_read(b->lock, &relations), "reading the tables' columns and keys");
+    TRY(conn_prepare_dump(b->lock, b->facts.encoding));
+    relation_list_encode(&relations, &lines);
+    StreamSpec spec = {.kind = STREAM_RELATIONS,
+                       .schema = "",
+                       .name = "relations",
+                       .pieces = 1,
+                       .rows_framed = true};
+    return write_whole(b, &spec, &lines, relations.count);
 }
 
 static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *out)
@@ -347,6 +368,7 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
     TRY(writer_open(b->repo, &options, b->c->job, &b->writer));
     FAULT_POINT("backup.opened");
     TRY(write_toc(b));
+    TRY(lock_ended(b, write_relations(b)));
     CopyRows copy = {.lock = b->lock,
                      .snapshot = snapshot_name(b->snapshot),
                      .toc = dump_toc(b->dump),

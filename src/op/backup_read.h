@@ -18,6 +18,7 @@ typedef struct BackupRead {
     char *encoding; /* of the archive; or NULL */
     RelationList relations;
     bool relations_read;
+    uint64_t fetched; /* bytes read by opening it: manifest and table of contents */
 } BackupRead;
 void backup_read_clear(BackupRead *b);
 DEFINE_AUTO_VALUE(BackupRead, backup_read_clear)

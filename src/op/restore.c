@@ -47,8 +47,8 @@ Error *op_restore_plan(const OpContext *c, const RestoreOptions *o, RestorePlan 
     AUTO_VALUE(RestoreWork) w = {.c = c, .o = o};
     AUTO_VALUE(RestorePlan) p = {.way = o->way};
     TRY(open_and_ask(&w, &p.findings));
-    const BackupInfo *info = &w.manifest->info;
-    p.backup_id = mem_strdup(w.backup_id);
+    const BackupInfo *info = &w.backup.manifest->info;
+    p.backup_id = mem_strdup(w.backup.id);
     p.database = mem_strdup(w.database);
     p.server = mem_printf("%s:%s", conn_host(w.admin), conn_port(w.admin));
     p.database_exists = w.exists;
@@ -85,7 +85,7 @@ static Error *refusal(const RestoreWork *w, const FindingList *findings)
                      : problems == 1 && contents ? ERR_DB_EXISTS
                                                  : ERR_PREFLIGHT;
     Error *e = ERROR_NEW(kind, "backup %s cannot be restored into database \"%s\": %s",
-                         w->backup_id, w->database, details);
+                         w->backup.id, w->database, details);
     return hints ? error_hint(e, "%s", hints) : e;
 }
 
@@ -94,20 +94,20 @@ static Error *prove(RestoreWork *w)
 {
     AUTO_VALUE(CheckReport) report = {0};
     AUTO_VALUE(StrList) ids = {0};
-    strlist_add(&ids, w->backup_id);
-    TRY(check_run(w->repo, &ids, CHECK_REBUILD, op_jobs(w->c), w->c->job, &report));
+    strlist_add(&ids, w->backup.id);
+    TRY(check_run(w->backup.repo, &ids, CHECK_REBUILD, op_jobs(w->c), w->c->job, &report));
     /* A pack may have damage that this backup, healed, refers to no more. */
     if (!report.bad.count)
         return NULL;
     const CheckProblem *p = report.problems;
     for (size_t i = 0; i < report.count; i++)
-        if (strlist_has(&report.problems[i].backups, w->backup_id)) {
+        if (strlist_has(&report.problems[i].backups, w->backup.id)) {
             p = &report.problems[i];
             break;
         }
     return error_hint(ERROR_NEW(ERR_DAMAGED,
                                 "backup %s is damaged: %s: %s; database \"%s\" was not touched",
-                                w->backup_id, p->object, p->what, w->database),
+                                w->backup.id, p->object, p->what, w->database),
                       "pgstow verify tells more; another backup may be whole (pgstow list)");
 }
 
@@ -182,12 +182,12 @@ Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *ou
         log_warning("%s", w.warnings.items[i]);
     TRY(e);
     *out = (RestoreResult){
-        .backup_id = mem_strdup(w.backup_id),
+        .backup_id = mem_strdup(w.backup.id),
         .database = mem_strdup(w.database),
         .kept_old = w.exists ? mem_strdup(o->keep_old) : NULL,
         .rows = w.rows,
         .bytes = w.bytes,
-        .fetched = w.fetched,
+        .fetched = w.backup.fetched + w.fetched,
         .duration_ms = clock_mono_ms() - started,
     };
     strlist_copy(&out->warnings, &w.warnings);

@@ -12,7 +12,7 @@ static Error *pass(RestoreWork *w, const char *dbname, RestorePart part)
 {
     RestorePassOptions o = {
         .tool = w->tool,
-        .toc = w->toc,
+        .toc = w->backup.toc,
         .server = w->admin,
         .dbname = dbname,
         .role = w->o->role,
@@ -39,7 +39,7 @@ Error *restore_fill(RestoreWork *w, const char *dbname)
     AUTO(Conn) c = NULL;
     job_phase(w->c->job, "pre-data", 0, 0);
     TRY(conn_open_like(w->admin, dbname, w->cancel, &c));
-    TRY(load_session(c, w->encoding, w->o->role));
+    TRY(load_session(c, w->backup.encoding, w->o->role));
     TRY(pass(w, dbname, RESTORE_BEFORE));
     FAULT_POINT("restore.pass1.done");
     TRY(restore_load(w, dbname, c));

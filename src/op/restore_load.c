@@ -7,7 +7,6 @@
 #include "op/restore_work.h"
 #include "pg/load.h"
 #include "pg/load_objects.h"
-#include "repo/reader.h"
 
 /* A stream to be loaded, with where it goes. */
 typedef struct Item {
@@ -38,18 +37,18 @@ static int larger_first(const void *a, const void *b)
 /* Every entry that has data must find its stream, and every stream its entry. */
 static Error *plan(Load *l, const LoadPlan *tables, uint64_t *bytes)
 {
-    const Manifest *m = l->w->manifest;
+    const Manifest *m = l->w->backup.manifest;
     for (size_t i = 0; i < m->stream_count; i++) {
         const Stream *s = &m->streams[i];
-        if (s->kind == STREAM_TOC)
+        if (s->kind != STREAM_TABLE && s->kind != STREAM_LARGE_OBJECTS)
             continue;
         Item item = {.stream = s};
-        const TocEntry *e = toc_find(l->w->toc, (int)s->dump_id);
+        const TocEntry *e = toc_find(l->w->backup.toc, (int)s->dump_id);
         if (s->kind == STREAM_TABLE)
             item.table = load_plan_find(tables, (int)s->dump_id);
         if (!e || !toc_has_block(e) || (s->kind == STREAM_TABLE) != (item.table != NULL))
             FAIL(ERR_DAMAGED, "backup %s: the rows of %s.%s have no place in its archive",
-                 l->w->backup_id, s->schema, s->name);
+                 l->w->backup.id, s->schema, s->name);
         *bytes += s->bytes;
         if (item.table && item.table->serial) {
             mem_grow(l->serial, l->serial_count, l->serial_cap);
@@ -59,35 +58,22 @@ static Error *plan(Load *l, const LoadPlan *tables, uint64_t *bytes)
             l->items[l->count++] = item;
         }
     }
-    for (size_t i = 0; i < l->w->toc->count; i++) {
-        const TocEntry *e = &l->w->toc->entries[i];
+    for (size_t i = 0; i < l->w->backup.toc->count; i++) {
+        const TocEntry *e = &l->w->backup.toc->entries[i];
         StreamKind kind = toc_is_table_data(e) ? STREAM_TABLE : STREAM_LARGE_OBJECTS;
         if (toc_has_block(e) && !manifest_find_stream(m, kind, (uint32_t)e->dump_id))
-            FAIL(ERR_DAMAGED, "backup %s has no data for its entry %d (%s %s)", l->w->backup_id,
+            FAIL(ERR_DAMAGED, "backup %s has no data for its entry %d (%s %s)", l->w->backup.id,
                  e->dump_id, e->desc, e->tag);
     }
     mem_sort(l->items, l->count, sizeof *l->items, larger_first);
     return NULL;
 }
 
-typedef Error *(*Take)(void *to, const void *p, size_t n);
-
-/* Hands a whole stream on. When this returns NULL it was checked to its end. */
-static Error *pump(Load *l, const Stream *s, Take take, void *to)
+static Error *pump(Load *l, const Stream *s, StreamTake take, void *to)
 {
-    AUTO(StreamReader) r = NULL;
-    TRY(stream_reader_open(l->w->repo, l->w->manifest, s, &r));
-    for (;;) {
-        const uint8_t *p;
-        size_t n;
-        TRY(cancel_check(l->cancel));
-        TRY(stream_reader_next(r, &p, &n));
-        if (!n)
-            break;
-        TRY(take(to, p, n));
-        job_add_bytes(l->w->c->job, n);
-    }
-    atomic_fetch_add(&l->fetched, stream_reader_fetched(r));
+    uint64_t fetched = 0;
+    TRY(backup_read_stream(&l->w->backup, s, l->cancel, take, to, &fetched));
+    atomic_fetch_add(&l->fetched, fetched);
     return NULL;
 }
 
@@ -137,7 +123,7 @@ static Error *worker(void *arg)
     Load *l = arg;
     AUTO(Conn) c = NULL;
     TRY(conn_open_like(l->w->admin, l->dbname, l->cancel, &c));
-    TRY(load_session(c, l->w->encoding, l->w->o->role));
+    TRY(load_session(c, l->w->backup.encoding, l->w->o->role));
     for (size_t i; (i = atomic_fetch_add(&l->next, 1)) < l->count;)
         TRY(load_item(l, c, &l->items[i]));
     return NULL;
@@ -147,7 +133,7 @@ static Error *run(Load *l, Conn *prepared)
 {
     AUTO_VALUE(LoadPlan) tables = {0};
     uint64_t bytes = 0;
-    TRY(load_plan_make(prepared, l->w->toc, &tables));
+    TRY(load_plan_make(prepared, l->w->backup.toc, &tables));
     TRY(plan(l, &tables, &bytes));
     job_phase(l->w->c->job, "copying", bytes, l->count + l->serial_count);
     unsigned jobs = op_jobs(l->w->c);

@@ -44,26 +44,28 @@ static bool makes_database(const RestoreWork *w)
 
 static void check_versions(RestoreWork *w, FindingList *f)
 {
-    int backup = atoi(w->toc->server_version), server = conn_server_major(w->admin);
+    int backup = atoi(w->backup.toc->server_version), server = conn_server_major(w->admin);
     if (backup > server) {
         AUTO(char)
         detail = mem_printf("the backup is of PostgreSQL %s, the server is %s: what only the "
                             "newer one knows fails",
-                            w->toc->server_version, conn_server_version_text(w->admin));
+                            w->backup.toc->server_version, conn_server_version_text(w->admin));
         finding_add(f, FINDING_WARNING, "older server", detail,
                     "restore into a server as new as that");
     }
     /* From 17 on pg_restore sets transaction_timeout, which older servers refuse. */
     if (w->tool && w->tool->major >= 17 && server < 17) {
         AUTO(char)
-        detail = mem_printf(
-            "pg_restore %s cannot restore into a server of version %d%s", w->tool->text, server,
-            toc_restore_major(w->toc) >= 17 ? ", and older ones do not read this backup's archive"
-                                            : "");
+        detail = mem_printf("pg_restore %s cannot restore into a server of version %d%s",
+                            w->tool->text, server,
+                            toc_restore_major(w->backup.toc) >= 17
+                                ? ", and older ones do not read this backup's archive"
+                                : "");
         AUTO(char) hint = tools_install_hint(w->c->tools.root, server);
         finding_add(f, FINDING_PROBLEM, "pg_restore", detail,
-                    toc_restore_major(w->toc) >= 17 ? "restore into a server of version 17 or newer"
-                                                    : hint);
+                    toc_restore_major(w->backup.toc) >= 17
+                        ? "restore into a server of version 17 or newer"
+                        : hint);
     }
 }
 
@@ -122,7 +124,7 @@ static Error *check_creation(RestoreWork *w, FindingList *f)
             finding_add(f, FINDING_PROBLEM, "privileges", detail, "connect as its owner");
         }
     }
-    const BackupInfo *info = &w->manifest->info;
+    const BackupInfo *info = &w->backup.manifest->info;
     bool known;
     TRY(preflight_knows_locale(w->admin, info->collate, &known));
     if (!known) {
@@ -144,7 +146,7 @@ static Error *check_creation(RestoreWork *w, FindingList *f)
 
 static void check_filter(const RestoreWork *w, FindingList *f)
 {
-    const char *filter = w->manifest->info.filter;
+    const char *filter = w->backup.manifest->info.filter;
     if (!filter || !*filter)
         return;
     bool loses = w->exists && w->o->way != RESTORE_CREATE;
@@ -158,8 +160,9 @@ static void check_filter(const RestoreWork *w, FindingList *f)
 /* A warning only: who has no other backup may want to try. */
 static void check_proof(const RestoreWork *w, FindingList *f)
 {
-    BackupInfo *info = &w->manifest->info;
-    error_drop(catalog_add_proof(w->repo, info)); /* an aid only, which a restore can do without */
+    BackupInfo *info = &w->backup.manifest->info;
+    error_drop(
+        catalog_add_proof(w->backup.repo, info)); /* an aid only, which a restore can do without */
     if (!info->last_proof_level || info->proven)
         return;
     char when[CLOCK_TEXT];
@@ -173,7 +176,7 @@ static void check_proof(const RestoreWork *w, FindingList *f)
 /* Only where the server's disk is ours to look at. */
 static Error *check_space(RestoreWork *w, FindingList *f)
 {
-    uint64_t need = w->manifest->info.logical_size * 3 / 2, have = 0;
+    uint64_t need = w->backup.manifest->info.logical_size * 3 / 2, have = 0;
     char need_text[32], have_text[32];
     text_size(need, need_text);
     const char *host = conn_host(w->admin);
@@ -205,14 +208,14 @@ Error *restore_check_archive(RestoreWork *w, FindingList *f)
     AUTO_VALUE(Needs) needs = {0};
     AUTO_VALUE(StrList) extensions = {0};
     AUTO_VALUE(StrList) tablespaces = {0};
-    preflight_needs(w->toc,
+    preflight_needs(w->backup.toc,
                     &(NeedsOptions){.no_owner = w->o->no_owner,
                                     .no_privileges = w->o->no_privileges,
                                     .no_tablespaces = w->o->no_tablespaces,
                                     .new_database = !w->exists},
                     &needs);
     /* Names in the archive are in its encoding. */
-    AUTO(char) encoding = w->encoding ? text_sql_literal(w->encoding) : NULL;
+    AUTO(char) encoding = w->backup.encoding ? text_sql_literal(w->backup.encoding) : NULL;
     if (encoding)
         TRY(conn_execf(w->admin, "SET client_encoding = %s", encoding));
     check_versions(w, f);
@@ -237,10 +240,10 @@ static Error *check_contents(RestoreWork *w, FindingList *f)
     AUTO(Conn) inside = NULL;
     TRY(conn_open_like(w->admin, w->database, w->cancel, &inside));
     TRY(preflight_is_empty(inside, &w->empty));
-    if (w->empty && strcmp(w->old.encoding, w->manifest->info.encoding)) {
+    if (w->empty && strcmp(w->old.encoding, w->backup.manifest->info.encoding)) {
         AUTO(char)
         detail = mem_printf("the backup is in %s, the database in %s: not every text may fit",
-                            w->manifest->info.encoding, w->old.encoding);
+                            w->backup.manifest->info.encoding, w->old.encoding);
         finding_add(f, FINDING_WARNING, "encoding", detail, NULL);
     }
     if (w->empty || w->o->way != RESTORE_CREATE)

@@ -90,12 +90,12 @@ Error *restore_shadow_create(RestoreWork *w, RestoreShadow *s)
     else
         TRY(adopt(w, leftovers, mark, s));
     if (!w->exists && !*s->traits.name)
-        dbadmin_archive_traits(w->toc, w->o->no_owner, w->o->no_privileges, w->o->no_tablespaces,
-                               &s->traits);
+        dbadmin_archive_traits(w->backup.toc, w->o->no_owner, w->o->no_privileges,
+                               w->o->no_tablespaces, &s->traits);
 
-    const BackupInfo *info = &w->manifest->info;
+    const BackupInfo *info = &w->backup.manifest->info;
     AUTO(char)
-    options = dbadmin_create_options(w->toc, info->encoding, info->collate, info->ctype,
+    options = dbadmin_create_options(w->backup.toc, info->encoding, info->collate, info->ctype,
                                      conn_server_version(w->admin));
     dbadmin_beside(w->database, s->name);
     TRY(dbadmin_create(w->admin, s->name, options, s->traits.owner ? s->traits.owner : w->o->role,

@@ -3,9 +3,6 @@
 #include <string.h>
 
 #include "pg/load.h"
-#include "repo/reader.h"
-
-#define TOC_MAX ((size_t)1 << 30) /* as toc_parse allows */
 
 void restore_work_clear(RestoreWork *w)
 {
@@ -13,53 +10,30 @@ void restore_work_clear(RestoreWork *w)
         conn_free(w->admin);
     if (w->tool)
         tool_free(w->tool);
-    if (w->toc)
-        toc_free(w->toc);
-    if (w->manifest)
-        manifest_free(w->manifest);
-    if (w->session)
-        read_session_close(w->session);
-    if (w->repo)
-        repo_free(w->repo);
+    backup_read_clear(&w->backup);
     if (w->cancel)
         cancel_free(w->cancel);
     if (w->calm)
         cancel_free(w->calm);
-    free(w->backup_id);
-    free(w->encoding);
     free(w->database);
     db_traits_clear(&w->old);
     strlist_free(&w->warnings);
     *w = (RestoreWork){0};
 }
 
-static Error *find_backup(RestoreWork *w)
+Error *restore_work_open_backup(RestoreWork *w, const char *what)
 {
-    AUTO(char) database = op_database_name(w->c);
     if (!w->o->at_given)
-        return catalog_resolve(w->repo, w->o->backup, database, &w->backup_id);
+        return backup_read_open(w->c, w->o->backup, what, &w->backup);
+    AUTO(char) database = op_database_name(w->c);
+    AUTO(Repo) repo = NULL;
+    AUTO(char) id = NULL;
     if (!database)
         return error_hint(ERROR_NEW(ERR_USAGE, "of which database is the backup to be?"),
                           "name it in --db");
-    return catalog_at(w->repo, database, w->o->at, &w->backup_id);
-}
-
-Error *restore_work_open_backup(RestoreWork *w, const char *what)
-{
-    TRY(op_open_repo(w->c, false, &w->repo));
-    TRY(find_backup(w));
-    /* First the session, then the manifest: what it names then stays. */
-    TRY(read_session_open(w->repo, w->backup_id, what, &w->session));
-    TRY(catalog_load(w->repo, w->backup_id, &w->manifest));
-    const Stream *toc = manifest_find_stream(w->manifest, STREAM_TOC, 0);
-    if (!toc)
-        FAIL(ERR_DAMAGED, "backup %s has no table of contents", w->backup_id);
-    AUTO_VALUE(Buf) bytes = {0};
-    TRY(stream_read_all(w->repo, w->manifest, toc, TOC_MAX, &bytes));
-    TRY_CTX(toc_parse(bytes.data, bytes.len, &w->toc), "backup %s", w->backup_id);
-    w->fetched += bytes.len;
-    w->encoding = toc_encoding(w->toc);
-    return NULL;
+    TRY(op_open_repo(w->c, false, &repo));
+    TRY(catalog_at(repo, database, w->o->at, &id));
+    return backup_read_open_id(w->c, STEAL(repo), id, what, &w->backup);
 }
 
 /* Any other database of the server than the one to be restored. template1 last: while somebody is
@@ -105,7 +79,7 @@ static Error *settle_target(RestoreWork *w)
 static Error *find_tool(RestoreWork *w, FindingList *findings)
 {
     Error *e = tools_find(&w->c->tools, TOOL_PG_RESTORE, conn_server_version(w->admin),
-                          toc_restore_major(w->toc), &w->tool);
+                          toc_restore_major(w->backup.toc), &w->tool);
     if (e && (error_kind(e) == ERR_TOOL_MISSING || error_kind(e) == ERR_TOOL_VERSION)) {
         w->tool_kind = error_kind(e);
         finding_add_error(findings, "pg_restore", e);

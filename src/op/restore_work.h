@@ -3,9 +3,9 @@
 #ifndef PGSTOW_OP_RESTORE_WORK_H
 #define PGSTOW_OP_RESTORE_WORK_H
 
+#include "op/backup_read.h"
 #include "op/restore.h"
 #include "pg/dbadmin.h"
-#include "repo/session.h"
 
 typedef struct RestoreWork {
     const OpContext *c;
@@ -13,12 +13,7 @@ typedef struct RestoreWork {
     Cancel *cancel; /* the job's, with the time limit */
     Cancel *calm;   /* never set: for what must be put in order after a cancellation too */
 
-    Repo *repo;
-    ReadSession *session;
-    char *backup_id;
-    Manifest *manifest;
-    Toc *toc;
-    char *encoding; /* of the archive; or NULL */
+    BackupRead backup;
 
     Conn *admin;         /* to another database of the server than the one to be restored; calm */
     Tool *tool;          /* NULL where none was found: */

@@ -51,7 +51,7 @@ typedef struct Relation {
     size_t column_count, column_cap;
     RelationKey *keys; /* the primary one first, then by name */
     size_t key_count, key_cap;
-    RelationForeign *foreigns; /* by name */
+    RelationForeign *foreigns; /* by name; a partition's that its root has stand there alone */
     size_t foreign_count, foreign_cap;
 } Relation;
 typedef struct RelationList {
@@ -61,6 +61,8 @@ typedef struct RelationList {
 } RelationList;
 void relation_list_clear(RelationList *l);
 DEFINE_AUTO_VALUE(RelationList, relation_list_clear)
+/* Fills by_oid, for whoever fills items. */
+void relation_list_index(RelationList *l);
 
 /* All of the connected database, in UTF-8 (SQL_ASCII: the server's own bytes). */
 Error *relation_list_read(Conn *c, RelationList *out) MUST_CHECK;

@@ -119,7 +119,8 @@ const Stream *dedup_parent_stream(const Dedup *d, StreamKind kind, uint32_t dump
         const Stream *s = &d->parent->streams[i];
         if (s->kind != kind)
             continue;
-        if (kind == STREAM_TOC || (oid && d->same_database && s->oid == oid))
+        if (kind == STREAM_TOC || kind == STREAM_RELATIONS || kind == STREAM_GLOBALS ||
+            (oid && d->same_database && s->oid == oid))
             return s;
         if (!by_name && same_text(s->schema, schema) && same_text(s->name, name))
             by_name = s;

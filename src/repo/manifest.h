@@ -11,7 +11,13 @@
 #include "base/text.h"
 #include "repo/recipe.h"
 
-typedef enum StreamKind { STREAM_TOC = 1, STREAM_TABLE = 2, STREAM_LARGE_OBJECTS = 3 } StreamKind;
+typedef enum StreamKind {
+    STREAM_TOC = 1,
+    STREAM_TABLE = 2,
+    STREAM_LARGE_OBJECTS = 3,
+    STREAM_RELATIONS = 4, /* columns and keys of the tables: pg/relation.h */
+    STREAM_GLOBALS = 5    /* SQL of what belongs to the server: roles, tablespaces */
+} StreamKind;
 typedef struct Stream {
     StreamKind kind;
     uint32_t dump_id; /* the archive entry whose data this is; 0 for the TOC */

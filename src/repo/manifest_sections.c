@@ -185,7 +185,8 @@ static Error *decode_stream(Reader *r, const Manifest *m, Stream *s)
     TRY(reader_varint(r, &s->rows));
     TRY(reader_varint(r, &s->bytes));
     TRY(reader_bytes(r, HASH_BYTES, &digest));
-    if (kind < STREAM_TOC || kind > STREAM_LARGE_OBJECTS || framed > 1)
+    /* A kind that a later version adds is passed over by whoever does not know it. */
+    if (kind < STREAM_TOC || framed > 1)
         FAIL(ERR_DAMAGED, "%s has a stream of kind %u, framing %u", r->what, kind, framed);
     s->kind = kind;
     s->dump_id = (uint32_t)dump_id;

@@ -225,6 +225,10 @@ char *stream_label(const Stream *s)
         return mem_strdup("the table of contents");
     if (s->kind == STREAM_LARGE_OBJECTS)
         return mem_strdup("the large objects");
+    if (s->kind == STREAM_RELATIONS)
+        return mem_strdup("the columns and keys of the tables");
+    if (s->kind == STREAM_GLOBALS)
+        return mem_strdup("the server's roles and tablespaces");
     return mem_printf("%s.%s", s->schema, s->name);
 }
 

@@ -1,0 +1,103 @@
+#include "op/backup_read.h"
+
+#include <string.h>
+
+#include "repo/reader.h"
+
+#define TOC_MAX ((size_t)1 << 30)       /* as toc_parse allows */
+#define RELATIONS_MAX ((size_t)1 << 30) /* a million tables of a thousand bytes */
+
+void backup_read_clear(BackupRead *b)
+{
+    relation_list_clear(&b->relations);
+    if (b->toc)
+        toc_free(b->toc);
+    if (b->manifest)
+        manifest_free(b->manifest);
+    if (b->session)
+        read_session_close(b->session);
+    if (b->repo)
+        repo_free(b->repo);
+    free(b->id);
+    free(b->encoding);
+    *b = (BackupRead){0};
+}
+
+Error *backup_read_open_id(const OpContext *c, Repo *repo, const char *id, const char *what,
+                           BackupRead *out)
+{
+    AUTO_VALUE(BackupRead) b = {.c = c, .repo = repo, .id = mem_strdup(id)};
+    AUTO_VALUE(Buf) bytes = {0};
+    /* First the session, then the manifest: what it names then stays. */
+    TRY(read_session_open(b.repo, b.id, what, &b.session));
+    TRY(catalog_load(b.repo, b.id, &b.manifest));
+    const Stream *toc = manifest_find_stream(b.manifest, STREAM_TOC, 0);
+    if (!toc)
+        FAIL(ERR_DAMAGED, "backup %s has no table of contents", b.id);
+    TRY(stream_read_all(b.repo, b.manifest, toc, TOC_MAX, &bytes));
+    TRY_CTX(toc_parse(bytes.data, bytes.len, &b.toc), "backup %s", b.id);
+    b.encoding = toc_encoding(b.toc);
+    b.fetched = b.manifest->info.manifest_size + bytes.len;
+    *out = b;
+    b = (BackupRead){0};
+    return NULL;
+}
+
+Error *backup_read_open(const OpContext *c, const char *name, const char *what, BackupRead *out)
+{
+    AUTO(char) database = op_database_name(c);
+    AUTO(Repo) repo = NULL;
+    AUTO(char) id = NULL;
+    TRY(op_open_repo(c, false, &repo));
+    TRY(catalog_resolve(repo, name, database, &id));
+    return backup_read_open_id(c, STEAL(repo), id, what, out);
+}
+
+Error *backup_read_relations(BackupRead *b)
+{
+    if (b->relations_read)
+        return NULL;
+    AUTO_VALUE(Buf) bytes = {0};
+    const Stream *s = manifest_find_stream(b->manifest, STREAM_RELATIONS, 0);
+    if (!s)
+        return error_hint(
+            ERROR_NEW(ERR_NOT_FOUND,
+                      "backup %s does not record the columns and keys of its tables: it was made "
+                      "by pgstow 0.1, or imported without a server",
+                      b->id),
+            "restore it into a database, and back that up");
+    TRY(stream_read_all(b->repo, b->manifest, s, RELATIONS_MAX, &bytes));
+    TRY_CTX(relation_list_decode(bytes.data, bytes.len, &b->relations), "backup %s", b->id);
+    b->relations_read = true;
+    return NULL;
+}
+
+const Stream *backup_read_table(const BackupRead *b, const char *schema, const char *name)
+{
+    for (size_t i = 0; i < b->manifest->stream_count; i++) {
+        const Stream *s = &b->manifest->streams[i];
+        if (s->kind == STREAM_TABLE && !strcmp(s->name, name) && !strcmp(s->schema, schema))
+            return s;
+    }
+    return NULL;
+}
+
+Error *backup_read_stream(const BackupRead *b, const Stream *s, Cancel *cancel, StreamTake take,
+                          void *to, uint64_t *fetched)
+{
+    AUTO(StreamReader) r = NULL;
+    TRY(stream_reader_open(b->repo, b->manifest, s, &r));
+    for (;;) {
+        const uint8_t *p;
+        size_t n;
+        TRY(cancel_check(cancel));
+        TRY(stream_reader_next(r, &p, &n));
+        if (!n)
+            break;
+        TRY(take(to, p, n));
+        job_add_bytes(b->c->job, n);
+    }
+    if (fetched)
+        *fetched += stream_reader_fetched(r);
+    return NULL;
+}
