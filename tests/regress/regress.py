@@ -1,0 +1,306 @@
+#!/usr/bin/python3
+"""Does pgstow bring PostgreSQL's own regression database back as stock pg_dump and pg_restore do?
+
+PostgreSQL's regression suite leaves a database behind with nearly every kind of object there is. It is
+copied three ways: by pg_dump and pg_restore (A), by pgstow's backup and restore (B), and by pgstow's
+export and pg_restore (C). Stock pg_dump must say the same of all three, line by line in its order, and
+the rows' hashes must be equal. The same for a database with every extension that Debian's server brings.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import source
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+from harness import compare  # noqa: E402
+from harness.cluster import Cluster, as_user, clean_environment, scratch_folder  # noqa: E402
+from harness.program import Pgstow  # noqa: E402
+
+CACHE = Path(os.environ.get("REGRESS_DIR", "/var/tmp/pgstow-regress"))
+
+OBJECTS = r"""
+SELECT CASE relkind WHEN 'r' THEN 'tables' WHEN 'p' THEN 'partitioned tables' WHEN 'i' THEN 'indexes'
+           WHEN 'I' THEN 'partitioned indexes' WHEN 'S' THEN 'sequences' WHEN 'v' THEN 'views'
+           WHEN 'm' THEN 'materialized views' WHEN 'f' THEN 'foreign tables'
+           WHEN 'c' THEN 'composite types' ELSE relkind::text END, count(*)
+FROM pg_class WHERE oid >= 16384 AND relkind <> 't' GROUP BY 1
+UNION ALL SELECT CASE prokind WHEN 'f' THEN 'functions' WHEN 'p' THEN 'procedures' WHEN 'a' THEN 'aggregates'
+           ELSE 'window functions' END, count(*) FROM pg_proc WHERE oid >= 16384 GROUP BY 1
+UNION ALL SELECT CASE typtype WHEN 'd' THEN 'domains' WHEN 'e' THEN 'enums' WHEN 'r' THEN 'ranges'
+           WHEN 'b' THEN 'base types' END, count(*)
+    FROM pg_type WHERE oid >= 16384 AND typtype IN ('d', 'e', 'r', 'b') AND typelem = 0 GROUP BY 1
+UNION ALL SELECT CASE contype WHEN 'c' THEN 'check constraints' WHEN 'f' THEN 'foreign keys'
+           WHEN 'p' THEN 'primary keys' WHEN 'u' THEN 'unique constraints' WHEN 't' THEN 'constraint triggers'
+           WHEN 'x' THEN 'exclusion constraints' END, count(*)
+    FROM pg_constraint WHERE oid >= 16384 GROUP BY 1
+UNION ALL SELECT 'schemas', count(*) FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_'
+UNION ALL SELECT 'operators', count(*) FROM pg_operator WHERE oid >= 16384
+UNION ALL SELECT 'operator classes', count(*) FROM pg_opclass WHERE oid >= 16384
+UNION ALL SELECT 'operator families', count(*) FROM pg_opfamily WHERE oid >= 16384
+UNION ALL SELECT 'access methods', count(*) FROM pg_am WHERE oid >= 16384
+UNION ALL SELECT 'casts', count(*) FROM pg_cast WHERE oid >= 16384
+UNION ALL SELECT 'collations', count(*) FROM pg_collation WHERE oid >= 16384
+UNION ALL SELECT 'conversions', count(*) FROM pg_conversion WHERE oid >= 16384
+UNION ALL SELECT 'triggers', count(*) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'event triggers', count(*) FROM pg_event_trigger
+UNION ALL SELECT 'rules', count(*) FROM pg_rewrite WHERE oid >= 16384 AND rulename <> '_RETURN'
+UNION ALL SELECT 'policies', count(*) FROM pg_policy
+UNION ALL SELECT 'extended statistics', count(*) FROM pg_statistic_ext
+UNION ALL SELECT 'text search objects', (SELECT count(*) FROM pg_ts_config WHERE oid >= 16384)
+    + (SELECT count(*) FROM pg_ts_dict WHERE oid >= 16384)
+    + (SELECT count(*) FROM pg_ts_parser WHERE oid >= 16384)
+    + (SELECT count(*) FROM pg_ts_template WHERE oid >= 16384)
+UNION ALL SELECT 'foreign-data wrappers and servers', (SELECT count(*) FROM pg_foreign_data_wrapper)
+    + (SELECT count(*) FROM pg_foreign_server)
+UNION ALL SELECT 'publications', count(*) FROM pg_publication
+UNION ALL SELECT 'subscriptions', count(*) FROM pg_subscription WHERE subdbid =
+    (SELECT oid FROM pg_database WHERE datname = current_database())
+UNION ALL SELECT 'transforms', count(*) FROM pg_transform WHERE oid >= 16384
+UNION ALL SELECT 'large objects', count(*) FROM pg_largeobject_metadata
+UNION ALL SELECT 'extensions', count(*) FROM pg_extension
+ORDER BY 1
+"""
+
+
+class Checks:
+    """Counts what was as it must be. One that raises has failed, and the next ones are still made."""
+
+    def __init__(self):
+        self.passed, self.failed = 0, []
+
+    def check(self, what, function, *args):
+        began = time.monotonic()
+        try:
+            answer = function(*args)
+        except Exception as problem:
+            self.failed.append(what)
+            known = isinstance(problem, (AssertionError, source.SourceError))
+            text = str(problem) if known else traceback.format_exc()
+            print(f"FAILED  {what}\n{text}", flush=True)
+            return None
+        self.passed += 1
+        print(f"ok      {what} ({time.monotonic() - began:.1f} s)", flush=True)
+        return answer
+
+    def end(self):
+        for what in self.failed:
+            print(f"failed: {what}")
+        print(f"{self.passed} passed, {len(self.failed)} failed")
+        return 1 if self.failed or not self.passed else 0
+
+
+# ---------------------------------------------------------------- the databases
+
+
+def run_suite(cluster, tree, folder):
+    """PostgreSQL's tests in their parallel schedule; leaves the database regression."""
+    suite = tree / "src/test/regress"
+    out = folder / "suite"
+    out.mkdir()
+    libraries = out / "lib"
+    libraries.mkdir()
+    for name in ("regress.so", "refint.so", "autoinc.so"):
+        (libraries / name).symlink_to(suite / name)
+    out.chmod(0o777)  # the server writes here, and so do the tests as its user
+    command = [
+        suite / "pg_regress", f"--inputdir={suite}", f"--outputdir={out}", f"--bindir={tree / 'src/bin/psql'}",
+        f"--dlpath={libraries}", f"--schedule={suite / 'parallel_schedule'}", "--host=127.0.0.1",
+        f"--port={cluster.port}", "--user=postgres", "--dbname=regression", "--encoding=UTF8",
+        "--no-locale", "--max-concurrent-tests=20",
+    ]  # fmt: skip
+    done = subprocess.run(
+        list(map(str, command)), cwd=out, capture_output=True, text=True, env=clean_environment(),
+        **as_user(cluster.user),
+    )  # fmt: skip
+    results = re.findall(r"^(?:test|    )\s*(\S+)\s+\.\.\. (\S+)", done.stdout, re.MULTILINE)
+    assert len(results) > 150, f"the suite did not run:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    unlike = [name for name, said in results if said != "ok"]
+    text = f"        {len(results) - len(unlike)} of its {len(results)} tests gave the expected output"
+    print(f"{text}; not: {' '.join(unlike)}" if unlike else text, flush=True)
+    assert cluster.exists("regression"), "the suite left no database"
+
+
+def make_contrib(cluster):
+    """A database with every extension that the server offers, and their types and indexes in use."""
+    cluster.create("contrib")
+    names = [row[0] for row in cluster.rows("SELECT name FROM pg_available_extensions ORDER BY 1")]
+    for name in names:
+        cluster.sql(f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE', "contrib")
+    cluster.load(Path(__file__).with_name("contrib.sql"), "contrib")
+
+
+# ---------------------------------------------------------------- copying and comparing
+
+
+def restored_by_stock(cluster, archive, database):
+    cluster.create(database)
+    done = cluster.tool(
+        "pg_restore", "-d", database, archive, database=database, check=False, timeout=1200
+    )
+    said = done.stderr.decode(errors="replace")
+    assert done.returncode == 0 and not said, f"pg_restore of {archive.name}:\n{said[-5000:]}"
+
+
+def dump_text(cluster, database, folder):
+    """What stock pg_dump says, in its order, without the lines that differ from run to run."""
+    path = folder / f"{database}.sql"
+    with open(path, "wb") as out, subprocess.Popen(
+        [cluster.bin / "pg_dump", "--no-sync"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=cluster.environment(database, encoding=None),
+    ) as process:  # fmt: skip
+        out.writelines(line for line in process.stdout if not line.startswith(compare.NOISE))
+        errors = process.stderr.read().decode(errors="replace")
+    assert process.returncode == 0, f"pg_dump of {database}: {errors}"
+    return path
+
+
+def parts_of(path):
+    """A dump's text: the lines outside of COPY's data, and {COPY statement: its rows}."""
+    text, rows, inside = [], {}, None
+    with open(path, "rb") as lines:
+        for line in lines:
+            if inside is not None:
+                inside.append(line)
+                if line == b"\\.\n":
+                    inside = None
+            else:
+                text.append(line)
+                if line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n"):
+                    assert line not in rows, f"twice: {line}"
+                    inside = rows[line] = []
+    return text, rows
+
+
+def first_difference(one, two):
+    at = next((n for n, (x, y) in enumerate(zip(one, two)) if x != y), min(len(one), len(two)))
+    show = lambda lines: "\n".join(f"    {line[:200]!r}" for line in lines[at : at + 6])
+    return f"from line {at + 1} of {len(one)} and {len(two)}:\n{show(one)}\n  and:\n{show(two)}"
+
+
+def assert_same_text(cluster, original, stock, copy, folder):
+    """Two dumps are equal line by line. Rows may also be in the order that they had in the original:
+
+    pg_restore's COPY fills gaps in pages where the table was not made in the same transaction (a low
+    fillfactor, rows of unlike length), and so the order of its rows can change.
+    """
+    (text, rows), (other_text, other_rows) = (
+        parts_of(dump_text(cluster, name, folder)) for name in (stock, copy)
+    )
+    assert len(text) > 100 and rows, f"pg_dump of {stock} said too little"
+    assert text == other_text, f"the dumps differ {first_difference(text, other_text)}"
+    unlike = [statement for statement in rows if rows[statement] != other_rows[statement]]
+    if unlike:
+        first_rows = parts_of(dump_text(cluster, original, folder))[1]
+    for statement in unlike:
+        wanted = first_rows.get(statement)
+        difference = first_difference(rows[statement], other_rows[statement])
+        assert other_rows[statement] == wanted, f"{statement.decode()}{difference}"
+        name = statement.split()[1].decode()
+        print(f"        {name}: rows in the order of {original}, which {stock} has changed")
+    size = (folder / f"{copy}.sql").stat().st_size
+    print(f"        {size} bytes, {len(rows)} tables, equal", flush=True)
+
+
+def assert_same_objects(cluster, first, second):
+    one, two = (cluster.rows(OBJECTS, name) for name in (first, second))
+    assert one == two, f"objects of {first}:\n{one}\nof {second}:\n{two}"
+
+
+def show_objects(cluster, database):
+    counted = cluster.rows(OBJECTS, database)
+    print(f"        {database}: " + ", ".join(f"{n} {kind}" for kind, n in counted if n != "0"))
+    size = cluster.sql("SELECT pg_size_pretty(pg_database_size(current_database()))", database)
+    print(f"        {size} on the server, {sum(int(n) for _, n in counted)} objects", flush=True)
+
+
+def stored(pgstow):
+    return sum(pgstow.files().values())
+
+
+def compare_three(checks, cluster, database, folder):
+    pgstow = Pgstow(cluster, folder)
+    a, b, c = (f"{database}_{copy}" for copy in ("stock", "restored", "exported"))
+    show_objects(cluster, database)
+
+    archive = folder / "stock.dump"
+
+    def stock():
+        cluster.tool("pg_dump", "-Fc", "-f", archive, database=database, timeout=1200)
+        restored_by_stock(cluster, archive, a)
+
+    if checks.check(f"{database}: stock pg_dump and pg_restore have no errors", stock) is not None:
+        return
+    print(f"        stock archive: {archive.stat().st_size} bytes")
+    backup = checks.check(f"{database}: backup", pgstow.backup, database)
+    if backup is None:
+        return
+    first = stored(pgstow)
+    print(f"        repository: {first} bytes")
+
+    def again():
+        second = pgstow.backup(database)
+        grown = stored(pgstow) - first
+        print(f"        second backup, nothing changed: {grown} bytes new")
+        old, new = pgstow.metadata(backup), pgstow.metadata(second)
+        for key in ("rows", "tables", "logicalSize"):
+            assert old[key] == new[key], f"{key}: {old[key]} then {new[key]}"
+
+    checks.check(f"{database}: a second backup of the unchanged database", again)
+    checks.check(f"{database}: verify --level rebuild", pgstow.run, "verify", "--level", "rebuild")
+    checks.check(f"{database}: restore", lambda: pgstow.restore(backup, database, "--to-db", b))
+
+    def exported():
+        file = folder / "exported.dump"
+        pgstow.run("export", backup, "--format", "custom", "-o", file)
+        print(f"        exported archive: {file.stat().st_size} bytes")
+        restored_by_stock(cluster, file, c)
+
+    checks.check(f"{database}: export, and pg_restore of it without errors", exported)
+    for copy, how in ((b, "restored"), (c, "exported")):
+        what = f"{database}: {{}} of what was {how}"
+        checks.check(what.format("stock pg_dump"), assert_same_text, cluster, database, a, copy, folder)
+        checks.check(what.format("rows"), compare.assert_same_rows, cluster, a, copy)
+        checks.check(what.format("objects by kind"), assert_same_objects, cluster, a, copy)
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    words.add_argument("--cache", type=Path, default=CACHE, help=f"where PostgreSQL's suite is built ({CACHE})")
+    words.add_argument("--keep", type=Path, help="keep what was dumped and the suite's results in this new folder")
+    options = words.parse_args()
+    checks = Checks()
+    cluster = None
+    try:
+        if options.keep:
+            options.keep.mkdir(mode=0o755)
+        folder = options.keep or scratch_folder("pgstow-regress-")
+        suite = checks.check(
+            "PostgreSQL's regression suite",
+            lambda: source.prepare("postgresql-15", options.cache, lambda text: print(f"        {text}")),
+        )
+        if suite:
+            print(f"        of Debian's source package {suite[0]}, in {suite[1]}", flush=True)
+            cluster = Cluster({"max_locks_per_transaction": 256})
+            if checks.check("its tests", lambda: run_suite(cluster, suite[1], folder) or True):
+                (folder / "regression").mkdir()
+                compare_three(checks, cluster, "regression", folder / "regression")
+            if checks.check("every extension of the server", lambda: make_contrib(cluster) or True):
+                (folder / "contrib").mkdir()
+                compare_three(checks, cluster, "contrib", folder / "contrib")
+    finally:
+        if cluster:
+            cluster.destroy()
+    return checks.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
