@@ -29,6 +29,35 @@ Error *op_connect(const OpContext *c, const char *dbname, Conn **out)
                      out);
 }
 
+Error *op_connect_admin(const OpContext *c, const char *except, Cancel *calm, Conn **out)
+{
+    AUTO(char) named = op_database_name(c);
+    AUTO(Conn) admin = NULL;
+    /* template1 last: while somebody is in it nobody can copy it. */
+    const char *candidates[] = {"postgres", named, "template1"};
+    Error *first = NULL;
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates && !admin; i++) {
+        if (!candidates[i] || !strcmp(candidates[i], except))
+            continue;
+        AUTO(Conn) cancellable = NULL;
+        Error *e = op_connect(c, candidates[i], &cancellable);
+        if (!e)
+            e = conn_open_like(cancellable, NULL, calm, &admin);
+        bool fatal = e && (error_kind(e) == ERR_CONNECT || error_kind(e) == ERR_CANCELLED ||
+                           error_kind(e) == ERR_TIMEOUT);
+        first = error_first(first, e);
+        if (fatal)
+            break;
+    }
+    if (!admin)
+        return first;
+    error_free(first);
+    TRY(conn_exec(admin, "SET standard_conforming_strings = on; SET statement_timeout = 0; "
+                         "SET lock_timeout = 0; SET default_transaction_read_only = off"));
+    *out = STEAL(admin);
+    return NULL;
+}
+
 char *op_database_name(const OpContext *c)
 {
     return c->db_name ? mem_strdup(c->db_name) : target_database(c->db_url);

@@ -24,6 +24,10 @@ unsigned op_jobs(const OpContext *c);
 Error *op_open_repo(const OpContext *c, bool create, Repo **out) MUST_CHECK;
 /* Connects to --db's database, or another one of the same server. */
 Error *op_connect(const OpContext *c, const char *dbname, Conn **out) MUST_CHECK;
+/* To another database of the server than `except`, for making and dropping databases; it looks at
+ * `calm` and not at the job's cancellation. */
+Error *op_connect_admin(const OpContext *c, const char *except, Cancel *calm,
+                        Conn **out) MUST_CHECK;
 /* The database that --db (or the environment) names, without connecting; caller frees; NULL where
  * none is named. */
 char *op_database_name(const OpContext *c);

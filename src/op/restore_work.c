@@ -36,33 +36,6 @@ Error *restore_work_open_backup(RestoreWork *w, const char *what)
     return backup_read_open_id(w->c, STEAL(repo), id, what, &w->backup);
 }
 
-/* Any other database of the server than the one to be restored. template1 last: while somebody is
- * in it nobody can copy it. */
-static Error *connect_admin(RestoreWork *w)
-{
-    AUTO(char) named = op_database_name(w->c);
-    const char *candidates[] = {"postgres", named, "template1"};
-    Error *first = NULL;
-    for (size_t i = 0; i < sizeof candidates / sizeof *candidates && !w->admin; i++) {
-        if (!candidates[i] || !strcmp(candidates[i], w->database))
-            continue;
-        AUTO(Conn) c = NULL;
-        Error *e = op_connect(w->c, candidates[i], &c);
-        if (!e)
-            e = conn_open_like(c, NULL, w->calm, &w->admin);
-        bool fatal = e && (error_kind(e) == ERR_CONNECT || error_kind(e) == ERR_CANCELLED ||
-                           error_kind(e) == ERR_TIMEOUT);
-        first = error_first(first, e);
-        if (fatal)
-            break;
-    }
-    if (!w->admin)
-        return first;
-    error_free(first);
-    return conn_exec(w->admin, "SET standard_conforming_strings = on; SET statement_timeout = 0; "
-                               "SET lock_timeout = 0; SET default_transaction_read_only = off");
-}
-
 static Error *settle_target(RestoreWork *w)
 {
     w->database = w->o->to_db ? mem_strdup(w->o->to_db) : op_database_name(w->c);
@@ -72,7 +45,7 @@ static Error *settle_target(RestoreWork *w)
     if (strlen(w->database) > 63)
         FAIL(ERR_USAGE, "\"%s\" is too long for the name of a database: at most 63 bytes",
              w->database);
-    TRY(connect_admin(w));
+    TRY(op_connect_admin(w->c, w->database, w->calm, &w->admin));
     return dbadmin_traits(w->admin, w->database, &w->exists, &w->old);
 }
 

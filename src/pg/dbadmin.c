@@ -46,7 +46,7 @@ static char *options_of_archive(const Toc *toc)
 char *dbadmin_create_options(const Toc *toc, const char *encoding, const char *collate,
                              const char *ctype, int server_version)
 {
-    AUTO(char) own = options_of_archive(toc);
+    AUTO(char) own = toc ? options_of_archive(toc) : NULL;
     /* Before 15 no provider was named, before 13 no LOCALE that means both. */
     if (own && (server_version >= 150000 ||
                 (!strstr(own, " LOCALE_PROVIDER") && server_version >= 130000)))
@@ -102,15 +102,23 @@ Error *dbadmin_leftovers(Conn *c, const char *mark, Rows **out)
     return conn_query(c, sql_db_leftovers, 1, params, out);
 }
 
-Error *dbadmin_lock(Conn *c, const char *name)
+Error *dbadmin_try_lock(Conn *c, const char *what, const char *name, bool *got)
 {
-    const char *params[] = {name};
-    AUTO(char) got = NULL;
+    const char *params[] = {what, name};
+    AUTO(char) answer = NULL;
     TRY(conn_value(c,
                    "SELECT pg_catalog.pg_try_advisory_lock("
-                   "pg_catalog.hashtext('pgstow restore'), pg_catalog.hashtext($1))",
-                   1, params, &got));
-    if (!got || *got != 't')
+                   "pg_catalog.hashtext($1), pg_catalog.hashtext($2))",
+                   2, params, &answer));
+    *got = answer && *answer == 't';
+    return NULL;
+}
+
+Error *dbadmin_lock(Conn *c, const char *name)
+{
+    bool got;
+    TRY(dbadmin_try_lock(c, "pgstow restore", name, &got));
+    if (!got)
         return error_hint(
             ERROR_NEW(ERR_DB_IN_USE, "another restore into database \"%s\" is running", name),
             "wait for it, or restore into another database with --to-db");

@@ -27,8 +27,9 @@ DEFINE_AUTO_VALUE(DbTraits, db_traits_clear)
 /* *exists is false, and *out untouched, where there is no such database. */
 Error *dbadmin_traits(Conn *c, const char *name, bool *exists, DbTraits *out) MUST_CHECK;
 
-/* The options behind CREATE DATABASE name: the archive's own where this server understands them
- * (encoding, locale and its provider), otherwise of the three words. Caller frees. */
+/* The options behind CREATE DATABASE name: the archive's own (toc may be NULL) where this server
+ * understands them (encoding, locale and its provider), otherwise of the three words. Caller frees.
+ */
 char *dbadmin_create_options(const Toc *toc, const char *encoding, const char *collate,
                              const char *ctype, int server_version);
 /* The traits of the backed-up database, as far as the archive tells: owner, tablespace, privileges,
@@ -64,6 +65,8 @@ DEFINE_AUTO(DbCloser, db_closer_free)
 void dbadmin_beside(const char *name, char out[64]);
 /* The databases whose comment begins so: name and comment, the newest first. */
 Error *dbadmin_leftovers(Conn *c, const char *mark, Rows **out) MUST_CHECK;
+/* A lock between all that are connected to the same database as `c`, held until `c` ends. */
+Error *dbadmin_try_lock(Conn *c, const char *what, const char *name, bool *got) MUST_CHECK;
 /* One restore into a database at a time: ERR_DB_IN_USE where another one holds it. Held by `c`
  * until it ends. */
 Error *dbadmin_lock(Conn *c, const char *name) MUST_CHECK;
