@@ -183,6 +183,7 @@ static Error *read_entry(Source *s, TocEntry *e)
     int number, relkind = 0;
     size_t n;
     const char *with_oids;
+    e->at = s->at;
     TRY(read_int(s, &e->dump_id));
     if (e->dump_id <= 0)
         return broken(s, "an entry's number is not positive");
@@ -204,11 +205,13 @@ static Error *read_entry(Source *s, TocEntry *e)
     e->tableam = "";
     if (s->toc->minor >= 14)
         TRY(read_text(s, &e->tableam));
+    e->relkind_at = s->at;
     if (s->toc->minor >= 16)
         TRY(read_int(s, &relkind));
     if (relkind < 0 || relkind > 127)
         return broken(s, "an impossible kind of relation");
     e->relkind = (char)relkind;
+    e->owner_at = s->at;
     TRY(read_text(s, &e->owner));
     TRY(read_text(s, &with_oids));
     TRY(read_deps(s, e));
@@ -243,11 +246,13 @@ static Error *read_header(Source *s)
         TRY(read_byte(s, &t->compression));
     else
         TRY(read_int(s, &t->compression));
+    t->time_at = s->at;
     for (int i = 0; i < 7; i++) /* the time of the dump, in the zone of whoever ran it */
         TRY(read_int(s, &ignored));
     TRY(read_text(s, &t->dbname));
     TRY(read_text(s, &t->server_version));
     TRY(read_text(s, &t->dump_version));
+    t->count_at = s->at;
     TRY(read_int(s, &s->entries));
     if (s->entries < 0 || s->entries > ENTRIES_MAX)
         return broken(s, "an impossible number of entries");

@@ -39,14 +39,18 @@ typedef struct TocEntry {
     size_t dep_count;
     TocOffset offset_flag;
     uint64_t offset;  /* where its block is, with TOC_OFFSET_SET */
-    size_t offset_at; /* where in raw its Offset stands, for patching */
+    /* Where in raw it begins, and where its relkind (from 1.16; before, the same place as owner),
+     * owner and Offset stand: it is copied and patched by these. */
+    size_t at, relkind_at, owner_at, offset_at;
 } TocEntry;
 
 typedef struct Toc {
     int major, minor, rev; /* 1, 14, 0 */
     int int_size, off_size;
     int compression;       /* 1.15 on: 0 none, 1 gzip, 2 lz4, 3 zstd; before: a gzip level, or -1 */
-    size_t compression_at; /* where it stands in raw */
+    size_t compression_at; /* where it stands in raw; behind it the time of the dump */
+    size_t time_at;
+    size_t count_at; /* the number of entries */
     const char *dbname, *server_version, *dump_version; /* "15.18 (Debian ...)" */
     TocEntry *entries;
     size_t count;

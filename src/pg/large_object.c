@@ -8,9 +8,7 @@
 #define NEXT_READ 1048576u /* bytes of each further read of a larger one */
 #define BATCH 32
 
-/* "SELECT pg_catalog.lo_create('50001');" or a list "50001\n50002\n": the numbers that stand in a
- * METADATA entry. */
-static void oids_of_text(const char *p, uint32_t **oids, size_t *count, size_t *cap)
+void large_object_oids(const char *p, uint32_t **oids, size_t *count, size_t *cap)
 {
     while (p && *p) {
         if (!isdigit((unsigned char)*p)) {
@@ -37,7 +35,7 @@ Error *large_object_list(Conn *c, const Toc *toc, const TocEntry *blobs, uint32_
         for (size_t i = 0; i < blobs->dep_count; i++) {
             const TocEntry *group = toc_find(toc, blobs->deps[i]);
             if (group && toc_is(group, "BLOB METADATA"))
-                oids_of_text(group->defn, oids, count, &cap);
+                large_object_oids(group->defn, oids, count, &cap);
         }
         return NULL;
     }

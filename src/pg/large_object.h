@@ -7,6 +7,9 @@
 #include "pg/archive.h"
 #include "pg/conn.h"
 
+/* Adds the numbers that stand in the definition of a METADATA entry: "50001\n50002\n". *oids is the
+ * caller's. */
+void large_object_oids(const char *definition, uint32_t **oids, size_t *count, size_t *cap);
 /* The OIDs whose data belong to a BLOBS entry: up to archive 1.15 all that there are, from 1.16
  * those of its group. *oids is the caller's. */
 Error *large_object_list(Conn *c, const Toc *toc, const TocEntry *blobs, uint32_t **oids,
