@@ -42,15 +42,17 @@ static size_t width_of(const char *s)
 
 void table_print(const Table *t)
 {
+    size_t *widest = mem_calloc(t->columns, sizeof *widest);
     for (size_t i = 0; i < t->cells.count; i++) {
-        size_t column = i % t->columns, widest = 0;
+        size_t column = i % t->columns;
+        size_t w = width_of(t->cells.items[i]) - (i == column && t->cells.items[i][0] == '>');
+        widest[column] = w > widest[column] ? w : widest[column];
+    }
+    for (size_t i = 0; i < t->cells.count; i++) {
+        size_t column = i % t->columns;
         bool right = t->cells.items[column][0] == '>';
-        for (size_t j = column; j < t->cells.count; j += t->columns) {
-            size_t w = width_of(t->cells.items[j]) - (j == column && right);
-            widest = w > widest ? w : widest;
-        }
         const char *text = t->cells.items[i] + (i == column && right);
-        int pad = (int)(widest - width_of(text));
+        int pad = (int)(widest[column] - width_of(text));
         bool last = column + 1 == t->columns;
         if (right)
             printf("%*s%s", pad, "", text);
@@ -58,6 +60,7 @@ void table_print(const Table *t)
             printf("%s%*s", text, last ? 0 : pad, "");
         fputs(last ? "\n" : "  ", stdout);
     }
+    free(widest);
 }
 
 void output_json(const Doc *d)

@@ -14,6 +14,7 @@ void load_plan_clear(LoadPlan *p)
         free(p->tables[i].copy);
     }
     free(p->tables);
+    free(p->by_dump_id);
     *p = (LoadPlan){0};
 }
 
@@ -26,12 +27,30 @@ static bool among(const Rows *rows, const LoadTarget *t)
     return false;
 }
 
+static int by_dump_id(const void *a, const void *b)
+{
+    int x = (*(const LoadTable *const *)a)->entry->dump_id,
+        y = (*(const LoadTable *const *)b)->entry->dump_id;
+    return (x > y) - (x < y);
+}
+
+static void index_tables(LoadPlan *p)
+{
+    p->by_dump_id = mem_calloc(p->count, sizeof *p->by_dump_id);
+    for (size_t i = 0; i < p->count; i++)
+        p->by_dump_id[i] = &p->tables[i];
+    mem_sort(p->by_dump_id, p->count, sizeof *p->by_dump_id, by_dump_id);
+}
+
 Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
 {
     AUTO(Rows) of_extensions = NULL;
     AUTO(Rows) foreign = NULL;
+    AUTO(Rows) generated = NULL;
     TRY(conn_query(c, sql_load_extension_tables, 0, NULL, &of_extensions));
     TRY(conn_query(c, sql_load_foreign_tables, 0, NULL, &foreign));
+    if (conn_server_version(c) >= 120000)
+        TRY(conn_query(c, sql_load_generated_tables, 0, NULL, &generated));
     for (size_t i = 0; i < toc->count; i++) {
         const TocEntry *e = &toc->entries[i];
         if (!toc_is_table_data(e))
@@ -49,17 +68,24 @@ Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
             .copy = mem_printf("COPY %s %s FROM STDIN%s", target.text, target.columns,
                                plain ? "" : " WITH (FREEZE)"),
             .serial = extension,
+            .late = !extension && generated && among(generated, &target),
         };
     }
+    index_tables(out);
     return NULL;
+}
+
+static int compare_dump_id(const void *key, const void *table)
+{
+    int x = *(const int *)key, y = (*(const LoadTable *const *)table)->entry->dump_id;
+    return (x > y) - (x < y);
 }
 
 const LoadTable *load_plan_find(const LoadPlan *p, int dump_id)
 {
-    for (size_t i = 0; i < p->count; i++)
-        if (p->tables[i].entry->dump_id == dump_id)
-            return &p->tables[i];
-    return NULL;
+    const LoadTable **found =
+        bsearch(&dump_id, p->by_dump_id, p->count, sizeof *p->by_dump_id, compare_dump_id);
+    return found ? *found : NULL;
 }
 
 Error *load_session(Conn *c, const char *encoding, const char *role)
@@ -96,13 +122,26 @@ Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected)
 {
     uint64_t rows = 0;
     TRY(copy_in_end(c, &rows));
-    if (rows != expected) {
-        load_table_abort(c);
+    if (rows != expected)
         FAIL(ERR_MISMATCH,
              "table %s: the backup recorded %" PRIu64 " rows, the server took %" PRIu64, t->name,
              expected, rows);
-    }
     return conn_exec(c, "COMMIT");
+}
+
+bool load_failed_on_rows(const Conn *c)
+{
+    /* Of the server, its disk, the session or its privileges, and damage. All else can come out of
+     * a function. */
+    static const char *const others[] = {"08", "25", "26", "28", "3D",    "42501",
+                                         "53", "57", "58", "F0", "XX001", "XX002"};
+    const char *state = conn_last_sqlstate(c);
+    if (conn_broken(c) || !*state)
+        return false;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (text_starts(state, others[i]))
+            return false;
+    return true;
 }
 
 void load_table_abort(Conn *c)

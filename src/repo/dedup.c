@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "repo/compactor.h"
+#include "repo/parent_streams.h"
 
 /* Bounds of one thread's loaded pieces, beside the piece it writes itself. */
 #define LOADED_MAX 8
@@ -16,7 +17,8 @@
 struct Dedup {
     Repo *repo;
     Manifest *parent;
-    bool same_database;
+    ParentStreams *streams;
+    size_t seen[STREAM_KINDS]; /* streams of each kind that the backup has so far; not of tables */
     ParentPacks *packs;
     pthread_mutex_t lock;
     ChunkMap loose; /* chunks of dead sessions' shared frames; complete once has_loose is set */
@@ -64,7 +66,7 @@ Error *dedup_new(Repo *r, const DedupOptions *options, Dedup **out)
     AUTO(Dedup) d = mem_new(Dedup);
     d->repo = r;
     d->parent = options->parent;
-    d->same_database = options->same_database;
+    d->streams = parent_streams_new(d->parent, options->same_database);
     pthread_mutex_init(&d->lock, NULL);
     TRY(parent_packs_new(r, d->parent, options->dead, options->dead_count, &d->packs));
     *out = STEAL(d);
@@ -76,6 +78,7 @@ void dedup_free(Dedup *d)
     if (!d)
         return;
     parent_packs_free(d->packs);
+    parent_streams_free(d->streams);
     if (d->parent)
         manifest_free(d->parent);
     chunk_map_clear(&d->loose);
@@ -106,34 +109,18 @@ const PackInfo *dedup_find_pack(const Dedup *d, PackId id)
 
 /* -- streams --------------------------------------------------------------------------------- */
 
-static bool same_text(const char *a, const char *b)
+const Stream *dedup_parent_table(const Dedup *d, uint32_t oid, const char *schema, const char *name)
 {
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
-const Stream *dedup_parent_stream(const Dedup *d, StreamKind kind, uint32_t dump_id, uint32_t oid,
-                                  const char *schema, const char *name)
-{
-    const Stream *by_name = NULL, *by_dump_id = NULL;
-    for (size_t i = 0; d->parent && i < d->parent->stream_count; i++) {
-        const Stream *s = &d->parent->streams[i];
-        if (s->kind != kind)
-            continue;
-        if (kind == STREAM_TOC || kind == STREAM_RELATIONS || kind == STREAM_GLOBALS ||
-            (oid && d->same_database && s->oid == oid))
-            return s;
-        if (!by_name && same_text(s->schema, schema) && same_text(s->name, name))
-            by_name = s;
-        if (!by_dump_id && s->dump_id == dump_id)
-            by_dump_id = s;
-    }
-    return by_name || kind == STREAM_TABLE ? by_name : by_dump_id;
+    return parent_streams_table(d->streams, oid, schema, name);
 }
 
 DedupStream *dedup_stream_new(Dedup *d, const Stream *s)
 {
     DedupStream *ds = mem_new(DedupStream);
-    ds->parent = dedup_parent_stream(d, s->kind, s->dump_id, s->oid, s->schema, s->name);
+    if (s->kind == STREAM_TABLE)
+        ds->parent = parent_streams_table(d->streams, s->oid, s->schema, s->name);
+    else
+        ds->parent = parent_streams_nth(d->streams, s->kind, d->seen[s->kind]++);
     ds->oid = s->oid;
     pthread_mutex_init(&ds->lock, NULL);
     return ds;

@@ -33,9 +33,11 @@ PackId dedup_pack_at(const Dedup *d, size_t i);
 /* NULL where the pack is not one of the parents'. */
 const PackInfo *dedup_find_pack(const Dedup *d, PackId id);
 
-/* The parent's stream that is the same one, by OID, then by name; NULL where there is none. */
-const Stream *dedup_parent_stream(const Dedup *d, StreamKind kind, uint32_t dump_id, uint32_t oid,
-                                  const char *schema, const char *name);
+/* The parent's rows of the same table, by OID, then by name; NULL where there are none. */
+const Stream *dedup_parent_table(const Dedup *d, uint32_t oid, const char *schema,
+                                 const char *name);
+/* One for each stream of the backup, in their order: the first group of large objects is compared
+ * with the parent's first, and so on. By one thread. */
 /* s's strings are not kept. */
 DedupStream *dedup_stream_new(Dedup *d, const Stream *s);
 void dedup_stream_free(DedupStream *s);

@@ -49,6 +49,7 @@ void manifest_free(Manifest *m)
         free(s->name);
     }
     free(m->streams);
+    free(m->by_dump_id);
     free(m->packs);
     backup_info_clear(&m->info);
     free(m);
@@ -71,12 +72,40 @@ const PackInfo *manifest_find_pack(const Manifest *m, PackId id)
     return m->pack_count ? bsearch(&id, m->packs, m->pack_count, sizeof *m->packs, by_id) : NULL;
 }
 
+static int compare_key(const Stream *s, StreamKind kind, uint32_t dump_id)
+{
+    if (s->kind != kind)
+        return s->kind < kind ? -1 : 1;
+    return (s->dump_id > dump_id) - (s->dump_id < dump_id);
+}
+
+static int by_dump_id(const void *a, const void *b)
+{
+    const Stream *x = *(const Stream *const *)a, *y = *(const Stream *const *)b;
+    int order = compare_key(x, y->kind, y->dump_id);
+    return order ? order : (x > y) - (x < y);
+}
+
+static void index_streams(Manifest *m)
+{
+    m->by_dump_id = mem_calloc(m->stream_count, sizeof(Stream *));
+    for (size_t i = 0; i < m->stream_count; i++)
+        m->by_dump_id[i] = &m->streams[i];
+    mem_sort(m->by_dump_id, m->stream_count, sizeof *m->by_dump_id, by_dump_id);
+}
+
 const Stream *manifest_find_stream(const Manifest *m, StreamKind kind, uint32_t dump_id)
 {
-    for (size_t i = 0; i < m->stream_count; i++)
-        if (m->streams[i].kind == kind && m->streams[i].dump_id == dump_id)
-            return &m->streams[i];
-    return NULL;
+    size_t low = 0, high = m->stream_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_key(m->by_dump_id[middle], kind, dump_id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < m->stream_count && !compare_key(m->by_dump_id[low], kind, dump_id);
+    return found ? m->by_dump_id[low] : NULL;
 }
 
 /* -- the object ------------------------------------------------------------------------------ */
@@ -320,6 +349,7 @@ Error *manifest_decode(const void *p, size_t n, const char *id, Manifest **out)
 {
     AUTO(Manifest) m = manifest_new();
     TRY_CTX(decode_whole(p, n, id, m), "manifest of %s", id);
+    index_streams(m);
     *out = STEAL(m);
     return NULL;
 }

@@ -16,7 +16,8 @@ typedef enum StreamKind {
     STREAM_TABLE = 2,
     STREAM_LARGE_OBJECTS = 3,
     STREAM_RELATIONS = 4, /* columns and keys of the tables: pg/relation.h */
-    STREAM_GLOBALS = 5    /* SQL of what belongs to the server: roles, tablespaces */
+    STREAM_GLOBALS = 5,   /* SQL of what belongs to the server: roles, tablespaces */
+    STREAM_KINDS          /* one more than the last of them */
 } StreamKind;
 typedef struct Stream {
     StreamKind kind;
@@ -82,12 +83,14 @@ typedef struct Manifest {
     size_t pack_count, pack_cap;
     Stream *streams; /* the TOC first, then in the order of the TOC */
     size_t stream_count, stream_cap;
+    const Stream **by_dump_id; /* by kind and dump id; only in one that was read */
 } Manifest;
 void manifest_free(Manifest *m);
 DEFINE_AUTO(Manifest, manifest_free)
 Manifest *manifest_new(void);
 Stream *manifest_add_stream(Manifest *m);
 const PackInfo *manifest_find_pack(const Manifest *m, PackId id); /* NULL where not there */
+/* In a manifest that was read; the first one, NULL where there is none. */
 const Stream *manifest_find_stream(const Manifest *m, StreamKind kind, uint32_t dump_id);
 
 /* The object's bytes. */

@@ -15,7 +15,7 @@ const char *writer_parent(const Writer *w)
 uint32_t writer_piece_pages(const Writer *w, uint32_t oid, const char *schema, const char *name,
                             uint32_t otherwise)
 {
-    const Stream *s = dedup_parent_stream(w->dedup, STREAM_TABLE, 0, oid, schema, name);
+    const Stream *s = dedup_parent_table(w->dedup, oid, schema, name);
     return s && s->piece_pages ? s->piece_pages : otherwise;
 }
 

@@ -461,6 +461,82 @@ static void test_piece_pages(void **state)
     kit_free(&t);
 }
 
+/* Groups of large objects (pg_dump 17 on) have no name and new numbers each time. */
+static void object_groups(Repo *r, uint32_t first_number, const KitTable *groups, size_t count,
+                          BackupInfo *out)
+{
+    AUTO(Writer) w = NULL;
+    AUTO(PieceWriter) p = NULL;
+    WriterOptions o = kit_options();
+    OK(writer_open(r, &o, NULL, &w));
+    OK(piece_writer_new(w, &p));
+    for (uint32_t i = 0; i < count; i++) {
+        StreamSpec spec = {.kind = STREAM_LARGE_OBJECTS,
+                           .dump_id = first_number + i,
+                           .schema = "",
+                           .name = "large objects",
+                           .pieces = 1};
+        uint32_t stream;
+        OK(writer_add_stream(w, &spec, &stream));
+        kit_piece(p, &groups[i], stream, 0);
+    }
+    OK(piece_writer_finish(p));
+    kit_commit(w, out);
+}
+
+static void test_object_groups(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = kit_repo();
+    KitTable groups[3];
+    for (uint32_t i = 0; i < 3; i++)
+        groups[i] = kit_table("group", 0, 1, 20000, i * 1000000);
+    AUTO_VALUE(BackupInfo) first = {0};
+    AUTO_VALUE(BackupInfo) second = {0};
+    object_groups(r, 100, groups, 3, &first);
+    object_groups(r, 207, groups, 3, &second);
+    assert_true(raw_new(r, second.id, first.id) == 0);
+    for (uint32_t i = 0; i < 3; i++)
+        kit_free(&groups[i]);
+}
+
+/* Many tables are found as fast as few: each by its own OID, or in another database by its name. */
+static void test_many_tables(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = kit_repo();
+    enum { MANY = 3000 };
+    KitTable *tables = mem_calloc(MANY, sizeof *tables);
+    AUTO_VALUE(StrList) names = {0};
+    for (uint32_t i = 0; i < MANY; i++) {
+        strlist_own(&names, mem_printf("table %u", i * 7919 % MANY));
+        tables[i] = kit_table(names.items[i], 60000 - i, 1, 3, i * 10);
+    }
+    AUTO_VALUE(BackupInfo) info = {0};
+    WriterOptions o = kit_options();
+    kit_backup(r, &o, tables, MANY, &info);
+    AUTO(char) first = mem_strdup(info.id);
+    kit_backup(r, &o, tables, MANY, &info);
+    assert_true(raw_new(r, info.id, first) == 0);
+    o.system_identifier = "7300000000000000002";
+    for (uint32_t i = 0; i < MANY; i++)
+        tables[i].oid = 60001 - i; /* the neighbour's */
+    kit_backup(r, &o, tables, MANY, &info);
+    assert_true(raw_new(r, info.id, first) == 0);
+    AUTO(Manifest) m = NULL;
+    OK(catalog_load(r, info.id, &m));
+    for (uint32_t i = 0; i < MANY; i++) {
+        const Stream *s = manifest_find_stream(m, STREAM_TABLE, tables[i].oid);
+        assert_non_null(s);
+        assert_string_equal(s->name, tables[i].name);
+    }
+    assert_null(manifest_find_stream(m, STREAM_TABLE, 60002));
+    assert_null(manifest_find_stream(m, STREAM_LARGE_OBJECTS, 60001));
+    for (uint32_t i = 0; i < MANY; i++)
+        kit_free(&tables[i]);
+    free(tables);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +549,8 @@ int main(void)
         cmocka_unit_test(test_many_runs),
         cmocka_unit_test(test_parent),
         cmocka_unit_test(test_piece_pages),
+        cmocka_unit_test(test_object_groups),
+        cmocka_unit_test(test_many_tables),
         cmocka_unit_test(test_dead_and_parent),
         cmocka_unit_test(test_dead_made_durable),
     };
