@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -12,26 +13,43 @@
 typedef struct Item {
     const Stream *stream;
     const LoadTable *table; /* NULL: large objects */
+    Error *refused;         /* why the server did not take it; owned */
 } Item;
 
 typedef struct Load {
     RestoreWork *w;
     const char *dbname;
     Cancel *cancel;
-    Item *items; /* the largest first */
-    size_t count, cap;
+    Item *items; /* those that come late at the end, otherwise the largest first */
+    size_t count, cap, late_from;
     Item *serial; /* one after another, in the archive's order */
     size_t serial_count, serial_cap;
-    atomic_size_t next;
+    atomic_size_t next, end; /* of `items`: what the workers take */
     atomic_uint_fast64_t rows, bytes, fetched;
+    pthread_mutex_t lock; /* of: */
+    Item *refused;        /* tables to be tried again */
+    size_t refused_count, refused_cap;
 } Load;
+
+static bool comes_late(const Item *item)
+{
+    return item->table && item->table->late;
+}
 
 static int larger_first(const void *a, const void *b)
 {
     const Stream *x = ((const Item *)a)->stream, *y = ((const Item *)b)->stream;
+    if (comes_late(a) != comes_late(b))
+        return comes_late(a) ? 1 : -1;
     if (x->bytes != y->bytes)
         return x->bytes > y->bytes ? -1 : 1;
     return x->dump_id < y->dump_id ? -1 : x->dump_id > y->dump_id;
+}
+
+static int archive_order(const void *a, const void *b)
+{
+    const LoadTable *x = ((const Item *)a)->table, *y = ((const Item *)b)->table;
+    return x < y ? -1 : x > y;
 }
 
 /* Every entry that has data must find its stream, and every stream its entry. */
@@ -66,6 +84,9 @@ static Error *plan(Load *l, const LoadPlan *tables, uint64_t *bytes)
                  e->dump_id, e->desc, e->tag);
     }
     mem_sort(l->items, l->count, sizeof *l->items, larger_first);
+    while (l->late_from < l->count && !comes_late(&l->items[l->late_from]))
+        l->late_from++;
+    mem_sort(l->serial, l->serial_count, sizeof *l->serial, archive_order);
     return NULL;
 }
 
@@ -87,7 +108,8 @@ static Error *take_objects(void *to, const void *p, size_t n)
     return load_objects_feed(to, p, n);
 }
 
-static Error *load_rows(Load *l, Conn *c, const Item *item)
+/* again: set on failure where the table may be tried again. */
+static Error *load_rows(Load *l, Conn *c, const Item *item, bool *again)
 {
     Error *e = load_table_begin(c, item->table);
     if (!e)
@@ -95,16 +117,20 @@ static Error *load_rows(Load *l, Conn *c, const Item *item)
     if (!e)
         e = fault_reach("restore.load.table");
     if (!e)
-        return load_table_end(c, item->table, item->stream->rows);
-    load_table_abort(c);
+        e = load_table_end(c, item->table, item->stream->rows);
+    if (e) {
+        *again = load_failed_on_rows(c);
+        load_table_abort(c);
+    }
     return e;
 }
 
-static Error *load_item(Load *l, Conn *c, const Item *item)
+static Error *load_item(Load *l, Conn *c, const Item *item, bool *again)
 {
+    *again = false;
     if (item->table) {
         job_object(l->w->c->job, item->table->name);
-        TRY_CTX(load_rows(l, c, item), "loading table %s", item->table->name);
+        TRY_CTX(load_rows(l, c, item, again), "loading table %s", item->table->name);
         atomic_fetch_add(&l->rows, item->stream->rows);
     } else {
         job_object(l->w->c->job, "large objects");
@@ -118,15 +144,96 @@ static Error *load_item(Load *l, Conn *c, const Item *item)
     return NULL;
 }
 
+/* Takes the item, or keeps it in mind where a later attempt may go well. */
+static Error *try_item(Load *l, Conn *c, const Item *item)
+{
+    bool again;
+    Error *e = load_item(l, c, item, &again);
+    if (!e || !again)
+        return e;
+    pthread_mutex_lock(&l->lock);
+    mem_grow(l->refused, l->refused_count, l->refused_cap);
+    l->refused[l->refused_count] = *item;
+    l->refused[l->refused_count++].refused = e;
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
 static Error *worker(void *arg)
 {
     Load *l = arg;
     AUTO(Conn) c = NULL;
     TRY(conn_open_like(l->w->admin, l->dbname, l->cancel, &c));
     TRY(load_session(c, l->w->backup.encoding, l->w->o->role));
-    for (size_t i; (i = atomic_fetch_add(&l->next, 1)) < l->count;)
-        TRY(load_item(l, c, &l->items[i]));
+    for (size_t i; (i = atomic_fetch_add(&l->next, 1)) < atomic_load(&l->end);)
+        TRY(try_item(l, c, &l->items[i]));
     return NULL;
+}
+
+/* The items [from, to), by several workers. */
+static Error *load_parallel(Load *l, size_t from, size_t to)
+{
+    unsigned jobs = op_jobs(l->w->c);
+    AUTO(Group) group = NULL;
+    TRY(group_new(l->w->cancel, &group));
+    l->cancel = group_cancel(group);
+    atomic_store(&l->next, from);
+    atomic_store(&l->end, to);
+    Error *e = NULL;
+    for (size_t i = 0; !e && i < jobs && i < to - from; i++)
+        e = group_start(group, worker, l);
+    group_fail(group, e);
+    e = group_join(group);
+    l->cancel = l->w->cancel;
+    return e;
+}
+
+/* What cannot be loaded: all tables by name, and what the server said of the first. */
+static Error *refused_error(Load *l)
+{
+    Error *e = error_hint(STEAL(l->refused[0].refused),
+                          "these rows break a rule of their own database, whatever the order; "
+                          "`pgstow export` and pg_restore bring back all but such tables");
+    if (l->refused_count == 1)
+        return e;
+    AUTO_VALUE(Buf) names = {0};
+    for (size_t i = 0; i < l->refused_count && i < 10; i++)
+        buf_printf(&names, "%s%s", i ? ", " : "", l->refused[i].table->name);
+    if (l->refused_count > 10)
+        buf_add_str(&names, ", ...");
+    AUTO(char) list = buf_steal_str(&names);
+    return error_context(e, "the server refused the rows of %zu tables (%s)", l->refused_count,
+                         list);
+}
+
+/* Tables that were refused, one after another in the archive's order, which is that of a stock
+ * restore; as long as that brings at least one more in. Their rows are read from the repository
+ * again. */
+static Error *load_refused(Load *l, Conn *c)
+{
+    for (size_t before = SIZE_MAX; l->refused_count && l->refused_count < before;) {
+        before = l->refused_count;
+        mem_sort(l->refused, before, sizeof *l->refused, archive_order);
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < before; i++)
+            bytes += l->refused[i].stream->bytes;
+        job_phase(l->w->c->job, "copying again", bytes, before);
+        size_t left = 0;
+        for (size_t i = 0; i < before; i++) {
+            Item *item = &l->refused[i];
+            bool again;
+            Error *e = load_item(l, c, item, &again);
+            if (e && !again)
+                return e;
+            error_drop(STEAL(item->refused));
+            if (!e)
+                continue;
+            l->refused[left] = *item;
+            l->refused[left++].refused = e;
+        }
+        l->refused_count = left;
+    }
+    return l->refused_count ? refused_error(l) : NULL;
 }
 
 static Error *run(Load *l, Conn *prepared)
@@ -136,29 +243,26 @@ static Error *run(Load *l, Conn *prepared)
     TRY(load_plan_make(prepared, l->w->backup.toc, &tables));
     TRY(plan(l, &tables, &bytes));
     job_phase(l->w->c->job, "copying", bytes, l->count + l->serial_count);
-    unsigned jobs = op_jobs(l->w->c);
-    AUTO(Group) group = NULL;
-    TRY(group_new(l->w->cancel, &group));
-    l->cancel = group_cancel(group);
-    Error *e = NULL;
-    for (unsigned i = 0; !e && i < jobs && i < l->count; i++)
-        e = group_start(group, worker, l);
-    group_fail(group, e);
-    TRY(group_join(group));
-    l->cancel = l->w->cancel;
     for (size_t i = 0; i < l->serial_count; i++)
-        TRY(load_item(l, prepared, &l->serial[i]));
-    return NULL;
+        TRY(try_item(l, prepared, &l->serial[i]));
+    TRY(load_parallel(l, 0, l->late_from));
+    TRY(load_parallel(l, l->late_from, l->count));
+    return load_refused(l, prepared);
 }
 
 Error *restore_load(RestoreWork *w, const char *dbname, Conn *prepared)
 {
-    Load l = {.w = w, .dbname = dbname};
+    Load l = {.w = w, .dbname = dbname, .cancel = w->cancel};
+    pthread_mutex_init(&l.lock, NULL);
     Error *e = run(&l, prepared);
+    pthread_mutex_destroy(&l.lock);
     w->rows = atomic_load(&l.rows);
     w->bytes = atomic_load(&l.bytes);
     w->fetched += atomic_load(&l.fetched);
     free(l.items);
     free(l.serial);
+    for (size_t i = 0; i < l.refused_count; i++)
+        error_free(l.refused[i].refused);
+    free(l.refused);
     return e;
 }
