@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "codec/gzip.h"
+
 #define PIECE ((size_t)1 << 20) /* pg_restore allocates a whole piece at once */
 #define BLOCK_TABLE 1
 #define BLOCK_BLOBS 3
@@ -13,6 +15,7 @@ struct ArchiveWriter {
     ArchiveOutput output;
     Buf head; /* header and TOC as written */
     Buf piece;
+    GzipWriter *packer; /* or NULL */
     uint64_t position;
     size_t next; /* the first entry that may still come */
     Where where;
@@ -52,6 +55,8 @@ static void patch_offset(ArchiveWriter *w, const TocEntry *e, uint64_t position)
         at[1 + i] = (uint8_t)(position >> (8 * i));
 }
 
+static Error *take_packed(void *ctx, const void *p, size_t n);
+
 Error *archive_begin(const Toc *toc, const ArchiveOutput *output, ArchiveWriter **out)
 {
     AUTO(ArchiveWriter) w = mem_new(ArchiveWriter);
@@ -62,9 +67,11 @@ Error *archive_begin(const Toc *toc, const ArchiveOutput *output, ArchiveWriter 
     TRY(buf_reserve(&w->head, toc->raw.len, toc->raw.len));
     buf_add(&w->head, toc->raw.data, toc->raw.len);
     if (toc->minor >= 15)
-        w->head.data[toc->compression_at] = 0;
+        w->head.data[toc->compression_at] = output->gzip != 0; /* 1: gzip */
     else
-        encode_int(w, 0, w->head.data + toc->compression_at);
+        encode_int(w, (uint32_t)output->gzip, w->head.data + toc->compression_at);
+    if (output->gzip)
+        TRY(gzip_writer_open(GZIP_ZLIB, output->gzip, take_packed, w, &w->packer));
     for (size_t i = 0; i < toc->count; i++)
         if (toc_has_block(&toc->entries[i]))
             patch_offset(w, &toc->entries[i], 0);
@@ -107,6 +114,8 @@ static Error *leave(ArchiveWriter *w, Where from, Where to)
 {
     if (w->where != from)
         FAIL(ERR_INTERNAL, "archive: an end without its begin");
+    if (w->packer && from != IN_BLOBS)
+        TRY(gzip_writer_finish(w->packer));
     TRY(flush(w));
     TRY(put_int(w, 0));
     w->where = to;
@@ -149,11 +158,9 @@ Error *archive_blobs_end(ArchiveWriter *w)
     return leave(w, IN_BLOBS, BETWEEN);
 }
 
-Error *archive_bytes(ArchiveWriter *w, const void *p, size_t n)
+/* Into pieces of the size that pg_restore likes. */
+static Error *cut(ArchiveWriter *w, const uint8_t *at, size_t n)
 {
-    const uint8_t *at = p;
-    if (w->where != IN_TABLE && w->where != IN_BLOB)
-        FAIL(ERR_INTERNAL, "archive: bytes outside of a block");
     while (n) {
         size_t part = PIECE - w->piece.len;
         part = n < part ? n : part;
@@ -164,6 +171,18 @@ Error *archive_bytes(ArchiveWriter *w, const void *p, size_t n)
             TRY(flush(w));
     }
     return NULL;
+}
+
+static Error *take_packed(void *ctx, const void *p, size_t n)
+{
+    return cut(ctx, p, n);
+}
+
+Error *archive_bytes(ArchiveWriter *w, const void *p, size_t n)
+{
+    if (w->where != IN_TABLE && w->where != IN_BLOB)
+        FAIL(ERR_INTERNAL, "archive: bytes outside of a block");
+    return w->packer ? gzip_writer_write(w->packer, p, n) : cut(w, p, n);
 }
 
 Error *archive_finish(ArchiveWriter *w)
@@ -183,5 +202,7 @@ void archive_writer_free(ArchiveWriter *w)
 {
     buf_free(&w->head);
     buf_free(&w->piece);
+    if (w->packer)
+        gzip_writer_free(w->packer);
     free(w);
 }

@@ -1,5 +1,5 @@
 /* Writes a complete custom archive that stock pg_restore reads: a Toc as pg_dump made it, and the
- * data blocks, uncompressed, in pieces of at most 1 MiB.
+ * data blocks, as they are or compressed by zlib, in pieces of at most 1 MiB.
  *
  * Blocks come in the TOC's order (pg_restore -j relies on it). Calls out of order, an entry that
  * has no block, or one written twice are ERR_INTERNAL. `toc` is borrowed until the writer is freed.
@@ -17,6 +17,7 @@ typedef struct ArchiveOutput {
      * way by reading, without -j). */
     Error *(*rewrite)(void *ctx, const void *p, size_t n);
     void *ctx;
+    int gzip; /* 1 to 9: how much the blocks are compressed; 0: not at all */
 } ArchiveOutput;
 
 /* Writes header and TOC. */
