@@ -11,6 +11,7 @@
 #define READ_SIZE ((size_t)64 << 10)
 #define MINOR_OLDEST 12
 #define MINOR_NEWEST 16
+enum { FORMAT_CUSTOM = 1, FORMAT_TAR = 3, FORMAT_DIRECTORY = 5 }; /* toc.dat says tar */
 
 /* The bytes, and where we are in them. The parser runs twice over the same bytes: first with a
  * source that brings them, building nothing, so that every count is proven by bytes that are really
@@ -22,6 +23,9 @@ typedef struct Source {
     size_t at;
     int entry, entries; /* for messages; entry counts from 1 */
     bool build;
+    StrList *files; /* directory format: where each entry's data lie, instead of a position; filled
+                       by the building run */
+    bool directory;
     char *string_end; /* in the arena */
     size_t dep_count; /* of all entries */
 } Source;
@@ -178,6 +182,17 @@ static Error *read_offset(Source *s, TocEntry *e)
     return NULL;
 }
 
+static Error *read_file_name(Source *s, TocEntry *e)
+{
+    const char *name;
+    e->offset_at = s->at;
+    TRY(read_text(s, &name));
+    e->offset_flag = *name ? TOC_OFFSET_UNSET : TOC_OFFSET_NO_DATA;
+    if (s->build)
+        strlist_add(s->files, name);
+    return NULL;
+}
+
 static Error *read_entry(Source *s, TocEntry *e)
 {
     int number, relkind = 0;
@@ -215,7 +230,7 @@ static Error *read_entry(Source *s, TocEntry *e)
     TRY(read_text(s, &e->owner));
     TRY(read_text(s, &with_oids));
     TRY(read_deps(s, e));
-    return read_offset(s, e);
+    return s->directory ? read_file_name(s, e) : read_offset(s, e);
 }
 
 static Error *read_header(Source *s)
@@ -239,8 +254,10 @@ static Error *read_header(Source *s)
     if (t->int_size < 1 || t->int_size > 8 || t->off_size < 1 || t->off_size > 8)
         return broken(s, "impossible sizes of numbers");
     TRY(read_byte(s, &format));
-    if (format != 1)
-        return broken(s, "it is not in the custom format");
+    if (s->directory ? format != FORMAT_TAR && format != FORMAT_DIRECTORY : format != FORMAT_CUSTOM)
+        return broken(s, s->directory ? "it is not in the directory format"
+                                      : "it is not in the custom format");
+    t->format_at = s->at - 1;
     t->compression_at = s->at;
     if (t->minor >= 15)
         TRY(read_byte(s, &t->compression));
@@ -288,7 +305,7 @@ static Error *index_ids(Toc *t)
 }
 
 /* The second run, over bytes that the first has found whole: `seen` is where that one ended. */
-static Error *build(Toc *t, const Source *seen)
+static Error *build(Toc *t, const Source *seen, StrList *files)
 {
     t->count = (size_t)seen->entries;
     t->entries = calloc(t->count + 1, sizeof *t->entries);
@@ -297,7 +314,11 @@ static Error *build(Toc *t, const Source *seen)
     t->arena = malloc(t->raw.len + 1);
     if (!t->entries || !t->by_id || !t->deps || !t->arena)
         FAIL(ERR_MEMORY, "not enough memory for a table of contents of %zu entries", t->count);
-    Source s = {.toc = t, .build = true, .string_end = t->arena};
+    Source s = {.toc = t,
+                .build = true,
+                .string_end = t->arena,
+                .directory = seen->directory,
+                .files = files};
     TRY(parse(&s));
     return index_ids(t);
 }
@@ -309,7 +330,7 @@ Error *toc_read(TocRead read, void *ctx, Toc **out)
     TRY(parse(&s));
     buf_add(&t->rest, t->raw.data + s.at, t->raw.len - s.at);
     t->raw.len = s.at;
-    TRY(build(t, &s));
+    TRY(build(t, &s, NULL));
     *out = STEAL(t);
     return NULL;
 }
@@ -323,9 +344,51 @@ Error *toc_parse(const void *p, size_t n, Toc **out)
     TRY(parse(&s));
     if (s.at != n)
         FAIL(ERR_ARCHIVE, "pg_dump's archive: %zu bytes behind its table of contents", n - s.at);
-    TRY(build(t, &s));
+    TRY(build(t, &s, NULL));
     *out = STEAL(t);
     return NULL;
+}
+
+/* The bytes of a custom archive: a position that is not set instead of each file name. */
+static void with_offsets(const Toc *t, Buf *out)
+{
+    buf_add(out, t->raw.data, t->count ? t->entries[0].at : t->raw.len);
+    out->data[t->format_at] = FORMAT_CUSTOM;
+    for (size_t i = 0; i < t->count; i++) {
+        const TocEntry *e = &t->entries[i];
+        buf_add(out, t->raw.data + e->at, e->offset_at - e->at);
+        buf_u8(out, (uint8_t)e->offset_flag);
+        for (int k = 0; k < t->off_size; k++)
+            buf_u8(out, 0);
+    }
+}
+
+Error *toc_parse_directory(const void *p, size_t n, StrList *files, Toc **out)
+{
+    AUTO(Toc) t = mem_new(Toc);
+    AUTO_VALUE(Buf) custom = {0};
+    TRY(buf_reserve(&t->raw, n, TOC_MAX));
+    buf_add(&t->raw, p, n);
+    Source s = {.toc = t, .directory = true};
+    TRY(parse(&s));
+    if (s.at != n)
+        FAIL(ERR_ARCHIVE, "toc.dat: %zu bytes behind the table of contents", n - s.at);
+    TRY(build(t, &s, files));
+    with_offsets(t, &custom);
+    return toc_parse(custom.data, custom.len, out);
+}
+
+void toc_forget_offsets(Toc *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        TocEntry *e = &t->entries[i];
+        if (e->offset_flag == TOC_OFFSET_NO_DATA)
+            continue;
+        e->offset_flag = TOC_OFFSET_UNSET;
+        e->offset = 0;
+        memset(t->raw.data + e->offset_at, 0, 1 + (size_t)t->off_size);
+        t->raw.data[e->offset_at] = TOC_OFFSET_UNSET;
+    }
 }
 
 void toc_free(Toc *t)

@@ -8,6 +8,7 @@
 #define PGSTOW_PG_ARCHIVE_H
 
 #include "base/buf.h"
+#include "base/text.h"
 
 typedef enum TocSection { /* as in the file */
                           TOC_NONE = 1,
@@ -38,7 +39,7 @@ typedef struct TocEntry {
     const int *deps; /* dump ids */
     size_t dep_count;
     TocOffset offset_flag;
-    uint64_t offset;  /* where its block is, with TOC_OFFSET_SET */
+    uint64_t offset; /* where its block is, with TOC_OFFSET_SET */
     /* Where in raw it begins, and where its relkind (from 1.16; before, the same place as owner),
      * owner and Offset stand: it is copied and patched by these. */
     size_t at, relkind_at, owner_at, offset_at;
@@ -48,9 +49,10 @@ typedef struct Toc {
     int major, minor, rev; /* 1, 14, 0 */
     int int_size, off_size;
     int compression;       /* 1.15 on: 0 none, 1 gzip, 2 lz4, 3 zstd; before: a gzip level, or -1 */
-    size_t compression_at; /* where it stands in raw; behind it the time of the dump */
+    size_t format_at; /* where the format stands in raw */
+    size_t compression_at; /* the compression; behind it the time of the dump */
     size_t time_at;
-    size_t count_at; /* the number of entries */
+    size_t count_at;                                    /* the number of entries */
     const char *dbname, *server_version, *dump_version; /* "15.18 (Debian ...)" */
     TocEntry *entries;
     size_t count;
@@ -70,6 +72,11 @@ typedef Error *(*TocRead)(void *ctx, void *p, size_t n, size_t *got);
 Error *toc_read(TocRead read, void *ctx, Toc **out) MUST_CHECK;
 /* Exactly a header and a TOC: bytes left over are an error. */
 Error *toc_parse(const void *p, size_t n, Toc **out) MUST_CHECK;
+/* The toc.dat of the directory format, as the TOC of a custom archive; `files` gets for each entry
+ * the name of the file that its data lie in (without the ending of compressed ones), or "". */
+Error *toc_parse_directory(const void *p, size_t n, StrList *files, Toc **out) MUST_CHECK;
+/* As from a pipe: no position is known. */
+void toc_forget_offsets(Toc *t);
 
 /* The major of the oldest pg_restore that reads such an archive: 17 for 1.16, 16 for 1.15, ... */
 int toc_restore_major(const Toc *t);
