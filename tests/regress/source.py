@@ -22,6 +22,8 @@ SUITES = (
     ("debian", "bookworm-updates"),
     ("debian", "bookworm"),
 )
+# psql too, since what the tests expect is what a psql of their own minor version prints.
+PARTS = ("src/test/regress", "src/bin/psql", "src/test/modules/dummy_seclabel")
 LARGEST = 100 << 20  # of anything that is downloaded
 FILE_LINE = re.compile(r"^ ([0-9a-f]{64}) +(\d+) (\S+)$")
 
@@ -134,10 +136,7 @@ def run(command, log, cwd):
 
 
 def prepare(package, folder, say):
-    """A tree with src/test/regress/{pg_regress,regress.so} and src/bin/psql built. Returns (version, it).
-
-    psql too, since what the tests expect is what a psql of their own minor version prints.
-    """
+    """A tree with PARTS built. Returns (version, it)."""
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     built = sorted(folder.glob(f"{package}-*/built"), key=lambda path: path.stat().st_mtime)
     if built:
@@ -148,7 +147,7 @@ def prepare(package, folder, say):
     log = folder / "build.log"
     # What only the server's own programs need is left out: the suite runs against Debian's.
     run(["./configure", "--without-readline", "--without-zlib"], log, tree)
-    for part in ("src/test/regress", "src/bin/psql"):
+    for part in PARTS:
         run(["make", "-s", f"-j{os.cpu_count()}", "-C", tree / part, "all"], log, tree)
     (tree / "built").touch()
     return version, tree
