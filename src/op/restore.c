@@ -187,7 +187,7 @@ Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *ou
         .kept_old = w.exists ? mem_strdup(o->keep_old) : NULL,
         .rows = w.rows,
         .bytes = w.bytes,
-        .fetched = w.backup.fetched + w.fetched,
+        .fetched = store_fetched(repo_store(w.backup.repo)),
         .duration_ms = clock_mono_ms() - started,
     };
     strlist_copy(&out->warnings, &w.warnings);

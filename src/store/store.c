@@ -146,13 +146,23 @@ Error *store_barrier(Store *s)
 Error *store_get(Store *s, const char *name, uint64_t offset, void *p, size_t n)
 {
     TRY(check_present(s, name));
-    return s->kind->get(s, name, offset, p, n);
+    TRY(s->kind->get(s, name, offset, p, n));
+    atomic_fetch_add(&s->fetched, n);
+    return NULL;
 }
 
 Error *store_get_all(Store *s, const char *name, size_t max, Buf *out)
 {
     TRY(check_present(s, name));
-    return s->kind->get_all(s, name, max, out);
+    size_t before = out->len;
+    TRY(s->kind->get_all(s, name, max, out));
+    atomic_fetch_add(&s->fetched, out->len - before);
+    return NULL;
+}
+
+uint64_t store_fetched(const Store *s)
+{
+    return atomic_load(&s->fetched);
 }
 
 Error *store_size(Store *s, const char *name, uint64_t *size)

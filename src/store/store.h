@@ -56,6 +56,8 @@ Error *store_delete(Store *s,
  * an error from `each` ends it. */
 typedef Error *(*StoreEach)(void *ctx, const char *name, uint64_t size);
 Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx) MUST_CHECK;
+/* Bytes that were read of objects since it was opened, by any thread. */
+uint64_t store_fetched(const Store *s);
 /* Bytes free; UINT64_MAX where a store knows no limit. */
 Error *store_free_space(Store *s, uint64_t *bytes) MUST_CHECK;
 

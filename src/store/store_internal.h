@@ -3,6 +3,7 @@
 #ifndef PGSTOW_STORE_STORE_INTERNAL_H
 #define PGSTOW_STORE_STORE_INTERNAL_H
 
+#include <stdatomic.h>
 #include "store/store.h"
 
 #define STORE_NAME_MAX 512
@@ -28,6 +29,7 @@ typedef struct StoreKind {
 struct Store {
     const StoreKind *kind;
     char *where;
+    atomic_uint_fast64_t fetched; /* bytes read so far */
 };
 
 struct StorePut {

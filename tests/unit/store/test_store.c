@@ -63,6 +63,7 @@ static void test_ranges(void **state)
     assert_memory_equal(out, "3456", 4);
     OK(store_get(s, "object", 0, out, 10));
     OK(store_get(s, "object", 10, out, 0));
+    assert_int_equal(store_fetched(s), 14);
     FAILS(ERR_DAMAGED, store_get(s, "object", 0, out, 11));
     FAILS(ERR_DAMAGED, store_get(s, "object", 9, out, 2));
     FAILS(ERR_DAMAGED, store_get(s, "object", 11, out, 0));
