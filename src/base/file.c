@@ -149,6 +149,15 @@ Error *file_temp(Fd *out)
     return NULL;
 }
 
+Error *file_temp_with(const Buf *b, Fd *out)
+{
+    TRY(file_temp(out));
+    TRY(file_write_all(out->n, b->data, b->len, "a temporary file"));
+    if (lseek(out->n, 0, SEEK_SET) < 0)
+        return error_errno(ERR_IO, ERR_IO, "cannot rewind a temporary file");
+    return NULL;
+}
+
 Error *file_free_space(const char *path, uint64_t *bytes)
 {
     struct statvfs st;

@@ -32,6 +32,8 @@ char *file_join(const char *dir, const char *name); /* caller frees */
 /* An open, already unlinked file in TMPDIR (or /tmp), mode 0600: nothing of it stays after a crash.
  */
 Error *file_temp(Fd *out) MUST_CHECK;
+/* The same with these bytes in it, at its beginning. */
+Error *file_temp_with(const Buf *b, Fd *out) MUST_CHECK;
 Error *file_free_space(const char *path,
                        uint64_t *bytes) MUST_CHECK; /* for this user, on its file system */
 

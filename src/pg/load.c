@@ -12,6 +12,7 @@ void load_plan_clear(LoadPlan *p)
         free(p->tables[i].name);
         free(p->tables[i].truncate);
         free(p->tables[i].copy);
+        free(p->tables[i].append);
     }
     free(p->tables);
     free(p->by_dump_id);
@@ -67,6 +68,7 @@ Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
             .truncate = plain ? NULL : mem_printf("TRUNCATE TABLE ONLY %s", target.text),
             .copy = mem_printf("COPY %s %s FROM STDIN%s", target.text, target.columns,
                                plain ? "" : " WITH (FREEZE)"),
+            .append = mem_printf("COPY %s %s FROM STDIN", target.text, target.columns),
             .serial = extension,
             .late = !extension && generated && among(generated, &target),
         };
@@ -118,7 +120,7 @@ Error *load_table_begin(Conn *c, const LoadTable *t)
     return copy_in_begin(c, t->copy);
 }
 
-Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected)
+static Error *end_copy(Conn *c, const LoadTable *t, uint64_t expected)
 {
     uint64_t rows = 0;
     TRY(copy_in_end(c, &rows));
@@ -126,7 +128,36 @@ Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected)
         FAIL(ERR_MISMATCH,
              "table %s: the backup recorded %" PRIu64 " rows, the server took %" PRIu64, t->name,
              expected, rows);
+    return NULL;
+}
+
+Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected)
+{
+    TRY(end_copy(c, t, expected));
     return conn_exec(c, "COMMIT");
+}
+
+/* FREEZE asks for a table that this very part of the transaction made or truncated. */
+Error *load_within_begin(Conn *c, const LoadTable *t, bool append)
+{
+    TRY(conn_exec(c, "SAVEPOINT pgstow_load"));
+    if (t->truncate && !append)
+        TRY(conn_exec(c, t->truncate));
+    return copy_in_begin(c, append ? t->append : t->copy);
+}
+
+Error *load_within_end(Conn *c, const LoadTable *t, uint64_t expected)
+{
+    TRY(end_copy(c, t, expected));
+    return conn_exec(c, "RELEASE SAVEPOINT pgstow_load");
+}
+
+void load_within_abort(Conn *c)
+{
+    if (conn_broken(c))
+        return;
+    error_drop(copy_in_abort(c, "the restore was stopped"));
+    error_drop(conn_exec(c, "ROLLBACK TO SAVEPOINT pgstow_load; RELEASE SAVEPOINT pgstow_load"));
 }
 
 bool load_failed_on_rows(const Conn *c)

@@ -22,6 +22,7 @@ typedef struct LoadTable {
     char *name;            /* schema.table for messages */
     char *truncate;        /* statement, or NULL */
     char *copy;            /* COPY ... FROM STDIN */
+    char *append;          /* the same for a table that may have rows, and is not truncated */
     bool serial;           /* before all others, in the archive's order, on one connection */
     bool late;             /* after all others */
 } LoadTable;
@@ -48,6 +49,11 @@ Error *load_session(Conn *c, const char *encoding_or_null, const char *role_or_n
 Error *load_table_begin(Conn *c, const LoadTable *t) MUST_CHECK;
 Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected_rows) MUST_CHECK;
 void load_table_abort(Conn *c);
+/* The same inside of the caller's transaction, as a part of it that can be undone by itself; `append`
+ * leaves the rows that are there. */
+Error *load_within_begin(Conn *c, const LoadTable *t, bool append) MUST_CHECK;
+Error *load_within_end(Conn *c, const LoadTable *t, uint64_t expected_rows) MUST_CHECK;
+void load_within_abort(Conn *c);
 /* Whether the last statement failed by what the rows are, or by what code that they set off met: it
  * may go well when other tables have theirs. To be asked before load_table_abort. */
 bool load_failed_on_rows(const Conn *c);

@@ -1,24 +1,7 @@
 #include "pg/preflight.h"
 
+#include "pg/sql_words.h"
 #include "sql.h"
-
-/* Names as the text of an array. */
-static char *array_of(const StrList *names)
-{
-    AUTO_VALUE(Buf) b = {0};
-    buf_u8(&b, '{');
-    for (size_t i = 0; i < names->count; i++) {
-        buf_add_str(&b, i ? ",\"" : "\"");
-        for (const char *s = names->items[i]; *s; s++) {
-            if (*s == '"' || *s == '\\')
-                buf_u8(&b, '\\');
-            buf_u8(&b, (uint8_t)*s);
-        }
-        buf_u8(&b, '"');
-    }
-    buf_u8(&b, '}');
-    return buf_steal_str(&b);
-}
 
 /* Runs a query whose $1 is the names (and $2, if any, `second`), and collects its first column. */
 static Error *names_of(Conn *c, const char *sql, const StrList *names, const char *second,
@@ -27,7 +10,7 @@ static Error *names_of(Conn *c, const char *sql, const StrList *names, const cha
     if (!names->count)
         return NULL;
     AUTO(Rows) rows = NULL;
-    AUTO(char) array = array_of(names);
+    AUTO(char) array = sql_array(names);
     const char *params[] = {array, second};
     TRY(conn_query(c, sql, second ? 2 : 1, params, &rows));
     for (size_t i = 0; i < rows_count(rows); i++)

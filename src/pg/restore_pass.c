@@ -115,18 +115,10 @@ static Error *wait_cancellable(Proc *p, Cancel *cancel, int *status)
     return NULL;
 }
 
-static Error *temp_with(const Buf *b, Fd *out)
+static void add_flags(const RestorePassOptions *o, bool old_server, StrList *argv)
 {
-    TRY(file_temp(out));
-    TRY(file_write_all(out->n, b->data, b->len, "a temporary file"));
-    if (lseek(out->n, 0, SEEK_SET) < 0)
-        return error_errno(ERR_IO, ERR_IO, "cannot rewind a temporary file");
-    return NULL;
-}
-
-static void add_flags(const RestorePassOptions *o, StrList *argv)
-{
-    strlist_add(argv, "--exit-on-error");
+    if (!old_server)
+        strlist_add(argv, "--exit-on-error");
     strlist_add(argv, "--verbose"); /* or it does not say at which entry it failed */
     strlist_add(argv, "--no-password");
     if (o->no_owner)
@@ -161,12 +153,12 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     TRY(child_env(o->server, o->dbname, SETTINGS, &env, &argv));
     if (o->tool->is_command) {
         TRY(restore_part_cut(o->toc, part, &bytes));
-        TRY(temp_with(&bytes, &archive));
+        TRY(file_temp_with(&bytes, &archive));
         options.in_fd = archive.n;
     } else {
         toc_list(o->toc, part == RESTORE_BEFORE ? wants_before : wants_behind, NULL, &bytes);
-        TRY(temp_with(&bytes, &list));
-        TRY(temp_with(&o->toc->raw, &archive));
+        TRY(file_temp_with(&bytes, &list));
+        TRY(file_temp_with(&o->toc->raw, &archive));
         strlist_add(&argv, "--use-list=/dev/stdin");
         if (o->jobs > 1 && part == RESTORE_BEHIND)
             strlist_own(&argv, mem_printf("--jobs=%u", o->jobs));

@@ -176,3 +176,20 @@ void sql_roles(const char *at, StrList *out)
         }
     }
 }
+
+char *sql_array(const StrList *names)
+{
+    AUTO_VALUE(Buf) b = {0};
+    buf_u8(&b, '{');
+    for (size_t i = 0; i < names->count; i++) {
+        buf_add_str(&b, i ? ",\"" : "\"");
+        for (const char *s = names->items[i]; *s; s++) {
+            if (*s == '"' || *s == '\\')
+                buf_u8(&b, '\\');
+            buf_u8(&b, (uint8_t)*s);
+        }
+        buf_u8(&b, '"');
+    }
+    buf_u8(&b, '}');
+    return buf_steal_str(&b);
+}

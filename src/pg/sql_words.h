@@ -29,4 +29,7 @@ char *sql_word_text(const SqlWord *w);
  * PUBLIC and the like. */
 void sql_roles(const char *statements, StrList *out);
 
+/* Names as the text of an array: for a parameter of type text[]. Caller frees. */
+char *sql_array(const StrList *names);
+
 #endif
