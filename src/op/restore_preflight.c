@@ -53,20 +53,6 @@ static void check_versions(RestoreWork *w, FindingList *f)
         finding_add(f, FINDING_WARNING, "older server", detail,
                     "restore into a server as new as that");
     }
-    /* From 17 on pg_restore sets transaction_timeout, which older servers refuse. */
-    if (w->tool && w->tool->major >= 17 && server < 17) {
-        AUTO(char)
-        detail = mem_printf("pg_restore %s cannot restore into a server of version %d%s",
-                            w->tool->text, server,
-                            toc_restore_major(w->backup.toc) >= 17
-                                ? ", and older ones do not read this backup's archive"
-                                : "");
-        AUTO(char) hint = tools_install_hint(w->c->tools.root, server);
-        finding_add(f, FINDING_PROBLEM, "pg_restore", detail,
-                    toc_restore_major(w->backup.toc) >= 17
-                        ? "restore into a server of version 17 or newer"
-                        : hint);
-    }
 }
 
 static Error *check_roles(RestoreWork *w, const Needs *needs, FindingList *f)
@@ -176,7 +162,8 @@ static void check_proof(const RestoreWork *w, FindingList *f)
 /* Only where the server's disk is ours to look at. */
 static Error *check_space(RestoreWork *w, FindingList *f)
 {
-    uint64_t need = w->backup.manifest->info.logical_size * 3 / 2, have = 0;
+    uint64_t logical = w->part.whole ? w->part.bytes : w->backup.manifest->info.logical_size;
+    uint64_t need = logical * 3 / 2, have = 0;
     char need_text[32], have_text[32];
     text_size(need, need_text);
     const char *host = conn_host(w->admin);
@@ -246,6 +233,8 @@ static Error *check_contents(RestoreWork *w, FindingList *f)
                             w->backup.manifest->info.encoding, w->old.encoding);
         finding_add(f, FINDING_WARNING, "encoding", detail, NULL);
     }
+    if (w->part.whole)
+        return restore_check_part(w, inside, f);
     if (w->empty || w->o->way != RESTORE_CREATE)
         return NULL;
     AUTO(char) detail = mem_printf("database \"%s\" exists and is not empty", w->database);
@@ -317,6 +306,7 @@ Error *restore_check_existing(RestoreWork *w, FindingList *f)
     if (!w->exists) {
         AUTO(char) detail = mem_printf("\"%s\" does not exist and will be created", w->database);
         finding_add(f, FINDING_OK, "database", detail, NULL);
+        restore_check_part_alone(w, f);
         return NULL;
     }
     if (!strcmp(w->database, "template0") || !strcmp(w->database, "template1")) {

@@ -1,5 +1,7 @@
 #include "pg/restore_pass.h"
 
+#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,6 +95,7 @@ Error *restore_part_cut(const Toc *t, RestorePart part, Buf *out)
 
 typedef struct Listener {
     RestoreSaid said;
+    atomic_bool failed;
     const RestorePassOptions *o;
 } Listener;
 
@@ -101,16 +104,23 @@ static void hear(void *ctx, const char *line)
     static const char making[] = "pg_restore: creating ";
     Listener *l = ctx;
     restore_said_line(&l->said, line);
+    if (l->said.error)
+        atomic_store(&l->failed, true);
     if (l->o->object && text_starts(line, making))
         l->o->object(l->o->ctx, line + sizeof making - 1);
 }
 
-static Error *wait_cancellable(Proc *p, Cancel *cancel, int *status)
+static Error *wait_cancellable(Proc *p, Listener *l, int *status)
 {
+    bool ended = false;
     for (bool done = false; !done;) {
         TRY(proc_wait_for(p, WAIT_MS, &done, status));
         if (!done)
-            TRY(cancel_check(cancel)); /* the caller's proc_free ends the child */
+            TRY(cancel_check(l->o->cancel)); /* the caller's proc_free ends the child */
+        if (!done && !ended && l->said.old_server && atomic_load(&l->failed)) {
+            proc_signal(p, SIGTERM); /* it would go on */
+            ended = true;
+        }
     }
     return NULL;
 }
@@ -146,10 +156,12 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     AUTO_VALUE(Buf) bytes = {0};
     AUTO(Proc) p = NULL;
     ProcOptions options = {.argv = &argv, .env = &env, .line = hear, .ctx = l};
+    int sessions = 1;
 
     strlist_copy(&argv, &o->tool->argv);
     strlist_add(&argv, "--format=custom");
-    add_flags(o, &argv);
+    l->said.old_server = o->tool->major >= 17 && conn_server_major(o->server) < 17;
+    add_flags(o, l->said.old_server, &argv);
     TRY(child_env(o->server, o->dbname, SETTINGS, &env, &argv));
     if (o->tool->is_command) {
         TRY(restore_part_cut(o->toc, part, &bytes));
@@ -160,15 +172,20 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
         TRY(file_temp_with(&bytes, &list));
         TRY(file_temp_with(&o->toc->raw, &archive));
         strlist_add(&argv, "--use-list=/dev/stdin");
-        if (o->jobs > 1 && part == RESTORE_BEHIND)
+        if (o->jobs > 1 && part == RESTORE_BEHIND) {
+            sessions =
+                2; /* of its own, before and behind the jobs, whose errors it does not count */
             strlist_own(&argv, mem_printf("--jobs=%u", o->jobs));
+        }
         strlist_own(&argv, mem_printf("/dev/fd/%d", archive.n));
         options.in_fd = list.n;
         options.pass_fd = archive.n;
     }
     TRY(proc_start(&options, &p));
     int status = 0;
-    TRY(wait_cancellable(p, o->cancel, &status));
+    TRY(wait_cancellable(p, l, &status));
+    if (status == 1 && restore_said_only_refused(&l->said, sessions))
+        return NULL;
     return status ? restore_said_error(&l->said, status) : NULL;
 }
 

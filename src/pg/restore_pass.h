@@ -5,6 +5,10 @@
  * several jobs it still knows which entries must not run at once. Where the tool is a command it
  * may run elsewhere, without our files: it gets an archive cut to the wanted entries on its
  * standard input, and one job.
+ *
+ * From version 17 on it begins each session with SET transaction_timeout, which servers before 17
+ * do not know. Nothing depends on that setting; so there it may go on after errors, is ended by us
+ * at the first other one, and must have counted exactly as many as it had such sessions.
  */
 #ifndef PGSTOW_PG_RESTORE_PASS_H
 #define PGSTOW_PG_RESTORE_PASS_H
@@ -47,10 +51,16 @@ typedef struct RestoreSaid {
     char *error, *detail, *context, *hint; /* of the first error; NULL where none */
     char *last;                            /* line that is none of these */
     StrList warnings;
+    bool old_server; /* set before the first line: it does not know transaction_timeout */
+    char *refused;   /* the error about that; NULL where it had none */
+    int ignored;     /* errors after which it went on, as it says at its end */
 } RestoreSaid;
 void restore_said_clear(RestoreSaid *s);
 DEFINE_AUTO_VALUE(RestoreSaid, restore_said_clear)
 void restore_said_line(RestoreSaid *s, const char *line);
+/* Whether all errors that it went on after are the old server's about transaction_timeout, of so
+ * many sessions. */
+bool restore_said_only_refused(const RestoreSaid *s, int sessions);
 /* Of one that ended with a status other than 0. */
 Error *restore_said_error(const RestoreSaid *s, int status) MUST_CHECK;
 

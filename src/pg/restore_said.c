@@ -10,6 +10,7 @@ void restore_said_clear(RestoreSaid *s)
     free(s->context);
     free(s->hint);
     free(s->last);
+    free(s->refused);
     strlist_free(&s->warnings);
     *s = (RestoreSaid){0};
 }
@@ -36,10 +37,21 @@ static void keep_once(char **to, const char *text)
         *to = text_printable(text);
 }
 
+/* The words around the name may be in the server's own language. */
+static bool is_refusal(const RestoreSaid *s, const char *error)
+{
+    return s->old_server && text_starts(error, "could not execute query: ") &&
+           strstr(error, "transaction_timeout");
+}
+
 void restore_said_line(RestoreSaid *s, const char *line)
 {
     const char *rest;
-    if (begins(line, "pg_restore: warning: ", &rest)) {
+    if (s->old_server && begins(line, "pg_restore: warning: errors ignored on restore: ", &rest)) {
+        s->ignored = atoi(rest);
+    } else if (begins(line, "pg_restore: error: ", &rest) && is_refusal(s, rest)) {
+        keep_once(&s->refused, rest);
+    } else if (begins(line, "pg_restore: warning: ", &rest)) {
         strlist_own(&s->warnings, text_printable(rest));
     } else if (begins(line, "pg_restore: error: ", &rest)) {
         const char *lead = "could not execute query: ";
@@ -59,11 +71,17 @@ void restore_said_line(RestoreSaid *s, const char *line)
     }
 }
 
+bool restore_said_only_refused(const RestoreSaid *s, int sessions)
+{
+    return !s->error && s->refused && s->ignored == sessions;
+}
+
 Error *restore_said_error(const RestoreSaid *s, int status)
 {
     AUTO(char) none = mem_printf("it ended with status %d and said nothing", status);
     /* Without an error of its own: a message of a shell, of docker ... */
-    const char *what = s->error ? s->error : s->last ? s->last : none;
+    const char *what = s->error ? s->error : s->ignored ? s->refused : s->last;
+    what = what ? what : none;
     ErrorKind kind = ERR_TOOL_FAILED;
     if (strstr(what, "No space left on device"))
         kind = ERR_DB_FULL;

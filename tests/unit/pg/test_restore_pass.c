@@ -129,6 +129,48 @@ static void test_other_ends(void **state)
     assert_string_equal(s.warnings.items[1], "two");
 }
 
+/* As pg_restore 17 speaks to a server of version 15. */
+#define REFUSED                                                                                    \
+    "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "    \
+    "\"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;\n"
+#define IGNORED(n) "pg_restore: warning: errors ignored on restore: " n "\n"
+
+static void test_an_old_server_may_refuse_one_setting(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int sessions;
+        bool fine;
+        const char *part; /* of the error, where it is none */
+    } cases[] = {
+        {REFUSED IGNORED("1"), 1, true, NULL},
+        {REFUSED REFUSED REFUSED IGNORED("2"), 2, true, NULL},
+        /* An error that was missed in the words of several processes is in their count. */
+        {REFUSED REFUSED IGNORED("2"), 1, false, "transaction_timeout"},
+        {REFUSED "pg_restore: error: could not execute query: ERROR:  no such type\n" IGNORED("2"),
+         2, false, "no such type"},
+        {"pg_restore: error: could not execute query: ERROR:  no such type\n" REFUSED, 1, false,
+         "no such type"},
+        {REFUSED "pg_restore: error: could not read from input file\n", 1, false, "could not read"},
+        {IGNORED("1"), 1, false, "status 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO_VALUE(RestoreSaid) s = {.old_server = true};
+        hear_all(&s, cases[i].text);
+        assert_int_equal(s.warnings.count, 0);
+        assert_int_equal(restore_said_only_refused(&s, cases[i].sessions), cases[i].fine);
+        AUTO(Error) e = restore_said_error(&s, 1);
+        if (cases[i].part)
+            assert_non_null(strstr(error_message(e), cases[i].part));
+    }
+    /* On a server that knows the setting this is an error as any other. */
+    AUTO_VALUE(RestoreSaid) s = {0};
+    hear_all(&s, REFUSED IGNORED("1"));
+    assert_non_null(s.error);
+    assert_false(restore_said_only_refused(&s, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_an_error_names_its_entry),
         cmocka_unit_test(test_other_ends),
+        cmocka_unit_test(test_an_old_server_may_refuse_one_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
