@@ -15,6 +15,8 @@ Error *backup_options_from(const Config *c, BackupOptions *out)
     out->max_rate = config_size(c, SETTING_MAX_RATE);
     out->timeout_ms = config_duration(c, SETTING_BACKUP_TIMEOUT);
     out->lock_wait_ms = config_duration(c, SETTING_LOCK_WAIT);
+    out->consistency.mode = (ValidateMode)config_int(c, SETTING_BACKUP_VALIDATE);
+    out->consistency.max_ms = config_int(c, SETTING_VALIDATE_SECONDS) * 1000;
     return NULL;
 }
 

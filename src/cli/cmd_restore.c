@@ -26,6 +26,8 @@ static Error *options_from(const Run *run, RestoreOptions *out)
         .no_analyze = config_bool(c, SETTING_NO_ANALYZE),
         .role = config_str(c, SETTING_ROLE),
         .timeout_ms = config_duration(c, SETTING_RESTORE_TIMEOUT),
+        .consistency = {.mode = (ValidateMode)config_int(c, SETTING_RESTORE_VALIDATE),
+                        .max_ms = config_int(c, SETTING_VALIDATE_SECONDS) * 1000},
     };
     if (replace && in_place)
         return error_hint(ERROR_NEW(ERR_USAGE, "--replace and --in-place exclude each other"),

@@ -241,7 +241,8 @@ pgstow_error *pgstow_backup(pgstow *p, const pgstow_backup_options *given, pgsto
     BackupOptions options = {.level = o.compression == 0  ? -1
                                       : o.compression < 0 ? 0
                                                           : o.compression,
-                             .timeout_ms = o.timeout_ms};
+                             .timeout_ms = o.timeout_ms,
+                             .consistency.mode = VALIDATE_WARN};
     add_all(&options.exclude_tables, o.exclude_tables);
     add_all(&options.exclude_table_data, o.exclude_table_data);
     add_all(&options.schemas, o.schemas);
@@ -293,7 +294,8 @@ pgstow_error *pgstow_restore(pgstow *p, const char *backup, const pgstow_restore
                                      .no_owner = o.no_owner,
                                      .no_privileges = o.no_privileges,
                                      .role = o.role,
-                                     .timeout_ms = o.timeout_ms},
+                                     .timeout_ms = o.timeout_ms,
+                                     .consistency.mode = VALIDATE_WARN},
                    &result);
     return call_end(&c, e);
 }

@@ -405,6 +405,7 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
     TRY(warn_unlogged(&b));
     b.facts.filter = filter_text(options);
     TRY(find_parent(&b, &parent));
+    TRY(consistency_check(c, &options->consistency, b.list, b.cancel, false, &b.facts.warnings));
     TRY(take_snapshot(&b));
     AUTO(Rate) rate = rate_new(options->max_rate);
     return write_all(&b, parent, rate, out);

@@ -2,7 +2,7 @@
 #ifndef PGSTOW_OP_BACKUP_H
 #define PGSTOW_OP_BACKUP_H
 
-#include "op/op.h"
+#include "op/consistency.h"
 
 typedef struct BackupOptions {
     StrList exclude_tables, exclude_table_data, schemas; /* pg_dump's patterns */
@@ -13,6 +13,7 @@ typedef struct BackupOptions {
     int64_t timeout_ms; /* 0: none */
     int64_t
         lock_wait_ms; /* longest wait for a table lock before starting over; 0: default (10 s) */
+    Consistency consistency; /* looked at before the snapshot */
 } BackupOptions;
 void backup_options_clear(BackupOptions *o);
 

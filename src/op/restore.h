@@ -3,7 +3,7 @@
 #define PGSTOW_OP_RESTORE_H
 
 #include "base/finding.h"
-#include "op/op.h"
+#include "op/consistency.h"
 
 typedef enum RestoreWay { RESTORE_CREATE, RESTORE_REPLACE, RESTORE_IN_PLACE } RestoreWay;
 typedef struct RestoreOptions {
@@ -17,6 +17,7 @@ typedef struct RestoreOptions {
     bool no_owner, no_privileges, no_tablespaces, no_analyze;
     const char *role; /* SET ROLE before restoring */
     int64_t timeout_ms;
+    Consistency consistency; /* looked at before the database takes its place */
 } RestoreOptions;
 
 typedef struct RestorePlan { /* what would be done, and what stands against it */

@@ -18,6 +18,13 @@ size_t rows_columns(const Rows *r)
     return (size_t)PQnfields(r->res);
 }
 
+const char *rows_column(const Rows *r, size_t column)
+{
+    if (column >= rows_columns(r))
+        abort();
+    return PQfname(r->res, (int)column);
+}
+
 bool rows_null(const Rows *r, size_t row, size_t column)
 {
     if (row >= rows_count(r) || column >= rows_columns(r))

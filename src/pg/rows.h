@@ -10,6 +10,7 @@ void rows_free(Rows *r);
 DEFINE_AUTO(Rows, rows_free)
 size_t rows_count(const Rows *r);
 size_t rows_columns(const Rows *r);
+const char *rows_column(const Rows *r, size_t column); /* its name */
 /* Columns count from 0; reading outside of the result is a fault and aborts. Borrowed. */
 const char *rows_text(const Rows *r, size_t row, size_t column); /* NULL for SQL NULL */
 int64_t rows_int(const Rows *r, size_t row, size_t column);      /* 0 for SQL NULL */
