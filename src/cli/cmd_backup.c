@@ -9,6 +9,9 @@ Error *backup_options_from(const Config *c, BackupOptions *out)
     strlist_copy(&out->exclude_tables, config_list(c, SETTING_EXCLUDE_TABLE));
     strlist_copy(&out->exclude_table_data, config_list(c, SETTING_EXCLUDE_TABLE_DATA));
     strlist_copy(&out->schemas, config_list(c, SETTING_SCHEMA));
+    strlist_copy(&out->where, config_list(c, SETTING_WHERE));
+    strlist_copy(&out->masks, config_list(c, SETTING_MASK));
+    out->cascade = config_bool(c, SETTING_CASCADE);
     strlist_copy(&out->tags, config_list(c, SETTING_TAG));
     out->parent = config_str(c, SETTING_PARENT);
     out->level = (int)config_int(c, SETTING_COMPRESSION);
@@ -46,8 +49,10 @@ static void print_summary(const BackupInfo *i)
            output_count(i->tables, tables), output_count(i->rows, rows),
            text_size(i->logical_size, logical), text_size(i->new_bytes, added), share,
            text_size(i->size, stored), text_duration(i->finished - i->started, took));
-    if (*i->filter)
-        printf("not whole: %s\n", i->filter);
+    if (*i->filter) {
+        AUTO(char) filter = text_printable(i->filter);
+        printf("%s: %s\n", i->masked.count ? "not whole, or not as it was" : "not whole", filter);
+    }
 }
 
 Error *cmd_BACKUP(Run *run)

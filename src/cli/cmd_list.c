@@ -28,7 +28,10 @@ static void print_table(const BackupList *list)
     for (size_t i = 0; i < list->count; i++) {
         const BackupInfo *b = &list->items[i];
         char text[CLOCK_TEXT];
-        table_own(&t, mem_printf("%s%s", b->id, *b->filter ? " (part)" : ""));
+        table_own(&t, mem_printf("%s%s", b->id,
+                                 b->masked.count ? " (masked)"
+                                 : *b->filter    ? " (part)"
+                                                 : ""));
         clock_human(b->timestamp, text);
         text[19] = 0; /* without the zone, which stands in the heading */
         table_add(&t, text);
@@ -111,7 +114,9 @@ static void print_facts(const BackupInfo *b)
     print_size("logical size", b->logical_size, "");
     print_size("stored size", b->size, ", what it refers to in the repository");
     print_size("new", b->new_bytes, ", what it added");
-    print_fact("left out", b->filter);
+    print_fact("filter", b->filter);
+    for (size_t i = 0; i < b->masked.count; i++)
+        print_fact(i ? "" : "masked", b->masked.items[i]);
     print_fact("parent", b->parent);
     print_fact("encoding", b->encoding);
     print_fact("collation", b->collate);

@@ -10,8 +10,10 @@
 #include "op/copy_rows.h"
 #include "pg/doctor_pooler.h"
 #include "pg/dump.h"
+#include "pg/filter.h"
 #include "pg/relation.h"
 #include "pg/snapshot.h"
+#include "pg/toc_as.h"
 #include "repo/writer.h"
 
 #define ATTEMPTS 8
@@ -22,6 +24,8 @@ void backup_options_clear(BackupOptions *o)
     strlist_free(&o->exclude_tables);
     strlist_free(&o->exclude_table_data);
     strlist_free(&o->schemas);
+    strlist_free(&o->where);
+    strlist_free(&o->masks);
     strlist_free(&o->tags);
 }
 
@@ -35,6 +39,9 @@ typedef struct Backup {
     Tool *tool;
     Snapshot *snapshot;
     Dump *dump;
+    Toc *toc;               /* recorded instead of pg_dump's own; or NULL */
+    RelationList relations; /* under the snapshot */
+    Filter *filter;         /* NULL where all is backed up as it is */
     Writer *writer;
     BackupInfo facts;
     Instant taken; /* when the snapshot was */
@@ -44,6 +51,11 @@ static void backup_clear(Backup *b)
 {
     if (b->writer)
         writer_free(b->writer);
+    if (b->filter)
+        filter_free(b->filter);
+    relation_list_clear(&b->relations);
+    if (b->toc)
+        toc_free(b->toc);
     if (b->dump)
         dump_free(b->dump);
     if (b->snapshot)
@@ -165,6 +177,23 @@ static int compare_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = mem_strdup(text);
+}
+
+/* The backup is recorded as another database's, of another server and time. */
+static void put_as(BackupInfo *f, const BackupAs *as)
+{
+    set_text(&f->database, as->database);
+    set_text(&f->server, as->server);
+    set_text(&f->system_identifier, "");
+    f->database_oid = 0;
+    if (as->database_version)
+        set_text(&f->database_version, as->database_version);
+}
+
 /* pg_dump leaves out the rows of unlogged tables on a standby, where they are not, without a word.
  */
 static Error *warn_unlogged(Backup *b)
@@ -190,15 +219,19 @@ static char *filter_text(const BackupOptions *o)
         const StrList *patterns;
     } parts[] = {{"exclude-table", &o->exclude_tables},
                  {"exclude-table-data", &o->exclude_table_data},
-                 {"schema", &o->schemas}};
+                 {"schema", &o->schemas},
+                 {"where", &o->where},
+                 {"mask", &o->masks}};
     Buf text = {0};
-    for (size_t p = 0; p < 3; p++) {
+    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
         AUTO_VALUE(StrList) sorted = {0};
         strlist_copy(&sorted, parts[p].patterns);
         mem_sort(sorted.items, sorted.count, sizeof *sorted.items, compare_text);
         for (size_t i = 0; i < sorted.count; i++)
             buf_printf(&text, "%s%s=%s", text.len ? " " : "", parts[p].name, sorted.items[i]);
     }
+    if (o->cascade && text.len)
+        buf_add_str(&text, " cascade");
     return buf_steal_str(&text);
 }
 
@@ -223,23 +256,8 @@ static Error *lock_ended(Backup *b, Error *e)
 static Error *patterns_encoded(Backup *b, const StrList *patterns, StrList *out)
 {
     for (size_t i = 0; i < patterns->count; i++) {
-        const char *p = patterns->items[i];
-        size_t n = strlen(p), ascii = 0;
-        while (ascii < n && (unsigned char)p[ascii] < 128)
-            ascii++;
-        if (ascii == n || !strcmp(b->facts.encoding, "UTF8") ||
-            !strcmp(b->facts.encoding, "SQL_ASCII")) {
-            strlist_add(out, p);
-            continue;
-        }
-        AUTO(char) hex = mem_zalloc(2 * n + 1);
-        text_hex(p, n, hex);
-        const char *params[] = {hex};
         AUTO(char) converted = NULL;
-        TRY_CTX(conn_value(b->list,
-                           "SELECT pg_catalog.convert_from(pg_catalog.decode($1, 'hex'), 'UTF8')",
-                           1, params, &converted),
-                "the pattern %s", p);
+        TRY_CTX(conn_encoded(b->list, patterns->items[i], &converted), "a pattern");
         strlist_own(out, STEAL(converted));
     }
     return NULL;
@@ -320,6 +338,11 @@ static Error *find_parent(Backup *b, char **id)
     return catalog_resolve(b->repo, b->o->parent, b->facts.database, id);
 }
 
+static const Toc *toc_of(const Backup *b)
+{
+    return b->toc ? b->toc : dump_toc(b->dump);
+}
+
 static Error *write_whole(Backup *b, const StreamSpec *spec, const Buf *bytes, uint64_t rows)
 {
     AUTO(PieceWriter) w = NULL;
@@ -335,23 +358,39 @@ static Error *write_whole(Backup *b, const StreamSpec *spec, const Buf *bytes, u
 static Error *write_toc(Backup *b)
 {
     StreamSpec spec = {.kind = STREAM_TOC, .schema = "", .name = "table of contents", .pieces = 1};
-    return write_whole(b, &spec, &dump_toc(b->dump)->raw, 0);
+    return write_whole(b, &spec, &toc_of(b)->raw, 0);
+}
+
+/* What is read of the tables, on the connection that has their locks: nobody has to be waited for.
+ */
+static Error *read_relations(Backup *b)
+{
+    const BackupOptions *o = b->o;
+    TRY_CTX(relation_list_read(b->lock, &b->relations), "reading the tables' columns and keys");
+    if (*b->facts.filter) {
+        job_phase(b->c->job, "checking the filter", 0, 0);
+        FilterOptions filter = {.where = &o->where,
+                                .masks = &o->masks,
+                                .cascade = o->cascade,
+                                .schemas_chosen = o->schemas.count > 0};
+        TRY(filter_make(b->lock, &b->relations, dump_toc(b->dump), &filter, &b->facts.warnings,
+                        &b->filter));
+        filter_masked(b->filter, &b->facts.masked);
+    }
+    return conn_prepare_dump(b->lock, b->facts.encoding);
 }
 
 /* What readers want to know of the tables without understanding SQL: columns, types, keys. */
 static Error *write_relations(Backup *b)
 {
-    AUTO_VALUE(RelationList) relations = {0};
     AUTO_VALUE(Buf) lines = {0};
-    TRY_CTX(relation_list_read(b->lock, &relations), "reading the tables' columns and keys");
-    TRY(conn_prepare_dump(b->lock, b->facts.encoding));
-    relation_list_encode(&relations, &lines);
+    relation_list_encode(&b->relations, &lines);
     StreamSpec spec = {.kind = STREAM_RELATIONS,
                        .schema = "",
                        .name = "relations",
                        .pieces = 1,
                        .rows_framed = true};
-    return write_whole(b, &spec, &lines, relations.count);
+    return write_whole(b, &spec, &lines, b->relations.count);
 }
 
 static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *out)
@@ -364,14 +403,16 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
                              .parent = parent,
                              .level = b->o->level,
                              .rate = rate,
-                             .timestamp = b->taken};
+                             .timestamp = b->o->as ? b->o->as->at : b->taken,
+                             .id = b->o->as ? b->o->as->id : NULL};
     TRY(writer_open(b->repo, &options, b->c->job, &b->writer));
     FAULT_POINT("backup.opened");
     TRY(write_toc(b));
-    TRY(lock_ended(b, write_relations(b)));
+    TRY(write_relations(b));
     CopyRows copy = {.lock = b->lock,
                      .snapshot = snapshot_name(b->snapshot),
-                     .toc = dump_toc(b->dump),
+                     .toc = toc_of(b),
+                     .filter = b->filter,
                      .writer = b->writer,
                      .job = b->c->job,
                      .cancel = b->cancel,
@@ -390,11 +431,16 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
     return NULL;
 }
 
+    if (options->as)
+        put_as(&b.facts, options->as);
 Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *out)
 {
     AUTO_VALUE(Backup) b = {.c = c, .o = options};
     AUTO(char) parent = NULL;
     TRY(cancel_new(job_cancel(c->job), &b.cancel));
+    if (options->as)
+        TRY(toc_as(dump_toc(b.dump), b.facts.database, &b.toc));
+    TRY(lock_ended(&b, read_relations(&b)));
     if (options->timeout_ms)
         cancel_deadline(b.cancel, options->timeout_ms);
     TRY(connect_both(&b));

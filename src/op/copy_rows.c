@@ -106,6 +106,8 @@ static int heavier_first(const void *a, const void *b)
 static Error *plan(Run *r)
 {
     TRY(source_resolve(r->c->lock, r->c->toc, &r->sources));
+    if (r->c->filter)
+        TRY(filter_apply(r->c->filter, r->c->lock, &r->sources));
     uint64_t bytes = 0;
     size_t at = 0;
     for (size_t i = 0; i < r->c->toc->count; i++) {
@@ -181,14 +183,28 @@ static Error *read_item(Run *r, Conn *c, PieceWriter *w, const Item *item)
     return NULL;
 }
 
+/* All tables that a filter's statement reads: they are locked as soon as it is planned, and stay
+ * so.
+ */
+static Error *lock_filtered(Conn *c, const Item *item)
+{
+    AUTO(char) sql = source_select_sql(item->source, item->from, item->to);
+    TRY(conn_exec(c, "SET LOCAL lock_timeout = 1"));
+    TRY(conn_execf(c, "EXPLAIN %s", sql));
+    return conn_exec(c, "SET LOCAL lock_timeout = 0");
+}
+
 /* Takes the table's lock for this connection too, without waiting. *held: false where somebody
  * waits for a stronger one. */
-static Error *lock_here(Run *r, Conn *c, const Source *s, bool *held)
+static Error *lock_here(Run *r, Conn *c, const Item *item, bool *held)
 {
+    const Source *s = item->source;
     *held = true;
     if (!s || !s->lockable)
         return NULL;
     Error *e = conn_execf(c, "LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT", s->qualified);
+    if (!e && source_is_filtered(s))
+        e = lock_filtered(c, item);
     if (!e)
         return NULL;
     if (conn_broken(c) || error_kind(e) != ERR_DB_IN_USE)
@@ -205,7 +221,7 @@ static Error *read_loop(Run *r, Conn *c, PieceWriter *w)
         Item *item = &r->items[i];
         bool held;
         TRY(cancel_check(group_cancel(r->group)));
-        TRY(lock_here(r, c, item->source, &held));
+        TRY(lock_here(r, c, item, &held));
         if (held)
             TRY(read_item(r, c, w, item));
         else if (!queue_push(r->blocked, item, 1))

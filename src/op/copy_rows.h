@@ -8,13 +8,14 @@
 #ifndef PGSTOW_OP_COPY_ROWS_H
 #define PGSTOW_OP_COPY_ROWS_H
 
-#include "pg/source.h"
+#include "pg/filter.h"
 #include "repo/writer.h"
 
 typedef struct CopyRows {
     Conn *lock; /* holds locks and snapshot; in nobody else's use meanwhile */
     const char *snapshot;
     const Toc *toc;
+    const Filter *filter; /* or NULL */
     Writer *writer;
     Job *job;
     Cancel *cancel;

@@ -33,10 +33,11 @@ static Error *check_way_back(const OpContext *c, const RestoreOptions *restore)
 static Error *prepare(const OpContext *c, const BackupOptions *backup, BackupInfo *info,
                       RestoreOptions *restore)
 {
-    if (backup->exclude_tables.count || backup->exclude_table_data.count || backup->schemas.count)
+    if (backup->exclude_tables.count || backup->exclude_table_data.count || backup->schemas.count ||
+        backup->where.count || backup->masks.count)
         return error_hint(
             ERROR_NEW(ERR_USAGE, "only a backup of the whole database can put it back"),
-            "leave out --exclude-table, --exclude-table-data and --schema");
+            "leave out what filters and masks");
     TRY(op_backup(c, backup, info));
     *restore =
         (RestoreOptions){.backup = info->id, .to_db = info->database, .way = RESTORE_REPLACE};

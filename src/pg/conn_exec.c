@@ -258,3 +258,23 @@ Error *conn_prepare_dump(Conn *c, const char *encoding)
     AUTO(char) text = buf_steal_str(&sql);
     return conn_exec(c, text);
 }
+
+Error *conn_encoded(Conn *c, const char *utf8, char **out)
+{
+    size_t n = strlen(utf8), ascii = 0;
+    const char *server = PQparameterStatus(c->pg, "server_encoding");
+    while (ascii < n && (unsigned char)utf8[ascii] < 128)
+        ascii++;
+    if (ascii == n || !server || !strcmp(server, "UTF8") || !strcmp(server, "SQL_ASCII")) {
+        *out = mem_strdup(utf8);
+        return NULL;
+    }
+    AUTO(char) hex = mem_zalloc(2 * n + 1);
+    text_hex(utf8, n, hex);
+    const char *params[] = {hex};
+    TRY_CTX(conn_value(c,
+                       "SELECT pg_catalog.convert_from(pg_catalog.decode($1, 'hex'), 'UTF8')", 1,
+                       params, out),
+            "%.200s", utf8);
+    return NULL;
+}

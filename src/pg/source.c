@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "sql.h"
 
@@ -12,6 +13,10 @@ static void source_clear(Source *s)
     free(s->qualified);
     free(s->columns);
     free(s->condition);
+    free(s->where);
+    free(s->values);
+    free(s->as);
+    free(s->with);
 }
 
 void source_list_clear(SourceList *l)
@@ -114,8 +119,43 @@ Error *source_resolve(Conn *c, const Toc *toc, SourceList *out)
     return e;
 }
 
+bool source_is_filtered(const Source *s)
+{
+    return s->where || s->values;
+}
+
+/* An extension's own condition is kept: what it leaves out the extension makes again. */
+char *source_select_sql(const Source *s, uint64_t from, uint64_t to)
+{
+    AUTO_VALUE(Buf) b = {0};
+    const char *columns = s->values ? s->values : s->columns, *glue = " WHERE ";
+    buf_printf(&b, "%sSELECT %s FROM %s%s%s%s", s->with ? s->with : "", columns,
+               s->relkind == 'r' ? "ONLY " : "", s->qualified, s->as ? " AS " : "",
+               s->as ? s->as : "");
+    if (s->condition[0]) {
+        const char *condition = s->condition + strspn(s->condition, " \t\r\n");
+        if (!strncasecmp(condition, "WHERE", 5))
+            condition += 5;
+        buf_printf(&b, "%s(%s\n)", glue, condition);
+        glue = " AND ";
+    }
+    if (from || to) {
+        buf_printf(&b, "%sctid >= '(%llu,0)'", glue, (unsigned long long)from);
+        glue = " AND ";
+        if (to)
+            buf_printf(&b, " AND ctid < '(%llu,0)'", (unsigned long long)to);
+    }
+    if (s->where)
+        buf_printf(&b, "%s%s", glue, s->where);
+    return buf_steal_str(&b);
+}
+
 char *source_copy_sql(const Source *s, uint64_t from, uint64_t to)
 {
+    if (source_is_filtered(s)) {
+        AUTO(char) select = source_select_sql(s, from, to);
+        return mem_printf("COPY (%s) TO STDOUT", select);
+    }
     const char *columns = s->columns;
     if (from || to) {
         AUTO(char)

@@ -15,6 +15,10 @@ typedef struct Source {
     char *columns;   /* "(a, b)" without the parentheses, quoted as pg_dump wrote it; empty: all, or
                         none */
     char *condition; /* "WHERE ..." of an extension's configuration table, or empty */
+    /* What a filter adds, each NULL where it does not: the condition under which rows are read,
+     * what stands in the columns' places, the name that both call the table by, and the common
+     * table expressions that the condition refers to. */
+    char *where, *values, *as, *with;
     char relkind;
     bool lockable;
     bool splittable; /* by ctid ranges */
@@ -31,6 +35,10 @@ DEFINE_AUTO_VALUE(SourceList, source_list_clear)
 /* One per TABLE DATA entry, in the order of the TOC. `c` must read under the backup's snapshot.
  * ERR_DB_CHANGED where one is not there. */
 Error *source_resolve(Conn *c, const Toc *toc, SourceList *out) MUST_CHECK;
+/* Whether the statement is somebody's own, which may read other tables too. */
+bool source_is_filtered(const Source *s);
+/* What is read of a filtered one: see source_copy_sql. Caller frees. */
+char *source_select_sql(const Source *s, uint64_t from, uint64_t to);
 /* COPY ... TO STDOUT of pages [from, to) (to 0: to the end), or of the whole where both are 0.
  * Caller frees. */
 char *source_copy_sql(const Source *s, uint64_t from, uint64_t to);

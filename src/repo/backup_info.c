@@ -68,6 +68,7 @@ void backup_info_clear(BackupInfo *i)
         free(*text_of(i, k));
     strlist_free(&i->tags);
     strlist_free(&i->warnings);
+    strlist_free(&i->masked);
     free(i->last_proof_level);
     free(i->checksum);
     *i = (BackupInfo){0};
@@ -78,9 +79,10 @@ void backup_info_copy(BackupInfo *to, const BackupInfo *from)
     *to = *from;
     for (size_t k = 0; k < TEXTS; k++)
         *text_of(to, k) = mem_strdup(*text_of(from, k));
-    to->tags = to->warnings = (StrList){0};
+    to->tags = to->warnings = to->masked = (StrList){0};
     strlist_copy(&to->tags, &from->tags);
     strlist_copy(&to->warnings, &from->warnings);
+    strlist_copy(&to->masked, &from->masked);
     to->last_proof_level = mem_strdup(from->last_proof_level);
     to->checksum = mem_strdup(from->checksum);
 }
@@ -102,6 +104,23 @@ static Doc *tags_doc(const StrList *tags)
     return d;
 }
 
+static Doc *texts_doc(const StrList *l)
+{
+    Doc *d = doc_array();
+    for (size_t k = 0; k < l->count; k++)
+        doc_push_str(d, l->items[k]);
+    return d;
+}
+
+static void get_texts(const Doc *list, StrList *out)
+{
+    for (size_t k = 0; k < doc_count(list); k++) {
+        const char *text = doc_text(doc_at(list, k));
+        if (text)
+            strlist_add(out, text);
+    }
+}
+
 Doc *backup_info_facts(const BackupInfo *i)
 {
     Doc *d = doc_object();
@@ -121,10 +140,9 @@ Doc *backup_info_facts(const BackupInfo *i)
     set_time(d, "finished", i->finished);
     doc_set_int(d, "duration", i->finished - i->started);
     doc_set(d, "tags", tags_doc(&i->tags));
-    Doc *warnings = doc_array();
-    for (size_t k = 0; k < i->warnings.count; k++)
-        doc_push_str(warnings, i->warnings.items[k]);
-    doc_set(d, "warnings", warnings);
+    doc_set(d, "warnings", texts_doc(&i->warnings));
+    if (i->masked.count)
+        doc_set(d, "masked", texts_doc(&i->masked));
     return d;
 }
 
@@ -186,16 +204,13 @@ Error *backup_info_parse(const Doc *d, BackupInfo *out)
     out->database_oid = (uint32_t)doc_int(d, "databaseOid", 0);
     out->compressed = doc_bool(d, "compressed", false);
     out->encrypted = doc_bool(d, "encrypted", false);
-    const Doc *tags = doc_get(d, "tags"), *warnings = doc_get(d, "warnings");
+    const Doc *tags = doc_get(d, "tags");
     for (size_t k = 0; k < doc_count(tags); k++) {
         const char *key = doc_key_at(tags, k);
         if (key)
             strlist_own(&out->tags, mem_printf("%s=%s", key, doc_str(tags, key, "")));
     }
-    for (size_t k = 0; k < doc_count(warnings); k++) {
-        const char *text = doc_text(doc_at(warnings, k));
-        if (text)
-            strlist_add(&out->warnings, text);
-    }
+    get_texts(doc_get(d, "warnings"), &out->warnings);
+    get_texts(doc_get(d, "masked"), &out->masked);
     return NULL;
 }

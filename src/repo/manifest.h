@@ -59,6 +59,7 @@ typedef struct BackupInfo {
     bool compressed, encrypted;
     StrList tags; /* "key=value" */
     StrList warnings;
+    StrList masked; /* "schema.table.column" whose values are not those of the database */
     bool proven; /* filled by the catalog from proofs/, not part of the manifest: last_* too */
     Instant last_proof;
     char *last_proof_level;
