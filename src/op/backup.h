@@ -4,8 +4,20 @@
 
 #include "op/consistency.h"
 
+/* What a backup is recorded as, where that is not what is read: a dump in a scratch database. */
+typedef struct BackupAs {
+    const char *database, *server;
+    const char *id;               /* NULL: made of database and time */
+    const char *database_version; /* NULL: the server's */
+    Instant at;
+} BackupAs;
+
 typedef struct BackupOptions {
     StrList exclude_tables, exclude_table_data, schemas; /* pg_dump's patterns */
+    StrList where; /* "schema.table: condition" */
+    StrList masks; /* "schema.table.column: expression" */
+    bool cascade;  /* rows that refer to rows that are left out are left out too */
+    const BackupAs *as; /* NULL: as it is */
     StrList tags;                                        /* key=value */
     const char *parent; /* as a person writes it; NULL: the last good one; "none": no parent */
     int level;          /* zstd level 1 to 19, 0 stores, -1 adaptive */
