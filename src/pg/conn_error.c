@@ -201,6 +201,13 @@ Error *conn_login_failure(PGconn *pg, const char *where)
     ErrorKind kind = row ? row->kind : *state ? ERR_DB : ERR_CONNECT;
     const char *hint = "is the server running, and are host and port right? Does it accept "
                        "connections from here (listen_addresses, firewall)?";
+    /* At the door this code has these two meanings only. */
+    static const StateRow closed = {
+        "55000", ERR_DB,
+        "open it with ALTER DATABASE ... ALLOW_CONNECTIONS true (template0 never changes and needs "
+        "no backup); an invalid one can only be dropped"};
+    if (!strcmp(state, closed.state))
+        row = &closed;
     if (strstr(message, "SSL") || strstr(message, "certificate"))
         hint = "check sslmode, sslrootcert, sslcert and sslkey (libpq's TLS settings)";
     Error *e =
