@@ -80,12 +80,12 @@ Error *conn_use_utf8(Conn *c) MUST_CHECK;
  * archive's ENCODING entry; NULL: the database's own. */
 Error *conn_prepare_dump(Conn *c, const char *encoding_or_null) MUST_CHECK;
 
-/* How to tell pg_dump, pg_restore and psql to reach the same server: adds to `args` one --dbname=
- * with everything but secrets, and to `env` the password and what has to be taken away. ERR_CONFIG
 /* A text in UTF-8 as this connection takes it: in the database's encoding, which must be the
  * client's too (conn_prepare_dump). Caller frees. */
 Error *conn_encoded(Conn *c, const char *utf8, char **out) MUST_CHECK;
 
+/* How to tell pg_dump, pg_restore and psql to reach the same server: adds to `args` one --dbname=
+ * with everything but secrets, and to `env` the password and what has to be taken away. ERR_CONFIG
  * where that cannot be done without showing a secret (sslpassword). */
 Error *conn_child_env(const Conn *c, const char *dbname_or_null, StrList *env,
                       StrList *args) MUST_CHECK;
