@@ -59,6 +59,8 @@ bool conn_broken(const Conn *c);
 /* One or several statements (";" between) whose rows nobody wants. */
 Error *conn_exec(Conn *c, const char *sql) MUST_CHECK;
 Error *conn_execf(Conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3))) MUST_CHECK;
+/* One statement; how many rows it inserted, updated, deleted or created. */
+Error *conn_exec_rows(Conn *c, const char *sql, uint64_t *rows) MUST_CHECK;
 /* One statement with text parameters $1 ... (NULL is SQL NULL); nparams may be 0. */
 Error *conn_query(Conn *c, const char *sql, size_t nparams, const char *const *params,
                   Rows **out) MUST_CHECK;

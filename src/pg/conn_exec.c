@@ -170,6 +170,18 @@ Error *conn_execf(Conn *c, const char *fmt, ...)
     return conn_exec(c, sql);
 }
 
+Error *conn_exec_rows(Conn *c, const char *sql, uint64_t *rows)
+{
+    TRY(conn_begin(c));
+    if (!PQsendQuery(c->pg, sql))
+        return conn_failure(c, NULL);
+    PGresult *res = NULL;
+    TRY(conn_finish(c, &res));
+    *rows = res ? strtoull(PQcmdTuples(res), NULL, 10) : 0;
+    PQclear(res);
+    return NULL;
+}
+
 static Error *query(Conn *c, const char *sql, size_t nparams, const char *const *params, int format,
                     Rows **out)
 {

@@ -1,0 +1,63 @@
+/* merge: the rows of a backup into tables that exist, in one transaction.
+ *
+ * The definitions must fit: every column of the backup is there, with a type that takes its values.
+ * What the target has beyond them keeps its values. The rows go into staging tables, are compared
+ * with the target's as whole records, and only those that differ are written, table by table as
+ * sets. docs/merge.md says what becomes of each row.
+ */
+#ifndef PGSTOW_OP_MERGE_H
+#define PGSTOW_OP_MERGE_H
+
+#include "op/op.h"
+#include "pg/merge_table.h"
+#include "pg/selection.h"
+
+typedef enum MergeKeyless {
+    MERGE_KEYLESS_FAIL,
+    MERGE_KEYLESS_REPLACE,
+    MERGE_KEYLESS_SKIP
+} MergeKeyless;
+typedef struct MergeOptions {
+    const char *backup; /* as a person writes it; NULL with `at` */
+    bool at_given;
+    Instant at;
+    const char *to_db; /* NULL: the database that --db names */
+    MergeRules rules;
+    const StrList *keys; /* "schema.table: index"; or NULL */
+    MergeKeyless keyless;
+    const char *base;      /* NULL: the backup that was merged last; "none"; or one that is named */
+    bool triggers;         /* they fire */
+    bool dry_run;          /* all is done, and rolled back */
+    SelectionOptions part; /* only some tables */
+    const char *role;
+    int64_t lock_wait_ms, timeout_ms; /* 0: no limit */
+} MergeOptions;
+
+typedef struct MergedTable {
+    char *schema, *name;
+    char *key;  /* index; NULL: rows as a whole */
+    char *base; /* id; NULL: none */
+    bool direct;
+    MergeCounts counts;
+    StrList samples; /* of conflicts and of unique values that were taken */
+} MergedTable;
+typedef struct MergeResult {
+    char *backup_id, *database;
+    bool dry_run;
+    MergedTable *tables; /* by schema and name */
+    size_t count, cap;
+    MergeCounts sums;
+    StrList left_out;   /* tables without a key, with MERGE_KEYLESS_SKIP */
+    uint64_t sequences; /* set forward */
+    uint64_t rows, bytes, fetched;
+    int64_t duration_ms;
+    StrList warnings;
+} MergeResult;
+void merge_result_clear(MergeResult *r);
+DEFINE_AUTO_VALUE(MergeResult, merge_result_clear)
+
+/* ERR_PREFLIGHT with all that does not fit, before anything is touched; ERR_CONFLICT where rows
+ * stand against it. Any error: the target is as it was (sequences may have been set forward). */
+Error *op_merge(const OpContext *c, const MergeOptions *options, MergeResult *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,192 @@
+/* The backup's rows into staging tables: several connections, each table in one transaction, in
+ * which it was also made (so that its rows need no second look when they are read). */
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "flow/group.h"
+#include "op/merge_work.h"
+#include "pg/copy.h"
+#include "pg/load.h"
+#include "pg/merge_sql.h"
+
+#define ANALYZE_FROM 1000 /* rows */
+
+/* One staging table: the sources from `first` on that belong to the same table and side. */
+typedef struct Unit {
+    size_t first, count;
+    uint64_t bytes, rows;
+} Unit;
+typedef struct Stage {
+    MergeWork *w;
+    Cancel *cancel;
+    Unit *units; /* the largest first */
+    size_t count, cap;
+    atomic_size_t next;
+    atomic_uint_fast64_t fetched;
+} Stage;
+
+static Error *take_rows(void *to, const void *p, size_t n)
+{
+    return copy_in_write(to, p, n);
+}
+
+static Error *copy_stream(MergeWork *w, Conn *c, const MergeSource *s, MergeInto into, bool freeze,
+                          Cancel *cancel, uint64_t *fetched)
+{
+    const MergeTable *t = &w->tables.items[s->table];
+    AUTO(char) sql = merge_sql_copy(t, into, &s->columns, s->backup->encoding, freeze);
+    TRY(copy_in_begin(c, sql));
+    Error *e = backup_read_stream(s->backup, s->stream, cancel, take_rows, c, fetched);
+    if (e) {
+        if (!conn_broken(c))
+            error_drop(copy_in_abort(c, "the merge was stopped"));
+        return e;
+    }
+    uint64_t rows = 0;
+    TRY(copy_in_end(c, &rows));
+    if (rows != s->stream->rows)
+        FAIL(ERR_MISMATCH, "the backup recorded %" PRIu64 " rows, the server took %" PRIu64,
+             s->stream->rows, rows);
+    return NULL;
+}
+
+/* The staging table of the sources from `first` on; within a transaction. */
+static Error *stage_table(MergeWork *w, Conn *c, const MergeSource *first, size_t count,
+                          bool freeze, Cancel *cancel, uint64_t *fetched)
+{
+    const MergeTable *t = &w->tables.items[first->table];
+    AUTO(char) sql = merge_sql_stage(t, first->base);
+    TRY(conn_exec(c, sql));
+    for (size_t i = 0; i < count; i++)
+        TRY(copy_stream(w, c, &first[i], first->base ? MERGE_INTO_BASE : MERGE_INTO_SOURCE, freeze,
+                        cancel, fetched));
+    return NULL;
+}
+
+/* The planner wants to know how many rows there are, and that keys differ. */
+static Error *analyze(Conn *c, const MergeTable *t, bool base, uint64_t rows)
+{
+    if (rows < ANALYZE_FROM)
+        return NULL;
+    AUTO_VALUE(Buf) b = {0};
+    buf_printf(&b, "ANALYZE %s.%c%zu", t->schema, base ? 'b' : 's', t->number);
+    if (t->key) {
+        buf_add_str(&b, " (");
+        merge_sql_columns(&b, NULL, &t->key->columns);
+        buf_u8(&b, ')');
+    }
+    AUTO(char) sql = buf_steal_str(&b);
+    return conn_exec(c, sql);
+}
+
+static Error *stage_unit(Stage *s, Conn *c, const Unit *u)
+{
+    const MergeSource *first = &s->w->sources.items[u->first];
+    const MergeTable *t = &s->w->tables.items[first->table];
+    uint64_t fetched = 0;
+    job_object(s->w->c->job, t->name);
+    TRY(conn_exec(c, "BEGIN"));
+    TRY_CTX(stage_table(s->w, c, first, u->count, true, s->cancel, &fetched),
+            "staging the rows of %s", t->name);
+    TRY(conn_exec(c, "COMMIT"));
+    TRY(analyze(c, t, first->base, u->rows));
+    FAULT_POINT("merge.stage.table");
+    atomic_fetch_add(&s->fetched, fetched);
+    job_add_items(s->w->c->job, 1);
+    return NULL;
+}
+
+static Error *worker(void *arg)
+{
+    Stage *s = arg;
+    AUTO(Conn) c = NULL;
+    TRY(conn_open_like(s->w->conn, NULL, s->cancel, &c));
+    TRY(load_session(c, NULL, s->w->o->role));
+    TRY(conn_use_utf8(c));
+    for (size_t i; (i = atomic_fetch_add(&s->next, 1)) < s->count;)
+        TRY(stage_unit(s, c, &s->units[i]));
+    return NULL;
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const Unit *x = a, *y = b;
+    if (x->bytes != y->bytes)
+        return x->bytes > y->bytes ? -1 : 1;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static uint64_t find_units(Stage *s)
+{
+    const MergeSources *l = &s->w->sources;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        const MergeSource *x = &l->items[i];
+        const MergeSource *before = i ? &l->items[i - 1] : NULL;
+        if (s->w->tables.items[x->table].direct && !x->base)
+            continue;
+        if (!before || before->table != x->table || before->base != x->base) {
+            mem_grow(s->units, s->count, s->cap);
+            s->units[s->count++] = (Unit){.first = i};
+        }
+        Unit *u = &s->units[s->count - 1];
+        u->count++;
+        u->bytes += x->stream->bytes;
+        u->rows += x->stream->rows;
+        bytes += x->stream->bytes;
+    }
+    mem_sort(s->units, s->count, sizeof *s->units, larger_first);
+    return bytes;
+}
+
+static Error *run(Stage *s)
+{
+    uint64_t bytes = find_units(s);
+    unsigned jobs = op_jobs(s->w->c);
+    job_phase(s->w->c->job, "staging", bytes, s->count);
+    AUTO(Group) group = NULL;
+    TRY(group_new(s->w->cancel, &group));
+    s->cancel = group_cancel(group);
+    Error *e = NULL;
+    for (unsigned i = 0; !e && i < jobs && i < s->count; i++)
+        e = group_start(group, worker, s);
+    group_fail(group, e);
+    return group_join(group);
+}
+
+Error *merge_stage(MergeWork *w)
+{
+    Stage s = {.w = w};
+    Error *e = run(&s);
+    for (size_t i = 0; i < s.count; i++)
+        w->bytes += s.units[i].bytes;
+    w->fetched += atomic_load(&s.fetched);
+    free(s.units);
+    return e;
+}
+
+Error *merge_load(MergeWork *w, size_t table)
+{
+    const MergeTable *t = &w->tables.items[table];
+    for (size_t i = 0; i < w->sources.count; i++) {
+        const MergeSource *s = &w->sources.items[i];
+        size_t count = 0;
+        while (i + count < w->sources.count && s[count].table == table && !s[count].base)
+            count++;
+        if (!count)
+            continue;
+        uint64_t bytes = 0;
+        for (size_t k = 0; k < count; k++)
+            bytes += s[k].stream->bytes;
+        w->bytes += bytes;
+        job_object(w->c->job, t->name);
+        if (!t->direct)
+            return stage_table(w, w->conn, s, count, false, w->cancel, &w->fetched);
+        for (size_t k = 0; k < count; k++)
+            TRY(copy_stream(w, w->conn, &s[k], MERGE_INTO_TARGET, false, w->cancel, &w->fetched));
+        return NULL;
+    }
+    return NULL;
+}

@@ -1,0 +1,70 @@
+/* What one merge holds, and its steps, which merge.c puts in order. */
+#ifndef PGSTOW_OP_MERGE_WORK_H
+#define PGSTOW_OP_MERGE_WORK_H
+
+#include "op/backup_read.h"
+#include "op/merge.h"
+#include "pg/merge_foreign.h"
+
+/* A stream, and where its rows go. */
+typedef struct MergeSource {
+    const BackupRead *backup;
+    const Stream *stream;
+    size_t table; /* place in tables */
+    bool base;
+    StrList columns; /* in the stream's order */
+} MergeSource;
+typedef struct MergeSources {
+    MergeSource *items; /* those of one table follow each other */
+    size_t count, cap;
+} MergeSources;
+void merge_sources_clear(MergeSources *l);
+MergeSource *merge_sources_add(MergeSources *l);
+
+typedef struct MergeWork {
+    const OpContext *c;
+    const MergeOptions *o;
+    Cancel *cancel; /* the job's, with the time limit */
+    Cancel *calm;   /* never set */
+    Conn *conn;     /* to the target; holds the lock, and the transaction that writes */
+    BackupRead backup;
+    Selection selection; /* where a part is wanted */
+    bool selected;
+    RelationList targets;
+    char *schema; /* the scratch schema, quoted; NULL before it is made */
+    char *system; /* the server's identifier; NULL where it is not known */
+    char *database_oid;
+    MergeTables tables;
+    MergeSources sources;
+    BackupRead **bases; /* each once */
+    size_t base_count, base_cap;
+    const char **table_bases; /* id, or NULL, by table */
+    MergeForeigns foreigns;
+    uint64_t sequences, rows, bytes, fetched;
+    StrList left_out, warnings;
+} MergeWork;
+void merge_work_clear(MergeWork *w);
+DEFINE_AUTO_VALUE(MergeWork, merge_work_clear)
+
+/* Which tables, columns and keys: fills tables and sources. ERR_PREFLIGHT. */
+Error *merge_plan(MergeWork *w) MUST_CHECK;
+/* The table that a stream's rows go into; NULL where it is not there. */
+const Relation *merge_find_target(const MergeWork *w, const BackupRead *b, const Stream *s);
+/* Columns of a stream, by its archive's entry. */
+Error *merge_stream_columns(const BackupRead *b, const Stream *s, StrList *out) MUST_CHECK;
+/* Finds the bases, and adds their streams to sources where they are needed. */
+Error *merge_find_bases(MergeWork *w) MUST_CHECK;
+/* Leaves a note in the repository of what was merged. */
+Error *merge_remember(MergeWork *w) MUST_CHECK;
+/* All staging tables, by several connections. */
+Error *merge_stage(MergeWork *w) MUST_CHECK;
+/* A table's rows by the connection that writes: into its staging table, or (direct) right into it.
+ */
+Error *merge_load(MergeWork *w, size_t table) MUST_CHECK;
+/* Inside the transaction: locks, differences, what stands against them. */
+Error *merge_lock(MergeWork *w) MUST_CHECK;
+Error *merge_compare(MergeWork *w) MUST_CHECK;
+/* Inside the transaction: the rows; foreign keys, triggers, sequences. */
+Error *merge_write(MergeWork *w) MUST_CHECK;
+
+#endif

@@ -1,0 +1,69 @@
+/* The statements of a merge, as text that the caller frees. They name columns and tables quoted,
+ * and expect an empty search_path. What they do is what their names say; each works on whole sets.
+ */
+#ifndef PGSTOW_PG_MERGE_SQL_H
+#define PGSTOW_PG_MERGE_SQL_H
+
+#include "pg/merge_table.h"
+
+/* -- scratch tables ------------------------------------------------------------------------- */
+
+/* sN or bN, empty, with the target's types. A column of the base that the target has no more is
+ * text. */
+char *merge_sql_stage(const MergeTable *t, bool base);
+/* Into sN, bN, or the target itself. encoding: of the bytes, NULL for the client's. */
+typedef enum MergeInto { MERGE_INTO_SOURCE, MERGE_INTO_BASE, MERGE_INTO_TARGET } MergeInto;
+char *merge_sql_copy(const MergeTable *t, MergeInto into, const StrList *columns,
+                     const char *encoding, bool freeze);
+/* Rows of sN in which a column of the key is NULL, and keys that it has twice: one number each. */
+char *merge_sql_key_nulls(const MergeTable *t);
+char *merge_sql_key_twice(const MergeTable *t);
+
+/* -- the comparison ------------------------------------------------------------------------- */
+
+/* dN: action ('i', 'u', 'd'), s, o and t (places: of the source's row, of the target's with its
+ * table), conflict, kept (the target's row stays), uq (a unique value changes), rewrite, note ('r':
+ * deleted for its unique value, 's': left out for it). */
+char *merge_sql_differences(const MergeTable *t, const MergeRules *rules);
+/* action, kept, rewrite, note, uq, conflict, count. */
+char *merge_sql_count(const MergeTable *t);
+/* The rows that stand against it: action and key, as text, at most `limit`. */
+char *merge_sql_conflicts(const MergeTable *t, unsigned limit);
+
+/* -- unique values -------------------------------------------------------------------------- */
+
+/* Whether the values of this index can be compared at all: the source has its columns, and it is no
+ * exclusion constraint. */
+bool merge_sql_can_compare(const MergeTable *t, const MergeUnique *u);
+/* qN: rows that are to get a value (place d in dN) which another row of the target has (o and t; x
+ * its place in dN, NULL where that row stays; own: the source has a row of its key). */
+char *merge_sql_taken(const MergeTable *t, const MergeUnique *u);
+/* Out of qN: both rows of a value that goes from one to the other are written anew. */
+char *merge_sql_taken_rewrite(const MergeTable *t);
+/* Out of qN: text of at most `limit` rows that cannot be written: (mine, other). */
+char *merge_sql_taken_shown(const MergeTable *t, const MergeUnique *u, unsigned limit);
+/* How many rows of qN stand in the way; how many of these may not be replaced. */
+char *merge_sql_taken_count(const MergeTable *t);
+char *merge_sql_taken_replace(const MergeTable *t);
+char *merge_sql_taken_skip(const MergeTable *t);
+/* With exclusion constraints nobody can say which rows meet: all updates write anew. */
+char *merge_sql_rewrite_all(const MergeTable *t);
+
+/* -- writing -------------------------------------------------------------------------------- */
+
+char *merge_sql_delete(const MergeTable *t);
+char *merge_sql_update(const MergeTable *t);
+char *merge_sql_insert(const MergeTable *t);
+/* rN keeps what the target has beyond the source, then the rows go and come again. */
+char *merge_sql_rewrite_keep(const MergeTable *t);
+char *merge_sql_rewrite_delete(const MergeTable *t);
+char *merge_sql_rewrite_insert(const MergeTable *t);
+
+/* -- parts that others need ----------------------------------------------------------------- */
+
+/* alias."a", alias."b"; alias NULL: without. */
+void merge_sql_columns(Buf *b, const char *alias, const StrList *columns);
+/* `alias`.ctid of the target against the place in d. */
+void merge_sql_at(Buf *b, const MergeTable *t, const char *alias);
+
+#endif
