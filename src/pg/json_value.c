@@ -42,7 +42,7 @@ const char *json_type_name(JsonType t)
     return names[t.array][t.kind];
 }
 
-Error *json_string(TextOut *out, const char *p, size_t n)
+Error *json_text_string(TextOut *out, const char *p, size_t n)
 {
     static const char special[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
     TRY(text_out_add(out, "\"", 1));
@@ -84,7 +84,7 @@ static Error *put_time(TextOut *out, const char *p, size_t n)
 {
     bool zone;
     if (!is_plain_time(p, n, &zone))
-        return json_string(out, p, n);
+        return json_text_string(out, p, n);
     TRY(text_out_add(out, "\"", 1));
     TRY(text_out_add(out, p, 10));
     TRY(text_out_add(out, "T", 1));
@@ -115,7 +115,7 @@ static Error *put_scalar(TextOut *out, JsonKind kind, const char *p, size_t n)
             FAIL(ERR_DAMAGED, "a value of a boolean column is neither t nor f");
         return text_out_str(out, *p == 't' ? "true" : "false");
     case JSON_NUMBER:
-        return json_is_number(p, n) ? text_out_add(out, p, n) : json_string(out, p, n);
+        return json_is_number(p, n) ? text_out_add(out, p, n) : json_text_string(out, p, n);
     case JSON_TIME:
         return put_time(out, p, n);
     case JSON_DOCUMENT:
@@ -123,7 +123,7 @@ static Error *put_scalar(TextOut *out, JsonKind kind, const char *p, size_t n)
     case JSON_TEXT:
         break;
     }
-    return json_string(out, p, n);
+    return json_text_string(out, p, n);
 }
 
 /* -- arrays ------------------------------------------------------------------------------------ */
@@ -207,7 +207,7 @@ static Error *put_array(TextOut *out, JsonKind kind, const char *p, size_t n)
     AUTO_VALUE(Buf) text = {0};
     bool good;
     TRY(walk_array(NULL, kind, p, n, &text, &good));
-    return good ? walk_array(out, kind, p, n, &text, &good) : json_string(out, p, n);
+    return good ? walk_array(out, kind, p, n, &text, &good) : json_text_string(out, p, n);
 }
 
 Error *json_value(TextOut *out, JsonType type, const char *p, size_t n)

@@ -28,7 +28,7 @@ const char *json_type_name(JsonType t);
 /* p: UTF-8, not NULL. ERR_DAMAGED for what no server writes in such a column. */
 Error *json_value(TextOut *out, JsonType type, const char *p, size_t n) MUST_CHECK;
 /* In quotes. ERR_DAMAGED where it is no UTF-8. */
-Error *json_string(TextOut *out, const char *p, size_t n) MUST_CHECK;
+Error *json_text_string(TextOut *out, const char *p, size_t n) MUST_CHECK;
 
 bool json_is_number(const char *p, size_t n);
 /* One JSON value and nothing else but white space. */
