@@ -39,7 +39,7 @@ static size_t number_length(const char *p, const char *end)
     return (size_t)(p - start);
 }
 
-bool json_is_number(const char *p, size_t n)
+bool json_value_is_number(const char *p, size_t n)
 {
     return n && number_length(p, p + n) == n;
 }
@@ -147,7 +147,7 @@ static bool check(const char *p, const char *end, Buf *open)
     }
 }
 
-bool json_is_document(const char *p, size_t n)
+bool json_value_is_document(const char *p, size_t n)
 {
     AUTO_VALUE(Buf) open = {0};
     return check(p, p + n, &open);

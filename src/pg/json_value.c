@@ -23,7 +23,7 @@ static JsonKind kind_of(const char *base)
     return JSON_TEXT;
 }
 
-JsonType json_type(const char *base)
+JsonType json_value_type(const char *base)
 {
     if (*base != '_')
         return (JsonType){.kind = kind_of(base)};
@@ -34,7 +34,7 @@ JsonType json_type(const char *base)
     return (JsonType){.kind = element, .array = true};
 }
 
-const char *json_type_name(JsonType t)
+const char *json_value_type_name(JsonType t)
 {
     static const char *const names[2][5] = {
         {"text", "bool", "number", "time", "json"},
@@ -94,7 +94,7 @@ static Error *put_time(TextOut *out, const char *p, size_t n)
 
 static Error *put_document(TextOut *out, const char *p, size_t n)
 {
-    if (!json_is_document(p, n))
+    if (!json_value_is_document(p, n))
         FAIL(ERR_DAMAGED, "a value of a json column is no JSON");
     for (const char *end = p + n, *plain; p < end; p++) {
         for (plain = p; p < end && *p != '\n' && *p != '\r';)
@@ -115,7 +115,7 @@ static Error *put_scalar(TextOut *out, JsonKind kind, const char *p, size_t n)
             FAIL(ERR_DAMAGED, "a value of a boolean column is neither t nor f");
         return text_out_str(out, *p == 't' ? "true" : "false");
     case JSON_NUMBER:
-        return json_is_number(p, n) ? text_out_add(out, p, n) : json_text_string(out, p, n);
+        return json_value_is_number(p, n) ? text_out_add(out, p, n) : json_text_string(out, p, n);
     case JSON_TIME:
         return put_time(out, p, n);
     case JSON_DOCUMENT:

@@ -21,17 +21,17 @@ typedef struct JsonType {
     bool array;
 } JsonType;
 /* base: RelationColumn's. */
-JsonType json_type(const char *base);
+JsonType json_value_type(const char *base);
 /* The word that says in a file what a column's values are: "text", "number", "array of number". */
-const char *json_type_name(JsonType t);
+const char *json_value_type_name(JsonType t);
 
 /* p: UTF-8, not NULL. ERR_DAMAGED for what no server writes in such a column. */
 Error *json_value(TextOut *out, JsonType type, const char *p, size_t n) MUST_CHECK;
 /* In quotes. ERR_DAMAGED where it is no UTF-8. */
 Error *json_text_string(TextOut *out, const char *p, size_t n) MUST_CHECK;
 
-bool json_is_number(const char *p, size_t n);
+bool json_value_is_number(const char *p, size_t n);
 /* One JSON value and nothing else but white space. */
-bool json_is_document(const char *p, size_t n);
+bool json_value_is_document(const char *p, size_t n);
 
 #endif
