@@ -22,37 +22,71 @@ static Error *work_export(Run *run, void *arg)
     return op_export(&run->op, &w->options, &w->result);
 }
 
-Error *cmd_EXPORT(Run *run)
+static Error *check_output(const Run *run, const char *output)
 {
-    const char *output = config_str(run->config, SETTING_OUTPUT);
     if (!output)
         return error_hint(
             ERROR_NEW(ERR_USAGE, "export needs to know where to: --output is missing"),
             "-o FILE writes a file, -o - writes to standard output");
-    bool to_stdout = !strcmp(output, "-");
-    if (to_stdout && isatty(STDOUT_FILENO))
+    if (strcmp(output, "-"))
+        return NULL;
+    int64_t format = config_int(run->config, SETTING_FORMAT);
+    if (isatty(STDOUT_FILENO) && (format == EXPORT_AUTO || format == EXPORT_CUSTOM))
         return error_hint(
             ERROR_NEW(ERR_USAGE, "an archive is no text for a terminal"),
             "send it into a file or a program: pgstow export ... -o - | pg_restore -l");
-    if (to_stdout && run->json)
+    if (run->json)
         return error_hint(ERROR_NEW(ERR_USAGE, "--json and -o - both want standard output"),
                           "write to a file, or leave --json out");
-    AUTO_VALUE(Work)
-    w = {.options = {.backup = run_word(run, 0),
-                     .output = output,
-                     .overwrite = config_bool(run->config, SETTING_OVERWRITE)}};
-    TRY(run_with_progress(run, work_export, &w));
+    return NULL;
+}
+
+static ExportOptions options_of(const Run *run, const char *output)
+{
+    const Config *c = run->config;
+    int64_t restore = config_int(c, SETTING_FOR_PG_RESTORE); /* any, 12, 13 ... */
+    return (ExportOptions){.backup = run_word(run, 0),
+                           .output = output,
+                           .overwrite = config_bool(c, SETTING_OVERWRITE),
+                           .format = (ExportFormat)config_int(c, SETTING_FORMAT),
+                           .compression = (int)config_int(c, SETTING_EXPORT_COMPRESSION) - 1,
+                           .restore_major = restore ? (int)restore + 11 : 0,
+                           .select = {.tables = config_list(c, SETTING_TABLE),
+                                      .schemas = config_list(c, SETTING_SCHEMA),
+                                      .exclude_tables = config_list(c, SETTING_EXCLUDE_TABLE),
+                                      .data_only = config_bool(c, SETTING_DATA_ONLY),
+                                      .schema_only = config_bool(c, SETTING_SCHEMA_ONLY)}};
+}
+
+static Doc *result_doc(const ExportResult *r, const char *output)
+{
+    Doc *d = doc_object(), *warnings = doc_array();
+    doc_set_str(d, "id", r->backup_id);
+    doc_set_str(d, "output", output);
+    doc_set_str(d, "format", export_format_name(r->format));
+    doc_set_int(d, "bytes", (int64_t)r->bytes);
+    doc_set_int(d, "tables", (int64_t)r->tables);
+    doc_set_int(d, "rows", (int64_t)r->rows);
+    for (size_t i = 0; i < r->warnings.count; i++)
+        doc_push_str(warnings, r->warnings.items[i]);
+    doc_set(d, "warnings", warnings);
+    return d;
+}
+
+Error *cmd_EXPORT(Run *run)
+{
+    const char *output = config_str(run->config, SETTING_OUTPUT);
     char size[32];
-    if (run->json) {
-        Doc *d = doc_object();
-        doc_set_str(d, "id", w.result.backup_id);
-        doc_set_str(d, "output", output);
-        doc_set_str(d, "format", config_str(run->config, SETTING_FORMAT));
-        doc_set_int(d, "bytes", (int64_t)w.result.bytes);
-        run_result(run, d);
-    } else if (!to_stdout) {
-        printf("exported %s to %s, %s\n", w.result.backup_id, output,
-               text_size(w.result.bytes, size));
-    }
+    TRY(check_output(run, output));
+    AUTO_VALUE(Work) w = {.options = options_of(run, output)};
+    TRY(run_with_progress(run, work_export, &w));
+    const ExportResult *r = &w.result;
+    for (size_t i = 0; i < r->warnings.count; i++)
+        output_warning(r->warnings.items[i]);
+    if (run->json)
+        run_result(run, result_doc(r, output));
+    else if (strcmp(output, "-"))
+        printf("exported %s to %s (%s), %s\n", r->backup_id, output, export_format_name(r->format),
+               text_size(r->bytes, size));
     return NULL;
 }

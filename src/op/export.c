@@ -1,108 +1,239 @@
 #include "op/export.h"
 
-#include "op/backup_read.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/gzip.h"
 #include "op/export_file.h"
-#include "pg/archive_write.h"
-#include "pg/load_objects.h"
+#include "op/export_work.h"
+#include "pg/toc_write.h"
 
-typedef struct Export {
-    BackupRead backup;
-    ArchiveWriter *writer;
-} Export;
+#define GZIP_LEVEL 6 /* where only the name asks for it, as gzip itself */
 
-static void export_clear(Export *x)
+const char *export_format_name(ExportFormat f)
 {
-    if (x->writer)
-        archive_writer_free(x->writer);
-    backup_read_clear(&x->backup);
+    static const char *const names[] = {"auto",   "custom", "directory", "plain",
+                                        "upsert", "json",   "csv"};
+    return names[f];
 }
-DEFINE_AUTO_VALUE(Export, export_clear)
 
 void export_result_clear(ExportResult *r)
 {
     free(r->backup_id);
+    strlist_free(&r->warnings);
     *r = (ExportResult){0};
 }
 
-static Error *pump(Export *x, const Stream *s, StreamTake take, void *to)
+static void export_work_clear(ExportWork *w)
 {
-    return backup_read_stream(&x->backup, s, job_cancel(x->backup.c->job), take, to, NULL);
+    if (w->reduced)
+        toc_free(w->reduced);
+    backup_read_clear(&w->backup);
+    export_result_clear(&w->result);
+}
+DEFINE_AUTO_VALUE(ExportWork, export_work_clear)
+
+void export_warn(ExportWork *w, const char *fmt, ...)
+{
+    va_list args;
+    char *text = NULL;
+    va_start(args, fmt);
+    int n = vasprintf(&text, fmt, args);
+    va_end(args);
+    strlist_own(&w->result.warnings, n < 0 ? mem_strdup(fmt) : text);
 }
 
-static Error *take_bytes(void *to, const void *p, size_t n)
+Error *export_stream(const ExportWork *w, const TocEntry *e, const Stream **out)
 {
-    return archive_bytes(to, p, n);
-}
-
-static Error *object_begin(void *ctx, uint32_t oid)
-{
-    return archive_blob_begin(ctx, oid);
-}
-
-static Error *object_end(void *ctx)
-{
-    return archive_blob_end(ctx);
-}
-
-static Error *take_records(void *to, const void *p, size_t n)
-{
-    return object_records_feed(to, p, n);
-}
-
-static Error *export_objects(Export *x, const Stream *s)
-{
-    ObjectRecords records = {
-        .begin = object_begin, .bytes = take_bytes, .end = object_end, .ctx = x->writer};
-    TRY(archive_blobs_begin(x->writer, (int)s->dump_id));
-    TRY(pump(x, s, take_records, &records));
-    TRY(object_records_end(&records));
-    return archive_blobs_end(x->writer);
-}
-
-static Error *export_rows(Export *x, const Stream *s)
-{
-    TRY(archive_table_begin(x->writer, (int)s->dump_id));
-    TRY(pump(x, s, take_bytes, x->writer));
-    return archive_table_end(x->writer);
-}
-
-/* One entry's block, in the order of the table of contents, on which pg_restore -j relies. */
-static Error *export_entry(Export *x, const TocEntry *e)
-{
-    bool rows = toc_is_table_data(e);
-    const BackupRead *b = &x->backup;
-    const Stream *s = manifest_find_stream(b->manifest, rows ? STREAM_TABLE : STREAM_LARGE_OBJECTS,
-                                           (uint32_t)e->dump_id);
-    if (!s)
+    const BackupRead *b = &w->backup;
+    *out = manifest_find_stream(b->manifest,
+                                toc_is_table_data(e) ? STREAM_TABLE : STREAM_LARGE_OBJECTS,
+                                (uint32_t)e->dump_id);
+    if (!*out)
         FAIL(ERR_DAMAGED, "backup %s has no data for its entry %d (%s %s)", b->id, e->dump_id,
              e->desc, e->tag);
-    AUTO(char) name = rows ? mem_printf("%s.%s", e->schema, e->tag) : mem_strdup("large objects");
-    job_object(b->c->job, name);
-    TRY_CTX(rows ? export_rows(x, s) : export_objects(x, s), "exporting %s", name);
-    job_add_items(b->c->job, 1);
+    return NULL;
+}
+
+char *export_entry_name(const TocEntry *e)
+{
+    return toc_is_table_data(e) ? mem_printf("%s.%s", e->schema, e->tag)
+                                : mem_strdup("large objects");
+}
+
+/* -- what is wanted ---------------------------------------------------------------------------- */
+
+static bool is_gz(const char *name)
+{
+    return text_ends(name, ".gz");
+}
+
+static ExportFormat format_by_name(const char *name)
+{
+    static const struct {
+        const char *ending;
+        ExportFormat format;
+    } endings[] = {{".sql", EXPORT_PLAIN},
+                   {".json", EXPORT_JSON},
+                   {".jsonl", EXPORT_JSON},
+                   {".csv", EXPORT_CSV},
+                   {"/", EXPORT_DIRECTORY}};
+    AUTO(char) bare = mem_strndup(name, strlen(name) - (is_gz(name) ? 3 : 0));
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (text_ends(bare, endings[i].ending))
+            return endings[i].format;
+    return EXPORT_CUSTOM;
+}
+
+static bool is_archive(ExportFormat f)
+{
+    return f == EXPORT_CUSTOM || f == EXPORT_DIRECTORY;
+}
+
+static Error *check_wishes(ExportWork *w)
+{
+    const ExportOptions *o = w->o;
+    ExportFormat f = o->format == EXPORT_AUTO ? format_by_name(o->output) : o->format;
+    w->result.format = f;
+    if (is_archive(f) && is_gz(o->output))
+        return error_hint(ERROR_NEW(ERR_USAGE,
+                                    "%s would not be a file that gzip knows: %s "
+                                    "archives are compressed inside",
+                                    o->output, export_format_name(f)),
+                          "--compression 6 and a name without .gz; or --format plain");
+    if (f == EXPORT_DIRECTORY && !strcmp(o->output, "-"))
+        return error_hint(ERROR_NEW(ERR_USAGE, "a directory cannot go to standard output"),
+                          "--format custom can");
+    if (!is_archive(f) && is_gz(o->output) && o->compression == 0)
+        FAIL(ERR_USAGE, "--compression 0 contradicts the name %s", o->output);
+    w->gzip = o->compression >= 0                  ? o->compression
+              : !is_archive(f) && is_gz(o->output) ? GZIP_LEVEL
+                                                   : 0;
+    if (o->restore_major && !is_archive(f) && f != EXPORT_PLAIN)
+        FAIL(ERR_USAGE, "--for-pg-restore is for the formats custom, directory and plain");
+    if ((o->select.data_only || o->select.schema_only) && !is_archive(f) && f != EXPORT_PLAIN)
+        FAIL(ERR_USAGE, "the format %s holds rows, and nothing else", export_format_name(f));
+    return NULL;
+}
+
+/* The one place where the exported entries are chosen. */
+static Error *choose(ExportWork *w)
+{
+    w->toc = w->backup.toc;
+    if (!selection_wanted(&w->o->select))
+        return NULL;
+    AUTO_VALUE(Selection) chosen = {0};
+    TRY(selection_make(w->backup.toc, &w->o->select, &chosen));
+    if (chosen.rename_count)
+        return error_hint(ERROR_NEW(ERR_USAGE, "an export does not rename tables"),
+                          "restore can: pgstow restore ID --table a.b=c.d");
+    for (size_t i = 0; i < chosen.left_out.count; i++)
+        export_warn(w, "%s", chosen.left_out.items[i]);
+    TRY(selection_cut(&chosen, &w->reduced));
+    w->toc = w->reduced;
+    return NULL;
+}
+
+/* -- where it goes ------------------------------------------------------------------------------
+ */
+
+typedef struct Packed {
+    ExportFile *file;
+    GzipWriter *gzip; /* or NULL */
+} Packed;
+
+static Error *packed_write(void *ctx, const void *p, size_t n)
+{
+    Packed *t = ctx;
+    return t->gzip ? gzip_writer_write(t->gzip, p, n) : export_file_write(t->file, p, n);
+}
+
+static Error *write_text(ExportWork *w, TextOut *out)
+{
+    AUTO(Toc) shaped = NULL;
+    switch (w->result.format) {
+    case EXPORT_UPSERT:
+        return export_upsert(w, out);
+    case EXPORT_JSON:
+        return export_json(w, out);
+    case EXPORT_CSV:
+        return export_csv(w, out);
+    default:
+        TRY(export_shape(w, &shaped));
+        return export_plain(w, shaped, out);
+    }
+}
+
+static Error *export_text(ExportWork *w, ExportFile *file)
+{
+    Packed packed = {.file = file};
+    AUTO(GzipWriter) gzip = NULL;
+    AUTO_VALUE(TextOut) out = {.take = packed_write, .ctx = &packed};
+    if (w->gzip)
+        TRY(gzip_writer_open(GZIP_FILE, w->gzip, export_file_write, file, &gzip));
+    packed.gzip = gzip;
+    TRY(write_text(w, &out));
+    TRY(text_out_flush(&out));
+    return gzip ? gzip_writer_finish(gzip) : NULL;
+}
+
+static Error *export_file(ExportWork *w)
+{
+    AUTO_VALUE(ExportFile) file = {.file = {-1}};
+    TRY(export_file_open(w->o->output, w->o->overwrite, &file));
+    if (w->result.format == EXPORT_CUSTOM) {
+        AUTO(Toc) shaped = NULL;
+        ArchiveOutput output = {.write = export_file_write,
+                                .rewrite = export_file_can_seek(&file) ? export_file_rewrite : NULL,
+                                .ctx = &file,
+                                .gzip = w->gzip};
+        TRY(export_shape(w, &shaped));
+        TRY(export_custom(w, shaped, &output));
+    } else {
+        TRY(export_text(w, &file));
+    }
+    TRY(export_file_finish(&file));
+    w->result.bytes = file.bytes;
+    return NULL;
+}
+
+static Error *begin_phase(ExportWork *w)
+{
+    uint64_t bytes = 0, blocks = 0;
+    for (size_t i = 0; i < w->toc->count; i++) {
+        const TocEntry *e = &w->toc->entries[i];
+        const Stream *s;
+        if (!toc_has_block(e))
+            continue;
+        TRY(export_stream(w, e, &s));
+        bytes += s->bytes;
+        blocks++;
+        if (s->kind == STREAM_TABLE) {
+            w->result.tables++;
+            w->result.rows += s->rows;
+        }
+    }
+    job_phase(w->c->job, "exporting", bytes, blocks);
     return NULL;
 }
 
 Error *op_export(const OpContext *c, const ExportOptions *o, ExportResult *out)
 {
-    AUTO_VALUE(Export) x = {0};
-    AUTO_VALUE(ExportFile) file = {.file = {-1}};
-    TRY(backup_read_open(c, o->backup, "export", &x.backup));
-    const Toc *toc = x.backup.toc;
-    TRY(export_file_open(o->output, o->overwrite, &file));
-    ArchiveOutput output = {.write = export_file_write,
-                            .rewrite = export_file_can_seek(&file) ? export_file_rewrite : NULL,
-                            .ctx = &file};
-    size_t blocks = 0;
-    for (size_t i = 0; i < toc->count; i++)
-        blocks += toc_has_block(&toc->entries[i]);
-    job_phase(c->job, "exporting", x.backup.manifest->info.logical_size, blocks);
-    TRY(archive_begin(toc, &output, &x.writer));
-    for (size_t i = 0; i < toc->count; i++)
-        if (toc_has_block(&toc->entries[i]))
-            TRY(export_entry(&x, &toc->entries[i]));
-    TRY(archive_finish(x.writer));
-    TRY(export_file_finish(&file));
-    *out = (ExportResult){.backup_id = STEAL(x.backup.id), .bytes = file.bytes};
+    AUTO_VALUE(ExportWork) w = {.c = c, .o = o};
+    TRY(check_wishes(&w));
+    TRY(backup_read_open(c, o->backup, "export", &w.backup));
+    TRY(choose(&w));
+    TRY(begin_phase(&w));
+    if (w.result.format == EXPORT_DIRECTORY) {
+        AUTO(Toc) shaped = NULL;
+        TRY(export_shape(&w, &shaped));
+        TRY(export_directory(&w, shaped));
+    } else {
+        TRY(export_file(&w));
+    }
+    *out = w.result;
+    w.result = (ExportResult){0};
+    out->backup_id = STEAL(w.backup.id);
     return NULL;
 }

@@ -1,22 +1,41 @@
-/* export: a backup as a stock archive that pg_restore reads without pgstow. */
+/* export: a backup in a form that other programs read without pgstow. */
 #ifndef PGSTOW_OP_EXPORT_H
 #define PGSTOW_OP_EXPORT_H
 
 #include "op/op.h"
+#include "pg/selection.h"
+
+typedef enum ExportFormat { /* in the order of the setting */
+                            EXPORT_AUTO,
+                            EXPORT_CUSTOM,
+                            EXPORT_DIRECTORY,
+                            EXPORT_PLAIN,
+                            EXPORT_UPSERT,
+                            EXPORT_JSON,
+                            EXPORT_CSV
+} ExportFormat;
+const char *export_format_name(ExportFormat f);
 
 typedef struct ExportOptions {
     const char *backup;
     const char *output; /* a path, or "-" for standard output */
     bool overwrite;
+    ExportFormat format;     /* AUTO: by the ending of the output's name, else CUSTOM */
+    int compression;         /* 1 to 9, 0: none, -1: where the name ends in .gz */
+    int restore_major;       /* the oldest pg_restore that shall read it; 0: no wish */
+    SelectionOptions select; /* a part only */
 } ExportOptions;
 typedef struct ExportResult {
     char *backup_id;
-    uint64_t bytes;
+    ExportFormat format;
+    uint64_t bytes;        /* written */
+    uint64_t tables, rows; /* in it */
+    StrList warnings;
 } ExportResult;
 void export_result_clear(ExportResult *r);
 DEFINE_AUTO_VALUE(ExportResult, export_result_clear)
-/* A file appears under its name only when it is complete (ERR_EXISTS where it is there and not to
- * be overwritten). */
+/* A file or folder appears under its name only when it is complete (ERR_EXISTS where it is there
+ * and not to be overwritten). */
 Error *op_export(const OpContext *c, const ExportOptions *options, ExportResult *out) MUST_CHECK;
 
 #endif

@@ -47,6 +47,11 @@ int toc_minor_for(int restore_major)
     return restore_major >= 17 ? 16 : restore_major == 16 ? 15 : 14;
 }
 
+bool toc_groups_objects(const Toc *t)
+{
+    return t->minor >= GROUPS_MINOR;
+}
+
 /* -- numbers and strings ---------------------------------------------------------------------- */
 
 static void put_int(Writing *w, int v)

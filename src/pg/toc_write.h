@@ -22,6 +22,8 @@ typedef struct TocShape {
 Error *toc_rewrite(const Toc *t, const TocShape *shape, Toc **out) MUST_CHECK;
 /* The newest version that a pg_restore of this major reads: 14 for 12 to 15, 15 for 16, ... */
 int toc_minor_for(int restore_major);
+/* Whether large objects come in groups: several BLOBS entries, each with its objects. */
+bool toc_groups_objects(const Toc *t);
 
 /* Where the directory format keeps an entry's data: "1234.dat", "blobs.toc"; without the ending of
  * compressed files. Caller frees; NULL where it has none. */

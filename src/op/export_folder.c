@@ -1,0 +1,138 @@
+#include "op/export_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MARK "toc.dat" /* what an earlier export has in it */
+
+/* Folders of exports hold files alone: one that holds more was not made by us, and stays. */
+static void remove_flat(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return;
+    for (struct dirent *d; (d = readdir(dir));)
+        unlinkat(dirfd(dir), d->d_name, 0);
+    closedir(dir);
+    rmdir(path);
+}
+
+void export_folder_clear(ExportFolder *f)
+{
+    fd_close(&f->file);
+    if (f->temp)
+        remove_flat(f->temp);
+    free(f->temp);
+    free(f->path);
+    free(f->file_name);
+    *f = (ExportFolder){.file = {-1}};
+}
+
+static bool is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    size_t entries = 0;
+    while (dir && readdir(dir))
+        entries++;
+    if (dir)
+        closedir(dir);
+    return dir && entries <= 2; /* . and .. */
+}
+
+/* *occupied: there is an earlier export that may be replaced. */
+static Error *look_at_place(const ExportFolder *f, bool *occupied)
+{
+    struct stat st;
+    *occupied = false;
+    if (lstat(f->path, &st) < 0 || (S_ISDIR(st.st_mode) && is_empty(f->path)))
+        return NULL;
+    if (!S_ISDIR(st.st_mode))
+        return error_hint(ERROR_NEW(ERR_EXISTS, "%s is there, and is no folder", f->path),
+                          "choose another name");
+    AUTO(char) mark = file_join(f->path, MARK);
+    *occupied = f->overwrite && file_exists(mark);
+    if (*occupied)
+        return NULL;
+    return error_hint(ERROR_NEW(ERR_EXISTS, "the folder %s is there and is not empty", f->path),
+                      f->overwrite ? "it is no earlier export, so it is not overwritten"
+                                   : "choose another name, or --overwrite");
+}
+
+Error *export_folder_open(const char *path, bool overwrite, ExportFolder *out)
+{
+    AUTO_VALUE(ExportFolder) f = {.file = {-1}, .overwrite = overwrite};
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    f.path = mem_strndup(path, n);
+    bool occupied;
+    TRY(look_at_place(&f, &occupied));
+    AUTO(char) temp = mem_printf("%s.XXXXXX", f.path);
+    if (!mkdtemp(temp)) /* mode 0700 */
+        return error_errno(ERR_IO, ERR_IO, "cannot create the folder %s", f.path);
+    f.temp = STEAL(temp);
+    *out = f;
+    f = (ExportFolder){.file = {-1}};
+    return NULL;
+}
+
+Error *export_folder_begin(ExportFolder *f, const char *name)
+{
+    AUTO(char) path = file_join(f->temp, name);
+    f->file.n = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (f->file.n < 0)
+        return error_errno(ERR_IO, ERR_IO, "cannot create %s/%s", f->path, name);
+    free(f->file_name);
+    f->file_name = file_join(f->path, name);
+    return NULL;
+}
+
+Error *export_folder_write(void *ctx, const void *p, size_t n)
+{
+    ExportFolder *f = ctx;
+    f->bytes += n;
+    return file_write_all(f->file.n, p, n, f->file_name);
+}
+
+Error *export_folder_end(ExportFolder *f)
+{
+    if (fsync(f->file.n) < 0)
+        return error_errno(ERR_IO, ERR_IO, "cannot write %s", f->file_name);
+    fd_close(&f->file);
+    return NULL;
+}
+
+static Error *sync_path(const char *path)
+{
+    AUTO_VALUE(Fd) fd = {open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (fd.n < 0 || fsync(fd.n) < 0)
+        return error_errno(ERR_IO, ERR_IO, "cannot sync folder %s", path);
+    return NULL;
+}
+
+Error *export_folder_finish(ExportFolder *f)
+{
+    bool occupied;
+    TRY(sync_path(f->temp));
+    TRY(look_at_place(f, &occupied));
+    /* rename() takes the place of an empty folder only; an earlier export changes places with this
+     * one, and goes then. */
+    int failed = occupied ? renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_EXCHANGE)
+                          : rename(f->temp, f->path);
+    if (failed)
+        return error_errno(ERR_IO, ERR_IO, "cannot rename the export to %s", f->path);
+    if (occupied)
+        remove_flat(f->temp);
+    free(STEAL(f->temp));
+    const char *slash = strrchr(f->path, '/');
+    AUTO(char)
+    parent = !slash             ? mem_strdup(".")
+             : slash == f->path ? mem_strdup("/")
+                                : mem_strndup(f->path, (size_t)(slash - f->path));
+    return sync_path(parent);
+}

@@ -1,0 +1,137 @@
+#include "op/export_rows.h"
+
+#include <string.h>
+
+#include "pg/encoding.h"
+
+void export_tables_clear(ExportTables *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        free(t->items[i].columns);
+    free(t->items);
+    *t = (ExportTables){0};
+}
+
+/* COPY's list has what is neither generated nor dropped, in the order of the columns. */
+static void take_columns(ExportTable *t)
+{
+    const Relation *r = t->relation;
+    t->columns = mem_calloc(r->column_count + 1, sizeof(RelationColumn *));
+    for (size_t i = 0; i < r->column_count; i++)
+        if (!r->columns[i].generated)
+            t->columns[t->column_count++] = &r->columns[i];
+}
+
+Error *export_tables(ExportWork *w, ExportTables *out)
+{
+    TRY(backup_read_relations(&w->backup));
+    const RelationList *relations = &w->backup.relations;
+    for (size_t i = 0; i < w->toc->count; i++) {
+        const TocEntry *e = &w->toc->entries[i];
+        if (!toc_is_table_data(e) || !toc_has_block(e))
+            continue;
+        ExportTable t = {.entry = e};
+        TRY(export_stream(w, e, &t.stream));
+        t.relation = relation_find_oid(relations, t.stream->oid);
+        if (!t.relation)
+            FAIL(ERR_DAMAGED, "backup %s does not record the columns of %s.%s", w->backup.id,
+                 e->schema, e->tag);
+        t.root = t.relation->root ? relation_find_oid(relations, t.relation->root) : NULL;
+        t.root = t.root ? t.root : t.relation;
+        take_columns(&t);
+        mem_grow(out->items, out->count, out->cap);
+        out->items[out->count++] = t;
+    }
+    return NULL;
+}
+
+/* -- rows -------------------------------------------------------------------------------------- */
+
+typedef struct RowReader {
+    size_t columns;
+    Encoding *encoding; /* NULL: handed on as they are */
+    Buf utf8;
+    CopyRow row;
+    CopyLines lines;
+    ExportRow take;
+    void *ctx;
+} RowReader;
+
+static void row_reader_clear(RowReader *r)
+{
+    if (r->encoding)
+        encoding_free(r->encoding);
+    buf_free(&r->utf8);
+    copy_row_clear(&r->row);
+    copy_lines_clear(&r->lines);
+}
+DEFINE_AUTO_VALUE(RowReader, row_reader_clear)
+
+static Error *open_encoding(const ExportWork *w, bool raw, Encoding **out)
+{
+    const char *name = w->backup.encoding ? w->backup.encoding : "UTF8";
+    if (!strcmp(name, "UTF8") || (raw && !strcmp(name, "SQL_ASCII")))
+        return NULL;
+    return encoding_open(name, out);
+}
+
+static Error *take_line(void *ctx, const char *line, size_t n)
+{
+    RowReader *r = ctx;
+    if (r->encoding) {
+        TRY(encoding_to_utf8(r->encoding, line, n, &r->utf8));
+        line = (const char *)r->utf8.data;
+        n = r->utf8.len;
+    }
+    TRY(copy_row_split(line, n, r->columns, &r->row));
+    return r->take(r->ctx, &r->row);
+}
+
+static Error *take_bytes(void *to, const void *p, size_t n)
+{
+    return copy_lines_feed(to, p, n);
+}
+
+Error *export_rows(ExportWork *w, const ExportTable *t, bool raw, ExportRow take, void *ctx)
+{
+    AUTO_VALUE(RowReader) r = {.columns = t->column_count, .take = take, .ctx = ctx};
+    r.lines = (CopyLines){.take = take_line, .ctx = &r};
+    TRY(open_encoding(w, raw, &r.encoding));
+    TRY(export_entry_rows(w, t->entry, take_bytes, &r.lines));
+    return copy_lines_end(&r.lines);
+}
+
+Error *export_words(ExportWork *w, const char *text, bool raw, char **out)
+{
+    AUTO(Encoding) encoding = NULL;
+    AUTO_VALUE(Buf) utf8 = {0};
+    TRY(open_encoding(w, raw, &encoding));
+    if (encoding)
+        TRY(encoding_to_utf8(encoding, text, strlen(text), &utf8));
+    else
+        buf_add_str(&utf8, text);
+    *out = buf_steal_str(&utf8);
+    return NULL;
+}
+
+const RelationKey *export_key(const Relation *r)
+{
+    for (size_t i = 0; i < r->key_count; i++)
+        if (r->keys[i].not_null && r->keys[i].columns.count)
+            return &r->keys[i];
+    return NULL;
+}
+
+void export_warn_left_out(ExportWork *w)
+{
+    for (size_t i = 0; i < w->toc->count; i++) {
+        const TocEntry *e = &w->toc->entries[i];
+        if (toc_has_block(e) && !toc_is_table_data(e)) {
+            export_warn(w,
+                        "the backup's large objects are not in the export: the format %s has "
+                        "rows of tables alone",
+                        export_format_name(w->result.format));
+            return;
+        }
+    }
+}
