@@ -12,6 +12,8 @@ Error *backup_options_from(const Config *c, BackupOptions *out)
     strlist_copy(&out->where, config_list(c, SETTING_WHERE));
     strlist_copy(&out->masks, config_list(c, SETTING_MASK));
     out->cascade = config_bool(c, SETTING_CASCADE);
+    out->globals = config_bool(c, SETTING_GLOBALS);
+    out->role_passwords = config_bool(c, SETTING_ROLE_PASSWORDS);
     strlist_copy(&out->tags, config_list(c, SETTING_TAG));
     out->parent = config_str(c, SETTING_PARENT);
     out->level = (int)config_int(c, SETTING_COMPRESSION);

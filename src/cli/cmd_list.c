@@ -117,6 +117,9 @@ static void print_facts(const BackupInfo *b)
     print_fact("filter", b->filter);
     for (size_t i = 0; i < b->masked.count; i++)
         print_fact(i ? "" : "masked", b->masked.items[i]);
+    if (b->globals)
+        print_fact("globals", b->role_passwords ? "roles with password hashes, tablespaces"
+                                                : "roles without passwords, tablespaces");
     print_fact("parent", b->parent);
     print_fact("encoding", b->encoding);
     print_fact("collation", b->collate);

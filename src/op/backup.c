@@ -11,6 +11,7 @@
 #include "pg/doctor_pooler.h"
 #include "pg/dump.h"
 #include "pg/filter.h"
+#include "pg/globals.h"
 #include "pg/relation.h"
 #include "pg/snapshot.h"
 #include "pg/toc_as.h"
@@ -42,6 +43,7 @@ typedef struct Backup {
     Toc *toc;               /* recorded instead of pg_dump's own; or NULL */
     RelationList relations; /* under the snapshot */
     Filter *filter;         /* NULL where all is backed up as it is */
+    Globals globals;        /* where they are wanted */
     Writer *writer;
     BackupInfo facts;
     Instant taken; /* when the snapshot was */
@@ -54,6 +56,7 @@ static void backup_clear(Backup *b)
     if (b->filter)
         filter_free(b->filter);
     relation_list_clear(&b->relations);
+    globals_clear(&b->globals);
     if (b->toc)
         toc_free(b->toc);
     if (b->dump)
@@ -169,6 +172,30 @@ static Error *ask_facts(Backup *b)
     error_free(e);
     if (!f->system_identifier)
         f->system_identifier = mem_strdup("");
+    return NULL;
+}
+
+/* What belongs to the server. It is under no snapshot: roles change seldom, and for all databases
+ * at once. */
+static Error *read_globals(Backup *b)
+{
+    BackupInfo *f = &b->facts;
+    if (b->o->role_passwords && !b->o->globals)
+        return error_hint(ERROR_NEW(ERR_USAGE, "--role-passwords belongs to --globals"),
+                          "give both, or neither");
+    if (!b->o->globals)
+        return NULL;
+    TRY(conn_use_utf8(b->list));
+    TRY(globals_read(b->list, b->o->role_passwords, &b->globals));
+    TRY(conn_prepare_dump(b->list, NULL));
+    size_t hashes = globals_count(&b->globals, "role", true);
+    f->globals = true;
+    f->role_passwords = hashes > 0;
+    if (hashes)
+        strlist_own(&f->warnings, mem_printf("the repository is not encrypted, and holds the "
+                                             "password hashes of %zu roles: whoever can read it "
+                                             "can try to guess the passwords",
+                                             hashes));
     return NULL;
 }
 
@@ -381,6 +408,18 @@ static Error *read_relations(Backup *b)
 }
 
 /* What readers want to know of the tables without understanding SQL: columns, types, keys. */
+static Error *write_globals(Backup *b)
+{
+    AUTO_VALUE(Buf) lines = {0};
+    StreamSpec spec = {.kind = STREAM_GLOBALS,
+                       .schema = "",
+                       .name = "globals",
+                       .pieces = 1,
+                       .rows_framed = true};
+    globals_encode(&b->globals, &lines);
+    return write_whole(b, &spec, &lines, b->globals.count);
+}
+
 static Error *write_relations(Backup *b)
 {
     AUTO_VALUE(Buf) lines = {0};
@@ -397,6 +436,8 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
 {
     WriterOptions options = {.database = b->facts.database,
                              .server = b->facts.server,
+    if (b->o->globals)
+        TRY(write_globals(b));
                              .system_identifier = b->facts.system_identifier,
                              .database_oid = b->facts.database_oid,
                              .filter = b->facts.filter,
@@ -434,6 +475,7 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
     if (options->as)
         put_as(&b.facts, options->as);
 Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *out)
+    TRY(read_globals(&b));
 {
     AUTO_VALUE(Backup) b = {.c = c, .o = options};
     AUTO(char) parent = NULL;

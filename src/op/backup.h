@@ -17,6 +17,8 @@ typedef struct BackupOptions {
     StrList where; /* "schema.table: condition" */
     StrList masks; /* "schema.table.column: expression" */
     bool cascade;  /* rows that refer to rows that are left out are left out too */
+    bool globals;  /* the server's roles and tablespaces besides */
+    bool role_passwords; /* with their hashes */
     const BackupAs *as; /* NULL: as it is */
     StrList tags;                                        /* key=value */
     const char *parent; /* as a person writes it; NULL: the last good one; "none": no parent */

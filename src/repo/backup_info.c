@@ -141,6 +141,10 @@ Doc *backup_info_facts(const BackupInfo *i)
     doc_set_int(d, "duration", i->finished - i->started);
     doc_set(d, "tags", tags_doc(&i->tags));
     doc_set(d, "warnings", texts_doc(&i->warnings));
+    if (i->globals)
+        doc_set_bool(d, "globals", true);
+    if (i->role_passwords)
+        doc_set_bool(d, "rolePasswords", true);
     if (i->masked.count)
         doc_set(d, "masked", texts_doc(&i->masked));
     return d;
@@ -204,6 +208,8 @@ Error *backup_info_parse(const Doc *d, BackupInfo *out)
     out->database_oid = (uint32_t)doc_int(d, "databaseOid", 0);
     out->compressed = doc_bool(d, "compressed", false);
     out->encrypted = doc_bool(d, "encrypted", false);
+    out->globals = doc_bool(d, "globals", false);
+    out->role_passwords = doc_bool(d, "rolePasswords", false);
     const Doc *tags = doc_get(d, "tags");
     for (size_t k = 0; k < doc_count(tags); k++) {
         const char *key = doc_key_at(tags, k);

@@ -16,7 +16,7 @@ typedef enum StreamKind {
     STREAM_TABLE = 2,
     STREAM_LARGE_OBJECTS = 3,
     STREAM_RELATIONS = 4, /* columns and keys of the tables: pg/relation.h */
-    STREAM_GLOBALS = 5,   /* SQL of what belongs to the server: roles, tablespaces */
+    STREAM_GLOBALS = 5,   /* what belongs to the server, roles and tablespaces: pg/globals.h */
     STREAM_KINDS          /* one more than the last of them */
 } StreamKind;
 typedef struct Stream {
@@ -57,6 +57,7 @@ typedef struct BackupInfo {
     uint64_t rewritten; /* logical bytes of chunks written again by the compactor */
     uint64_t tables, rows, large_objects;
     bool compressed, encrypted;
+    bool globals, role_passwords; /* it has the server's roles and tablespaces; hashes too */
     StrList tags; /* "key=value" */
     StrList warnings;
     StrList masked; /* "schema.table.column" whose values are not those of the database */
