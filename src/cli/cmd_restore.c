@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "cli/command.h"
+#include "cli/cmd_restore.h"
 #include "cli/confirm.h"
 #include "cli/findings.h"
 
@@ -25,7 +25,13 @@ static Error *options_from(const Run *run, RestoreOptions *out)
         .no_tablespaces = config_bool(c, SETTING_NO_TABLESPACES),
         .no_analyze = config_bool(c, SETTING_NO_ANALYZE),
         .role = config_str(c, SETTING_ROLE),
+        .search_path = config_list(c, SETTING_SEARCH_PATH),
         .timeout_ms = config_duration(c, SETTING_RESTORE_TIMEOUT),
+        .part = {.tables = config_list(c, SETTING_TABLE),
+                 .schemas = config_list(c, SETTING_SCHEMA),
+                 .exclude_tables = config_list(c, SETTING_EXCLUDE_TABLE),
+                 .data_only = config_bool(c, SETTING_DATA_ONLY),
+                 .schema_only = config_bool(c, SETTING_SCHEMA_ONLY)},
         .consistency = {.mode = (ValidateMode)config_int(c, SETTING_RESTORE_VALIDATE),
                         .max_ms = config_int(c, SETTING_VALIDATE_SECONDS) * 1000},
     };
@@ -39,7 +45,8 @@ static Error *options_from(const Run *run, RestoreOptions *out)
         return error_hint(ERROR_NEW(ERR_USAGE, "an id and --at exclude each other"),
                           "--at chooses the backup by time");
     /* A script whose variable is empty: a list and status 0 would pass for a restore. */
-    if (!out->backup && !out->at_given && (out->to_db || replace || in_place))
+    if (!out->backup && !out->at_given &&
+        (out->to_db || replace || in_place || selection_wanted(&out->part)))
         return error_hint(ERROR_NEW(ERR_USAGE, "restore is told where to, but not which backup"),
                           "name an id, latest, or a time with --at; \"pgstow list\" shows the ids");
     return NULL;
@@ -49,6 +56,14 @@ static const char *way_name(RestoreWay way)
 {
     static const char *const names[] = {"create", "replace", "in-place"};
     return names[way];
+}
+
+static Doc *list_doc(const StrList *l)
+{
+    Doc *d = doc_array();
+    for (size_t i = 0; i < l->count; i++)
+        doc_push_str(d, l->items[i]);
+    return d;
 }
 
 static Doc *plan_doc(const RestorePlan *p)
@@ -63,6 +78,10 @@ static Doc *plan_doc(const RestorePlan *p)
     doc_set_int(d, "logicalSize", (int64_t)p->logical_size);
     doc_set_int(d, "tables", (int64_t)p->tables);
     doc_set_int(d, "rows", (int64_t)p->rows);
+    if (p->part) {
+        doc_set(d, "chosen", list_doc(&p->chosen));
+        doc_set(d, "needed", list_doc(&p->needed));
+    }
     doc_set_bool(d, "possible", p->possible);
     doc_set(d, "findings", findings_doc(&p->findings));
     return d;
@@ -73,6 +92,10 @@ static char *plan_sentence(const RestorePlan *p)
 {
     AUTO(char) database = text_printable(p->database ? p->database : "?");
     const char *server = p->server ? p->server : "?";
+    if (p->part && p->database_exists)
+        return mem_printf("A part of %s is restored into the database %s on %s, beside what is "
+                          "there.",
+                          p->backup_id, database, server);
     if (!p->database_exists)
         return mem_printf("The database %s is made on %s and filled with %s.", database, server,
                           p->backup_id);
@@ -90,6 +113,17 @@ static char *plan_sentence(const RestorePlan *p)
     return mem_printf("The database %s on %s has contents.", database, server);
 }
 
+static void print_part(const char *title, const StrList *names)
+{
+    if (!names->count)
+        return;
+    puts(title);
+    for (size_t i = 0; i < names->count; i++) {
+        AUTO(char) name = text_printable(names->items[i]);
+        printf("  %s\n", name);
+    }
+}
+
 static void print_plan(const RestorePlan *p)
 {
     char tables[32], rows[32], size[32];
@@ -97,6 +131,8 @@ static void print_plan(const RestorePlan *p)
     puts(sentence);
     printf("It holds %s tables, %s rows, %s.\n", output_count(p->tables, tables),
            output_count(p->rows, rows), text_size(p->logical_size, size));
+    print_part("Chosen, with what belongs to it:", &p->chosen);
+    print_part("Needed by that, and made where it is missing:", &p->needed);
     putchar('\n');
     findings_print(&p->findings);
     putchar('\n');
@@ -175,7 +211,7 @@ static void print_result(Run *run, const RestoreResult *r)
     for (size_t i = 0; i < r->warnings.count; i++)
         output_warning(r->warnings.items[i]);
     if (run->json) {
-        Doc *d = doc_object(), *warnings = doc_array();
+        Doc *d = doc_object();
         doc_set_str(d, "id", r->backup_id);
         doc_set_str(d, "database", r->database);
         doc_set_str(d, "keptOld", r->kept_old);
@@ -183,9 +219,7 @@ static void print_result(Run *run, const RestoreResult *r)
         doc_set_int(d, "bytes", (int64_t)r->bytes);
         doc_set_int(d, "fetchedBytes", (int64_t)r->fetched);
         doc_set_int(d, "duration", r->duration_ms);
-        for (size_t i = 0; i < r->warnings.count; i++)
-            doc_push_str(warnings, r->warnings.items[i]);
-        doc_set(d, "warnings", warnings);
+        doc_set(d, "warnings", list_doc(&r->warnings));
         run_result(run, d);
         return;
     }
@@ -203,6 +237,8 @@ static void print_result(Run *run, const RestoreResult *r)
 Error *cmd_RESTORE(Run *run)
 {
     AUTO_VALUE(Work) w = {0};
+    if (config_int(run->config, SETTING_MERGE))
+        return restore_merge(run);
     TRY(options_from(run, &w.options));
     if (!w.options.backup && !w.options.at_given) {
         TRY(run_list(run, NULL));

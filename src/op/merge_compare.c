@@ -52,7 +52,7 @@ Error *merge_lock(MergeWork *w)
     TRY(conn_execf(w->conn, "SET LOCAL lock_timeout = %" PRId64, w->o->lock_wait_ms));
     /* Hash tables of whole records; compiling statements costs more than it brings. */
     TRY(conn_exec(w->conn, "SET LOCAL jit = off; SELECT pg_catalog.set_config('work_mem', "
-                           "pg_catalog.greatest(65536, setting::pg_catalog.int4)::pg_catalog.text, "
+                           "greatest(65536, setting::pg_catalog.int4)::pg_catalog.text, "
                            "true) FROM pg_catalog.pg_settings WHERE name = 'work_mem'"));
     for (size_t i = 0; i < w->tables.count; i++) {
         const MergeTable *t = &w->tables.items[i];

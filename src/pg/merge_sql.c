@@ -24,13 +24,17 @@ void merge_sql_columns(Buf *b, const char *alias, const StrList *columns)
     }
 }
 
-/* ROW(alias.a, alias.b) */
+/* ROW(alias.a, alias.b), as one record */
 static void row(Buf *b, const char *alias, const StrList *columns)
 {
     buf_add_str(b, "ROW(");
     merge_sql_columns(b, alias, columns);
-    buf_u8(b, ')');
+    buf_add_str(b, ")::pg_catalog.record");
 }
+
+/* Two records are not the same, byte by byte. (Without the casts ROW(a) *<> ROW(b) would compare
+ * column by column, by operators that most types don't have.) */
+#define UNLIKE " OPERATOR(pg_catalog.*<>) "
 
 void merge_sql_at(Buf *b, const MergeTable *t, const char *alias)
 {
@@ -179,7 +183,7 @@ static void conflict(Buf *b, const MergeTable *t)
     buf_add_str(b, "(b.ctid IS NULL) <> (t.ctid IS NULL) OR (b.ctid IS NOT NULL AND t.ctid IS NOT "
                    "NULL AND ");
     row(b, "b", &common);
-    buf_add_str(b, " *<> ");
+    buf_add_str(b, UNLIKE);
     row(b, "t", &common);
     buf_u8(b, ')');
 }
@@ -228,7 +232,7 @@ static void unique_changes(Buf *b, const MergeTable *t)
     }
     buf_add_str(b, BOTH " AND ");
     row(b, "s", &columns);
-    buf_add_str(b, " *<> ");
+    buf_add_str(b, UNLIKE);
     row(b, "t", &columns);
 }
 
@@ -258,7 +262,7 @@ static void joined(Buf *b, const MergeTable *t, const MergeRules *rules)
     if (t->key && rules->mode != MERGE_INSERT) {
         buf_add_str(b, " OR ");
         row(b, "s", &t->columns);
-        buf_add_str(b, " *<> ");
+        buf_add_str(b, UNLIKE);
         row(b, "t", &t->columns);
     }
 }

@@ -14,7 +14,7 @@ SELECT f.oid, f.conname, f.conrelid, f.confrelid,
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_class tc ON tc.oid = f.confrelid
   JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace
- CROSS JOIN LATERAL pg_catalog.unnest(f.conkey, f.confkey, f.conpfeqop) WITH ORDINALITY AS k (own, other, op, place)
+ CROSS JOIN LATERAL unnest(f.conkey, f.confkey, f.conpfeqop) WITH ORDINALITY AS k (own, other, op, place)
   JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own
   JOIN pg_catalog.pg_attribute ta ON ta.attrelid = f.confrelid AND ta.attnum = k.other
   JOIN pg_catalog.pg_operator o ON o.oid = k.op
