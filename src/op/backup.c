@@ -353,23 +353,6 @@ static Error *take_snapshot(Backup *b)
 
 /* -- into the repository ---------------------------------------------------------------------- */
 
-static Error *find_parent(Backup *b, char **id)
-{
-    *id = NULL;
-    if (!b->o->parent)
-        return NULL;
-    if (!strcmp(b->o->parent, "none")) {
-        *id = mem_strdup("");
-        return NULL;
-    }
-    return catalog_resolve(b->repo, b->o->parent, b->facts.database, id);
-}
-
-static const Toc *toc_of(const Backup *b)
-{
-    return b->toc ? b->toc : dump_toc(b->dump);
-}
-
 static Error *write_whole(Backup *b, const StreamSpec *spec, const Buf *bytes, uint64_t rows)
 {
     AUTO(PieceWriter) w = NULL;
@@ -380,6 +363,11 @@ static Error *write_whole(Backup *b, const StreamSpec *spec, const Buf *bytes, u
     TRY(piece_write(w, bytes->data, bytes->len));
     TRY(piece_end(w, rows));
     return piece_writer_finish(w);
+}
+
+static const Toc *toc_of(const Backup *b)
+{
+    return b->toc ? b->toc : dump_toc(b->dump);
 }
 
 static Error *write_toc(Backup *b)
@@ -408,18 +396,6 @@ static Error *read_relations(Backup *b)
 }
 
 /* What readers want to know of the tables without understanding SQL: columns, types, keys. */
-static Error *write_globals(Backup *b)
-{
-    AUTO_VALUE(Buf) lines = {0};
-    StreamSpec spec = {.kind = STREAM_GLOBALS,
-                       .schema = "",
-                       .name = "globals",
-                       .pieces = 1,
-                       .rows_framed = true};
-    globals_encode(&b->globals, &lines);
-    return write_whole(b, &spec, &lines, b->globals.count);
-}
-
 static Error *write_relations(Backup *b)
 {
     AUTO_VALUE(Buf) lines = {0};
@@ -432,12 +408,22 @@ static Error *write_relations(Backup *b)
     return write_whole(b, &spec, &lines, b->relations.count);
 }
 
+static Error *write_globals(Backup *b)
+{
+    AUTO_VALUE(Buf) lines = {0};
+    StreamSpec spec = {.kind = STREAM_GLOBALS,
+                       .schema = "",
+                       .name = "globals",
+                       .pieces = 1,
+                       .rows_framed = true};
+    globals_encode(&b->globals, &lines);
+    return write_whole(b, &spec, &lines, b->globals.count);
+}
+
 static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *out)
 {
     WriterOptions options = {.database = b->facts.database,
                              .server = b->facts.server,
-    if (b->o->globals)
-        TRY(write_globals(b));
                              .system_identifier = b->facts.system_identifier,
                              .database_oid = b->facts.database_oid,
                              .filter = b->facts.filter,
@@ -450,6 +436,8 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
     FAULT_POINT("backup.opened");
     TRY(write_toc(b));
     TRY(write_relations(b));
+    if (b->o->globals)
+        TRY(write_globals(b));
     CopyRows copy = {.lock = b->lock,
                      .snapshot = snapshot_name(b->snapshot),
                      .toc = toc_of(b),
@@ -472,17 +460,11 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
     return NULL;
 }
 
-    if (options->as)
-        put_as(&b.facts, options->as);
 Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *out)
-    TRY(read_globals(&b));
 {
     AUTO_VALUE(Backup) b = {.c = c, .o = options};
     AUTO(char) parent = NULL;
     TRY(cancel_new(job_cancel(c->job), &b.cancel));
-    if (options->as)
-        TRY(toc_as(dump_toc(b.dump), b.facts.database, &b.toc));
-    TRY(lock_ended(&b, read_relations(&b)));
     if (options->timeout_ms)
         cancel_deadline(b.cancel, options->timeout_ms);
     TRY(connect_both(&b));
@@ -490,11 +472,17 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
     TRY(op_open_repo(c, true, &b.repo));
     TRY(lock_database(&b));
     TRY(ask_facts(&b));
+    if (options->as)
+        put_as(&b.facts, options->as);
     TRY(warn_unlogged(&b));
+    TRY(read_globals(&b));
     b.facts.filter = filter_text(options);
-    TRY(find_parent(&b, &parent));
+    TRY(op_find_parent(b.repo, options->parent, b.facts.database, &parent));
     TRY(consistency_check(c, &options->consistency, b.list, b.cancel, false, &b.facts.warnings));
     TRY(take_snapshot(&b));
+    if (options->as)
+        TRY(toc_as(dump_toc(b.dump), b.facts.database, &b.toc));
+    TRY(lock_ended(&b, read_relations(&b)));
     AUTO(Rate) rate = rate_new(options->max_rate);
     return write_all(&b, parent, rate, out);
 }

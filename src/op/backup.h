@@ -30,6 +30,7 @@ typedef struct BackupOptions {
     Consistency consistency; /* looked at before the snapshot */
 } BackupOptions;
 void backup_options_clear(BackupOptions *o);
+DEFINE_AUTO_VALUE(BackupOptions, backup_options_clear)
 
 /* *out gets the committed backup's facts. ERR_BUSY, ERR_DB_CHANGED, ERR_TOOL_*, ERR_DB_*,
  * ERR_REPO_*, ... and then nothing of it is visible. */

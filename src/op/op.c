@@ -62,3 +62,15 @@ char *op_database_name(const OpContext *c)
 {
     return c->db_name ? mem_strdup(c->db_name) : target_database(c->db_url);
 }
+
+Error *op_find_parent(Repo *r, const char *name, const char *database, char **id)
+{
+    *id = NULL;
+    if (!name)
+        return NULL;
+    if (!strcmp(name, "none")) {
+        *id = mem_strdup("");
+        return NULL;
+    }
+    return catalog_resolve(r, name, database, id);
+}

@@ -31,5 +31,7 @@ Error *op_connect_admin(const OpContext *c, const char *except, Cancel *calm,
 /* The database that --db (or the environment) names, without connecting; caller frees; NULL where
  * none is named. */
 char *op_database_name(const OpContext *c);
+/* The parent that --parent names, for WriterOptions: NULL where it names none, "" for "none". */
+Error *op_find_parent(Repo *r, const char *name, const char *database, char **id) MUST_CHECK;
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pg/dbadmin.h"
+#include "pg/detach.h"
 
 #define LOCK "pgstow scratch"
 
@@ -27,7 +28,10 @@ Error *scratch_drop(Scratch *s)
 {
     AUTO(DbCloser) closer = NULL; /* autovacuum, monitors, our own threads' last words */
     error_drop(dbadmin_close_begin(s->admin, s->name, &closer));
+    AUTO_VALUE(StrList) said = {0};
     AUTO(char) quoted = text_sql_ident(s->name);
+    /* A dump's subscriptions would hold it. */
+    error_drop(detach_subscriptions(s->admin, s->name, &said));
     Error *e = dbadmin_drop(s->admin, s->name);
     if (!e)
         *s->name = 0;
@@ -51,6 +55,9 @@ static Error *sweep(Scratch *s, const char *mark)
         const char *name = rows_text(leftovers, i, 0);
         bool dead;
         TRY(dbadmin_try_lock(s->admin, LOCK, name, &dead));
+        AUTO_VALUE(StrList) said = {0};
+        if (dead)
+            error_drop(detach_subscriptions(s->admin, name, &said));
         Error *e = dead ? dbadmin_drop(s->admin, name) : NULL;
         if (e)
             log_warning("scratch database \"%s\", left by an earlier run, cannot be dropped: %s",

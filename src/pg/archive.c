@@ -236,7 +236,7 @@ static Error *read_entry(Source *s, TocEntry *e)
 static Error *read_header(Source *s)
 {
     Toc *t = s->toc;
-    int format, ignored;
+    int format;
     TRY(need(s, 5));
     if (memcmp(t->raw.data, "PGDMP", 5))
         return broken(s, "it is not an archive in pg_dump's custom format");
@@ -264,8 +264,8 @@ static Error *read_header(Source *s)
     else
         TRY(read_int(s, &t->compression));
     t->time_at = s->at;
-    for (int i = 0; i < 7; i++) /* the time of the dump, in the zone of whoever ran it */
-        TRY(read_int(s, &ignored));
+    for (int i = 0; i < 7; i++)
+        TRY(read_int(s, &t->time[i]));
     TRY(read_text(s, &t->dbname));
     TRY(read_text(s, &t->server_version));
     TRY(read_text(s, &t->dump_version));

@@ -49,10 +49,11 @@ typedef struct Toc {
     int major, minor, rev; /* 1, 14, 0 */
     int int_size, off_size;
     int compression;       /* 1.15 on: 0 none, 1 gzip, 2 lz4, 3 zstd; before: a gzip level, or -1 */
-    size_t format_at; /* where the format stands in raw */
+    size_t format_at;      /* where the format stands in raw */
     size_t compression_at; /* the compression; behind it the time of the dump */
     size_t time_at;
-    size_t count_at;                                    /* the number of entries */
+    int time[7];     /* of the dump, as in struct tm (sec ... year, isdst), in its host's zone */
+    size_t count_at; /* the number of entries */
     const char *dbname, *server_version, *dump_version; /* "15.18 (Debian ...)" */
     TocEntry *entries;
     size_t count;

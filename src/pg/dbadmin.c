@@ -52,6 +52,8 @@ char *dbadmin_create_options(const Toc *toc, const char *encoding, const char *c
                 (!strstr(own, " LOCALE_PROVIDER") && server_version >= 130000)))
         return STEAL(own);
     AUTO(char) e = text_sql_literal(encoding);
+    if (!collate || !*collate) /* an import that did not say */
+        return mem_printf("WITH TEMPLATE = template0 ENCODING = %s", e);
     AUTO(char) l = text_sql_literal(collate);
     AUTO(char) t = text_sql_literal(ctype);
     return mem_printf("WITH TEMPLATE = template0 ENCODING = %s LC_COLLATE = %s LC_CTYPE = %s", e, l,

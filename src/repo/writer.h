@@ -24,6 +24,9 @@ typedef struct WriterOptions {
     int level;          /* zstd level 1 to 19, 0 stores, -1 adaptive */
     Rate *rate;         /* borrowed, may be NULL: limits stored bytes */
     Instant timestamp;  /* the id is made of it, moved on by seconds until it is free */
+    const char *id;     /* NULL, or the id to have instead (an import that keeps it): ERR_EXISTS where
+                           there is such a backup; where it is burnt by a run that died, with -2,
+                           -3, ... behind it */
 } WriterOptions;
 
 /* The caller holds the database's own lock (so that other writers' sessions of this database are

@@ -7,6 +7,7 @@
 
 /* How often parents that vanish meanwhile, or an id that another takes, are chosen anew. */
 #define ATTEMPTS 8
+#define ID_NUMBERS 1000 /* as often may runs that were to have one id have died */
 /* Of the parent's logical size, what the compactor may write again in one run. */
 #define REWRITE_PERCENT 5
 
@@ -349,15 +350,37 @@ static Error *id_taken(Writer *w, const char *id, const SessionInfo *list, size_
     return NULL;
 }
 
+/* The id asked for, or with a number behind it where a dead run's tombstone stands at it. */
+static Error *choose_given_id(Writer *w, const char *id, const SessionInfo *list, size_t count)
+{
+    bool taken = true;
+    for (unsigned n = 1; taken; n++) {
+        SessionEnd end;
+        free(w->session.backup_id);
+        w->session.backup_id = n == 1 ? mem_strdup(id) : mem_printf("%s-%u", id, n);
+        TRY(id_taken(w, w->session.backup_id, list, count, &taken));
+        if (!taken)
+            break;
+        TRY(look_at_end(w->repo, &w->session, &end));
+        if (end != END_FENCED || n == ID_NUMBERS)
+            FAIL(ERR_EXISTS, "backup %s is there already (perhaps deleted), or is being made",
+                 w->session.backup_id);
+    }
+    return NULL;
+}
+
 /* The first free second from the one asked for. */
-static Error *choose_id(Writer *w, Instant from)
+static Error *choose_id(Writer *w, Instant from, const char *given)
 {
     SessionInfo *list;
     size_t count;
     TRY(session_list(w->repo, &list, &count));
     Error *e = NULL;
-    bool taken = true;
-    for (w->timestamp = from; taken && !e; w->timestamp += taken ? 1000 : 0) {
+    bool taken = !given;
+    w->timestamp = from;
+    if (given)
+        e = choose_given_id(w, given, list, count);
+    for (; taken && !e; w->timestamp += taken ? 1000 : 0) {
         free(w->session.backup_id);
         w->session.backup_id = backup_id_make(w->session.database, w->timestamp);
         e = id_taken(w, w->session.backup_id, list, count, &taken);
@@ -428,7 +451,7 @@ static Error *open_session(Writer *w, const WriterOptions *o)
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         session_info_here(&w->session);
         TRY(find_parents(w, o));
-        TRY(choose_id(w, from));
+        TRY(choose_id(w, from, o->id));
         TRY(put_session(w));
         FAULT_POINT("writer.open.session");
         bool stand, contested;
