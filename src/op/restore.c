@@ -12,6 +12,8 @@ void restore_plan_clear(RestorePlan *p)
     free(p->backup_id);
     free(p->database);
     free(p->server);
+    strlist_free(&p->chosen);
+    strlist_free(&p->needed);
     finding_list_clear(&p->findings);
     *p = (RestorePlan){0};
 }
@@ -31,6 +33,18 @@ static Error *check_options(const RestoreOptions *o)
         FAIL(ERR_USAGE, "which backup is to be restored?");
     if (o->keep_old && o->way != RESTORE_REPLACE)
         FAIL(ERR_USAGE, "only a restore with --replace can keep the old database");
+    for (size_t i = 0; o->part.data_only && o->part.tables && i < o->part.tables->count; i++)
+        if (pattern_equals(o->part.tables->items[i]))
+            FAIL(ERR_USAGE, "--data-only puts rows into the table that they are of: --table %s names "
+                            "another one",
+                 o->part.tables->items[i]);
+    if (selection_wanted(&o->part) && (o->way == RESTORE_REPLACE || o->way == RESTORE_IN_PLACE))
+        return error_hint(
+            ERROR_NEW(ERR_USAGE, "a part of a backup cannot replace a whole database: all else in "
+                                 "it would be lost"),
+            "without --replace it is restored into the database beside what is there; --merge "
+            "mirror makes tables that are there what they were, and --table a.b=a.b_old restores "
+            "one beside them");
     return NULL;
 }
 
@@ -53,9 +67,12 @@ Error *op_restore_plan(const OpContext *c, const RestoreOptions *o, RestorePlan 
     p.server = mem_printf("%s:%s", conn_host(w.admin), conn_port(w.admin));
     p.database_exists = w.exists;
     p.database_empty = w.empty;
-    p.logical_size = info->logical_size;
-    p.rows = info->rows;
-    p.tables = info->tables;
+    bool part = p.part = w.part.whole != NULL;
+    p.logical_size = part ? w.part.bytes : info->logical_size;
+    p.rows = part ? w.part.rows : info->rows;
+    p.tables = part ? w.part.tables : info->tables;
+    part_list(&w.part, SELECTION_CHOSEN, &p.chosen);
+    part_list(&w.part, SELECTION_NEEDED, &p.needed);
     p.possible = !finding_has_problem(&p.findings);
     *out = p;
     p = (RestorePlan){0};
@@ -174,7 +191,9 @@ Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *ou
     FAULT_POINT("restore.planned");
     if (w.exists && o->way == RESTORE_IN_PLACE)
         TRY(prove(&w));
-    Error *e = w.exists && o->way == RESTORE_CREATE ? into_empty(&w) : through_shadow(&w);
+    Error *e = w.exists && w.part.whole && o->way == RESTORE_CREATE ? restore_within(&w)
+               : w.exists && o->way == RESTORE_CREATE               ? into_empty(&w)
+                                                                    : through_shadow(&w);
     if (!e)
         e = fault_reach("restore.end");
     /* There is no result that could carry them. */

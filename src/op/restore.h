@@ -1,9 +1,13 @@
-/* restore: a backup into a database, whole or not at all. */
+/* restore: a backup, or a part of one, into a database, whole or not at all.
+ *
+ * A part goes into a database that is there in one transaction: tables that it has must not be
+ * there already. */
 #ifndef PGSTOW_OP_RESTORE_H
 #define PGSTOW_OP_RESTORE_H
 
 #include "base/finding.h"
 #include "op/consistency.h"
+#include "pg/selection.h"
 
 typedef enum RestoreWay { RESTORE_CREATE, RESTORE_REPLACE, RESTORE_IN_PLACE } RestoreWay;
 typedef struct RestoreOptions {
@@ -18,6 +22,7 @@ typedef struct RestoreOptions {
     const char *role; /* SET ROLE before restoring */
     int64_t timeout_ms;
     Consistency consistency; /* looked at before the database takes its place */
+    SelectionOptions part;   /* only some of it; with CREATE also into a database with contents */
 } RestoreOptions;
 
 typedef struct RestorePlan { /* what would be done, and what stands against it */
@@ -26,6 +31,8 @@ typedef struct RestorePlan { /* what would be done, and what stands against it *
     bool database_exists, database_empty;
     uint64_t logical_size, rows, tables;
     FindingList findings;
+    bool part;              /* not the whole backup: */
+    StrList chosen, needed; /* "TABLE shop.orders"; needed is made where it is not there */
     bool possible; /* no FINDING_PROBLEM */
 } RestorePlan;
 void restore_plan_clear(RestorePlan *p);

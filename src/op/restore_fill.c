@@ -1,7 +1,6 @@
 #include "base/fault.h"
-#include "op/restore_work.h"
+#include "op/restore_within.h"
 #include "pg/load.h"
-#include "pg/restore_pass.h"
 
 static void show_object(void *ctx, const char *name)
 {
@@ -18,7 +17,7 @@ static unsigned pass_jobs(const RestoreWork *w)
     return (double)w->bytes < worth_it ? 1 : op_jobs(w->c);
 }
 
-static Error *pass(RestoreWork *w, const char *dbname, RestorePart part)
+Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part)
 {
     RestorePassOptions o = {
         .tool = w->tool,
@@ -50,14 +49,16 @@ Error *restore_fill(RestoreWork *w, const char *dbname)
     job_phase(w->c->job, "pre-data", 0, 0);
     TRY(conn_open_like(w->admin, dbname, w->cancel, &c));
     TRY(load_session(c, w->backup.encoding, w->o->role));
-    TRY(pass(w, dbname, RESTORE_BEFORE));
+    TRY(restore_pass(w, dbname, RESTORE_BEFORE));
     FAULT_POINT("restore.pass1.done");
     TRY(restore_load(w, dbname, c));
     FAULT_POINT("restore.copied");
     job_phase(w->c->job, "indexes and constraints", 0, 0);
-    TRY(pass(w, dbname, RESTORE_BEHIND));
+    TRY(restore_pass(w, dbname, RESTORE_BEHIND));
     FAULT_POINT("restore.pass3.done");
     if (!w->o->no_analyze)
+    AUTO_VALUE(PartNames) names = {0};
+    TRY(restore_rename(w, c, NULL, &names));
         TRY(restore_analyze(w, dbname, c));
     FAULT_POINT("restore.analyzed");
     TRY(consistency_check(w->c, &w->o->consistency, c, w->cancel, true, &w->warnings));

@@ -58,7 +58,10 @@ static Error *plan(Load *l, const LoadPlan *tables, uint64_t *bytes)
     const Manifest *m = l->w->backup.manifest;
     for (size_t i = 0; i < m->stream_count; i++) {
         const Stream *s = &m->streams[i];
-        if (s->kind != STREAM_TABLE && s->kind != STREAM_LARGE_OBJECTS)
+        const TocEntry *e = NULL;
+        if (part_is_data(s))
+            TRY(part_entry(&l->w->part, &l->w->backup, s, &e));
+        if (!e)
             continue;
         Item item = {.stream = s};
         const TocEntry *e = toc_find(l->w->backup.toc, (int)s->dump_id);

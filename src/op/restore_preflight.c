@@ -22,8 +22,8 @@ static char *listed(const StrList *names)
 }
 
 /* One finding about a list of names; none where it is empty. */
-static void add_names(FindingList *f, FindingLevel level, const char *title, const char *what,
-                      const StrList *names, const char *remedy)
+void restore_add_names(FindingList *f, FindingLevel level, const char *title, const char *what,
+                       const StrList *names, const char *remedy)
 {
     if (!names->count)
         return;
@@ -69,10 +69,10 @@ static Error *check_roles(RestoreWork *w, const Needs *needs, FindingList *f)
     AUTO_VALUE(StrList) no_roles = {0};
     TRY(preflight_missing_roles(w->admin, &needs->owners, &no_owners));
     TRY(preflight_missing_roles(w->admin, &needs->roles, &no_roles));
-    add_names(f, FINDING_PROBLEM, "missing owners",
+    restore_add_names(f, FINDING_PROBLEM, "missing owners",
               "roles that own something in the backup do not exist", &no_owners,
               "create them (CREATE ROLE), or restore with --no-owner");
-    add_names(f, FINDING_PROBLEM, "missing roles",
+    restore_add_names(f, FINDING_PROBLEM, "missing roles",
               "roles that privileges, policies or user mappings name do not exist", &no_roles,
               "create them (CREATE ROLE); for privileges alone: --no-privileges");
     if (facts.superuser)
@@ -80,9 +80,9 @@ static Error *check_roles(RestoreWork *w, const Needs *needs, FindingList *f)
     AUTO_VALUE(StrList) foreign = {0};
     TRY(preflight_foreign_roles(w->admin, user, &needs->owners, &foreign));
     AUTO(char) what = mem_printf("role \"%s\" may not give things to", user);
-    add_names(f, FINDING_PROBLEM, "owners", what, &foreign,
+    restore_add_names(f, FINDING_PROBLEM, "owners", what, &foreign,
               "make it a member of them (GRANT), restore as a superuser, or with --no-owner");
-    add_names(f, FINDING_WARNING, "superuser", "only a superuser can make", &needs->superuser,
+    restore_add_names(f, FINDING_WARNING, "superuser", "only a superuser can make", &needs->superuser,
               "restore as a superuser, if these fail");
     return NULL;
 }
@@ -208,10 +208,10 @@ Error *restore_check_archive(RestoreWork *w, FindingList *f)
     check_versions(w, f);
     TRY(check_roles(w, &needs, f));
     TRY(preflight_missing_extensions(w->admin, &needs.extensions, &extensions));
-    add_names(f, FINDING_PROBLEM, "missing extensions", "the server does not have", &extensions,
+    restore_add_names(f, FINDING_PROBLEM, "missing extensions", "the server does not have", &extensions,
               "install their packages on the server");
     TRY(preflight_missing_tablespaces(w->admin, &needs.tablespaces, &tablespaces));
-    add_names(f, FINDING_PROBLEM, "missing tablespaces", "the server does not have", &tablespaces,
+    restore_add_names(f, FINDING_PROBLEM, "missing tablespaces", "the server does not have", &tablespaces,
               "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
     TRY(conn_use_utf8(w->admin));
     check_filter(w, f);
@@ -233,7 +233,7 @@ static Error *check_contents(RestoreWork *w, FindingList *f)
                             w->backup.manifest->info.encoding, w->old.encoding);
         finding_add(f, FINDING_WARNING, "encoding", detail, NULL);
     }
-    if (w->part.whole)
+    if (w->part.whole && w->o->way == RESTORE_CREATE)
         return restore_check_part(w, inside, f);
     if (w->empty || w->o->way != RESTORE_CREATE)
         return NULL;
@@ -253,14 +253,14 @@ static Error *check_bindings(RestoreWork *w, FindingList *f)
         TRY(conn_open_like(w->admin, w->database, w->cancel, &inside));
     TRY(detach_find(w->admin, inside, w->database, &b));
     FindingLevel level = w->o->detach ? FINDING_WARNING : FINDING_PROBLEM;
-    add_names(f, level, "replication slots", "these belong to the old database and go with it",
+    restore_add_names(f, level, "replication slots", "these belong to the old database and go with it",
               &b.slots, w->o->detach ? NULL : "drop them, or go on without them with --detach");
-    add_names(f, level, "subscriptions", "these belong to the old database and go with it",
+    restore_add_names(f, level, "subscriptions", "these belong to the old database and go with it",
               &b.subscriptions,
               w->o->detach ? NULL : "drop them, or go on without them with --detach");
-    add_names(f, level, "extensions", "these run for the database by its name and lose their state",
+    restore_add_names(f, level, "extensions", "these run for the database by its name and lose their state",
               &b.extensions, w->o->detach ? NULL : "stop them, or go on regardless with --detach");
-    add_names(f, FINDING_PROBLEM, "prepared transactions", "these are open in the old database",
+    restore_add_names(f, FINDING_PROBLEM, "prepared transactions", "these are open in the old database",
               &b.prepared, "COMMIT PREPARED or ROLLBACK PREPARED them");
     return NULL;
 }

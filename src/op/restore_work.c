@@ -11,6 +11,7 @@ void restore_work_clear(RestoreWork *w)
     if (w->tool)
         tool_free(w->tool);
     backup_read_clear(&w->backup);
+    part_clear(&w->part);
     if (w->cancel)
         cancel_free(w->cancel);
     if (w->calm)
@@ -21,7 +22,7 @@ void restore_work_clear(RestoreWork *w)
     *w = (RestoreWork){0};
 }
 
-Error *restore_work_open_backup(RestoreWork *w, const char *what)
+static Error *open_backup(RestoreWork *w, const char *what)
 {
     if (!w->o->at_given)
         return backup_read_open(w->c, w->o->backup, what, &w->backup);
@@ -37,6 +38,12 @@ Error *restore_work_open_backup(RestoreWork *w, const char *what)
 }
 
 static Error *settle_target(RestoreWork *w)
+Error *restore_work_open_backup(RestoreWork *w, const char *what)
+{
+    TRY(open_backup(w, what));
+    return part_choose(&w->backup, &w->o->part, &w->part);
+}
+
 {
     w->database = w->o->to_db ? mem_strdup(w->o->to_db) : op_database_name(w->c);
     if (!w->database || !*w->database)

@@ -4,8 +4,10 @@
 #define PGSTOW_OP_RESTORE_WORK_H
 
 #include "op/backup_read.h"
+#include "op/part.h"
 #include "op/restore.h"
 #include "pg/dbadmin.h"
+#include "pg/restore_pass.h"
 
 typedef struct RestoreWork {
     const OpContext *c;
@@ -14,6 +16,7 @@ typedef struct RestoreWork {
     Cancel *calm;   /* never set: for what must be put in order after a cancellation too */
 
     BackupRead backup;
+    Part part; /* of it, that is wanted; where it is the whole, part.whole is NULL */
 
     Conn *admin;         /* to another database of the server than the one to be restored; calm */
     Tool *tool;          /* NULL where none was found: */
@@ -38,6 +41,19 @@ Error *restore_check_archive(RestoreWork *w, FindingList *findings) MUST_CHECK;
 /* The part that looks at the database that is there. */
 Error *restore_check_existing(RestoreWork *w, FindingList *findings) MUST_CHECK;
 
+/* One finding about a list of names; none where it is empty. */
+void restore_add_names(FindingList *f, FindingLevel level, const char *title, const char *what,
+                       const StrList *names, const char *remedy);
+/* Of a part: what of it the database `inside` must have, or must not have. */
+Error *restore_check_part(RestoreWork *w, Conn *inside, FindingList *findings) MUST_CHECK;
+/* Of a part that is to be restored into a database that does not exist. */
+void restore_check_part_alone(const RestoreWork *w, FindingList *findings);
+/* A part into the database that is there, in one transaction: with its definitions, or (rows alone)
+ * into empty tables. On any failure it is as it was. */
+Error *restore_within(RestoreWork *w) MUST_CHECK;
+
+/* One of pg_restore's two passes. */
+Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part) MUST_CHECK;
 /* Fills an empty database: definitions, rows, the rest, statistics; and makes it durable. */
 Error *restore_fill(RestoreWork *w, const char *dbname) MUST_CHECK;
 /* Rows and large objects of all streams, in parallel; between the two runs of pg_restore. */

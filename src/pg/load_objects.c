@@ -51,6 +51,7 @@ struct LoadObjects {
     Buf pending; /* bytes of the object not sent yet */
     char oid[12], fd[12];
     bool in_transaction;
+    bool within;                    /* the caller's */
     uint64_t count, objects, bytes; /* all; since the last commit */
 };
 
@@ -79,9 +80,9 @@ static Error *commit(LoadObjects *lo)
 static Error *object_begin(void *ctx, uint32_t oid)
 {
     LoadObjects *lo = ctx;
-    if (!lo->in_transaction)
+    if (!lo->in_transaction && !lo->within)
         TRY(conn_exec(lo->c, "BEGIN"));
-    lo->in_transaction = true;
+    lo->in_transaction = !lo->within;
     snprintf(lo->oid, sizeof lo->oid, "%u", oid);
     const char *params[] = {lo->oid};
     AUTO(char) fd = NULL;
@@ -125,6 +126,13 @@ LoadObjects *load_objects_new(Conn *c)
     lo->c = c;
     lo->records =
         (ObjectRecords){.begin = object_begin, .bytes = object_bytes, .end = object_end, .ctx = lo};
+    return lo;
+}
+
+LoadObjects *load_objects_within(Conn *c)
+{
+    LoadObjects *lo = load_objects_new(c);
+    lo->within = true;
     return lo;
 }
 

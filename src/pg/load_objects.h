@@ -8,6 +8,8 @@
 typedef struct LoadObjects LoadObjects;
 /* `c` is borrowed, and its transactions with it. */
 LoadObjects *load_objects_new(Conn *c);
+/* In the caller's transaction, which is then the caller's to end. */
+LoadObjects *load_objects_within(Conn *c);
 Error *load_objects_feed(LoadObjects *lo, const void *p, size_t n) MUST_CHECK;
 /* ERR_DAMAGED where the stream ends inside a record. Commits. *count: objects written. */
 Error *load_objects_end(LoadObjects *lo, uint64_t *count) MUST_CHECK;

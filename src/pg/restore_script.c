@@ -15,8 +15,10 @@
 
 void restore_script_clear(RestoreScript *s)
 {
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
+        free(s->steps[i].settings);
         free(s->steps[i].sql);
+    }
     free(s->steps);
     *s = (RestoreScript){0};
 }
@@ -28,10 +30,12 @@ void restore_script_clear(RestoreScript *s)
  * more, and the server refuses it. */
 static const TocEntry *header_at(const Toc *toc, const char *p)
 {
+    char line[96]; /* sscanf would look for the end of the whole text */
     int id, end = 0;
     unsigned table_oid, oid;
-    if (sscanf(p, "--\n-- TOC entry %d (class %u OID %u)%n", &id, &table_oid, &oid, &end) < 3 ||
-        !end || p[end] != '\n')
+    snprintf(line, sizeof line, "%.*s", (int)strnlen(p, sizeof line - 1), p);
+    if (sscanf(line, "--\n-- TOC entry %d (class %u OID %u)%n", &id, &table_oid, &oid, &end) < 3 ||
+        !end || line[end] != '\n')
         return NULL;
     const TocEntry *e = toc_find(toc, id);
     return e && e->table_oid == table_oid && e->oid == oid ? e : NULL;
@@ -87,15 +91,18 @@ void restore_script_split(const Toc *toc, const char *text, RestoreScript *out)
         end = p; /* the last one */
     bool *seen = mem_calloc(toc->count + 1, sizeof *seen);
     const TocEntry *entry = NULL, *following = NULL;
-    const char *header = next_header(toc, text, seen, &entry), *from = text;
+    const char *header = next_header(toc, text, seen, &entry);
+    const char *from = header ? settings_start(text, header) : NULL;
     while (header && header < end) {
-        from = settings_start(from, header);
         seen[entry - toc->entries] = true;
         const char *next = next_header(toc, header + 1, seen, &following);
         const char *stop = next && next < end ? settings_start(header, next) : end;
         mem_grow(out->steps, out->count, out->cap);
-        out->steps[out->count++] =
-            (RestoreStep){.entry = entry, .sql = mem_strndup(from, (size_t)(stop - from))};
+        out->steps[out->count++] = (RestoreStep){
+            .entry = entry,
+            .settings = mem_strndup(from, (size_t)(header - from)),
+            .sql = mem_strndup(header, (size_t)(stop - header)),
+        };
         from = stop;
         header = next;
         entry = following;

@@ -7,7 +7,8 @@
 
 typedef struct RestoreStep {
     const TocEntry *entry; /* borrowed from the Toc */
-    char *sql;             /* its statements, with the settings that they are made under */
+    char *settings;        /* those that change for it and all behind it; or "" */
+    char *sql;             /* its statements */
 } RestoreStep;
 typedef struct RestoreScript {
     RestoreStep *steps; /* in pg_restore's order: definitions, privileges behind all others */
