@@ -19,7 +19,8 @@ typedef struct RestoreOptions {
     const char *keep_old; /* REPLACE: keep the old one under this name; NULL: drop it */
     bool detach; /* REPLACE, IN_PLACE: go on though replication slots, subscriptions ... are lost */
     bool no_owner, no_privileges, no_tablespaces, no_analyze;
-    const char *role; /* SET ROLE before restoring */
+    const char *role;           /* SET ROLE before restoring */
+    const StrList *search_path; /* schemas that the backup's functions look into; NULL: none */
     int64_t timeout_ms;
     Consistency consistency; /* looked at before the database takes its place */
     SelectionOptions part;   /* only some of it; with CREATE also into a database with contents */

@@ -37,6 +37,7 @@ static Error *worker(void *arg)
     AUTO(Conn) c = NULL;
     TRY(conn_open_like(a->w->admin, a->dbname, a->cancel, &c));
     TRY(load_session(c, NULL, a->w->o->role));
+    TRY(load_search_path(c, a->w->o->search_path));
     for (size_t i; (i = atomic_fetch_add(&a->next, 1)) < rows_count(a->tables);)
         TRY(analyze_one(a, c, rows_text(a->tables, i, 0)));
     return NULL;

@@ -49,6 +49,7 @@ Error *restore_fill(RestoreWork *w, const char *dbname)
     job_phase(w->c->job, "pre-data", 0, 0);
     TRY(conn_open_like(w->admin, dbname, w->cancel, &c));
     TRY(load_session(c, w->backup.encoding, w->o->role));
+    TRY(load_search_path(c, w->o->search_path));
     TRY(restore_pass(w, dbname, RESTORE_BEFORE));
     FAULT_POINT("restore.pass1.done");
     TRY(restore_load(w, dbname, c));

@@ -8,12 +8,15 @@
 #include "op/restore_work.h"
 #include "pg/load.h"
 #include "pg/load_objects.h"
+#include "pg/toc_search_path.h"
 
 /* A stream to be loaded, with where it goes. */
 typedef struct Item {
     const Stream *stream;
     const LoadTable *table; /* NULL: large objects */
-    Error *refused;         /* why the server did not take it; owned */
+    bool again;             /* the server refused it, and may take it later */
+    bool by_name;           /* because some function did not find something by its name */
+    Error *refused;         /* what it said; owned */
 } Item;
 
 typedef struct Load {
@@ -64,12 +67,8 @@ static Error *plan(Load *l, const LoadPlan *tables, uint64_t *bytes)
         if (!e)
             continue;
         Item item = {.stream = s};
-        const TocEntry *e = toc_find(l->w->backup.toc, (int)s->dump_id);
         if (s->kind == STREAM_TABLE)
             item.table = load_plan_find(tables, (int)s->dump_id);
-        if (!e || !toc_has_block(e) || (s->kind == STREAM_TABLE) != (item.table != NULL))
-            FAIL(ERR_DAMAGED, "backup %s: the rows of %s.%s have no place in its archive",
-                 l->w->backup.id, s->schema, s->name);
         *bytes += s->bytes;
         if (item.table && item.table->serial) {
             mem_grow(l->serial, l->serial_count, l->serial_cap);
@@ -111,8 +110,7 @@ static Error *take_objects(void *to, const void *p, size_t n)
     return load_objects_feed(to, p, n);
 }
 
-/* again: set on failure where the table may be tried again. */
-static Error *load_rows(Load *l, Conn *c, const Item *item, bool *again)
+static Error *load_rows(Load *l, Conn *c, Item *item)
 {
     Error *e = load_table_begin(c, item->table);
     if (!e)
@@ -122,18 +120,19 @@ static Error *load_rows(Load *l, Conn *c, const Item *item, bool *again)
     if (!e)
         e = load_table_end(c, item->table, item->stream->rows);
     if (e) {
-        *again = load_failed_on_rows(c);
+        item->again = load_failed_on_rows(c);
+        item->by_name = load_failed_on_name(c);
         load_table_abort(c);
     }
     return e;
 }
 
-static Error *load_item(Load *l, Conn *c, const Item *item, bool *again)
+static Error *load_item(Load *l, Conn *c, Item *item)
 {
-    *again = false;
+    item->again = false;
     if (item->table) {
         job_object(l->w->c->job, item->table->name);
-        TRY_CTX(load_rows(l, c, item, again), "loading table %s", item->table->name);
+        TRY_CTX(load_rows(l, c, item), "loading table %s", item->table->name);
         atomic_fetch_add(&l->rows, item->stream->rows);
     } else {
         job_object(l->w->c->job, "large objects");
@@ -148,11 +147,10 @@ static Error *load_item(Load *l, Conn *c, const Item *item, bool *again)
 }
 
 /* Takes the item, or keeps it in mind where a later attempt may go well. */
-static Error *try_item(Load *l, Conn *c, const Item *item)
+static Error *try_item(Load *l, Conn *c, Item *item)
 {
-    bool again;
-    Error *e = load_item(l, c, item, &again);
-    if (!e || !again)
+    Error *e = load_item(l, c, item);
+    if (!e || !item->again)
         return e;
     pthread_mutex_lock(&l->lock);
     mem_grow(l->refused, l->refused_count, l->refused_cap);
@@ -168,6 +166,7 @@ static Error *worker(void *arg)
     AUTO(Conn) c = NULL;
     TRY(conn_open_like(l->w->admin, l->dbname, l->cancel, &c));
     TRY(load_session(c, l->w->backup.encoding, l->w->o->role));
+    TRY(load_search_path(c, l->w->o->search_path));
     for (size_t i; (i = atomic_fetch_add(&l->next, 1)) < atomic_load(&l->end);)
         TRY(try_item(l, c, &l->items[i]));
     return NULL;
@@ -194,9 +193,14 @@ static Error *load_parallel(Load *l, size_t from, size_t to)
 /* What cannot be loaded: all tables by name, and what the server said of the first. */
 static Error *refused_error(Load *l)
 {
-    Error *e = error_hint(STEAL(l->refused[0].refused),
-                          "these rows break a rule of their own database, whatever the order; "
-                          "`pgstow export` and pg_restore bring back all but such tables");
+    const Item *first = &l->refused[0];
+    const char *hint = first->by_name
+                           ? SEARCH_PATH_HINT
+                           : "these rows break a rule of their own database, whatever the order; "
+                             "`pgstow export` and pg_restore bring back all but such tables";
+    /* In place of the server's hint, which knows nothing of restores. */
+    Error *e = error_hint(
+        ERROR_NEW(error_kind(first->refused), "%s", error_message(first->refused)), "%s", hint);
     if (l->refused_count == 1)
         return e;
     AUTO_VALUE(Buf) names = {0};
@@ -224,9 +228,8 @@ static Error *load_refused(Load *l, Conn *c)
         size_t left = 0;
         for (size_t i = 0; i < before; i++) {
             Item *item = &l->refused[i];
-            bool again;
-            Error *e = load_item(l, c, item, &again);
-            if (e && !again)
+            Error *e = load_item(l, c, item);
+            if (e && !item->again)
                 return e;
             error_drop(STEAL(item->refused));
             if (!e)

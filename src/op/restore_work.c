@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "pg/load.h"
+#include "pg/toc_search_path.h"
 
 void restore_work_clear(RestoreWork *w)
 {
@@ -41,6 +42,8 @@ static Error *settle_target(RestoreWork *w)
 Error *restore_work_open_backup(RestoreWork *w, const char *what)
 {
     TRY(open_backup(w, what));
+    if (w->o->search_path && w->o->search_path->count)
+        TRY_CTX(toc_set_search_path(&w->backup.toc, w->o->search_path), "--search-path");
     return part_choose(&w->backup, &w->o->part, &w->part);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pg/load_statement.h"
+#include "pg/toc_search_path.h"
 #include "sql.h"
 
 void load_plan_clear(LoadPlan *p)
@@ -112,6 +113,14 @@ Error *load_session(Conn *c, const char *encoding, const char *role)
     return NULL;
 }
 
+Error *load_search_path(Conn *c, const StrList *schemas)
+{
+    if (!schemas || !schemas->count)
+        return NULL;
+    AUTO(char) value = search_path_value(schemas);
+    return conn_execf(c, "SET search_path = %s", value);
+}
+
 Error *load_table_begin(Conn *c, const LoadTable *t)
 {
     TRY(conn_exec(c, "BEGIN"));
@@ -160,19 +169,28 @@ void load_within_abort(Conn *c)
     error_drop(conn_exec(c, "ROLLBACK TO SAVEPOINT pgstow_load; RELEASE SAVEPOINT pgstow_load"));
 }
 
+static bool is_one_of(const char *state, const char *const *prefixes)
+{
+    for (; *prefixes; prefixes++)
+        if (text_starts(state, *prefixes))
+            return true;
+    return false;
+}
+
 bool load_failed_on_rows(const Conn *c)
 {
     /* Of the server, its disk, the session or its privileges, and damage. All else can come out of
      * a function. */
-    static const char *const others[] = {"08", "25", "26", "28", "3D",    "42501",
-                                         "53", "57", "58", "F0", "XX001", "XX002"};
+    static const char *const others[] = {"08", "25", "26", "28",    "3D",    "42501", "53",
+                                         "57", "58", "F0", "XX001", "XX002", NULL};
     const char *state = conn_last_sqlstate(c);
-    if (conn_broken(c) || !*state)
-        return false;
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (text_starts(state, others[i]))
-            return false;
-    return true;
+    return !conn_broken(c) && *state && !is_one_of(state, others);
+}
+
+bool load_failed_on_name(const Conn *c)
+{
+    static const char *const names[] = {"42883", "42P01", "42704", "42703", "3F000", NULL};
+    return !conn_broken(c) && is_one_of(conn_last_sqlstate(c), names);
 }
 
 void load_table_abort(Conn *c)

@@ -42,6 +42,8 @@ const LoadTable *load_plan_find(const LoadPlan *p, int dump_id); /* NULL where t
 /* Session settings as pg_restore's, and rows not waiting for the disk at each commit. encoding: of
  * the archive; role: NULL or whom to become. */
 Error *load_session(Conn *c, const char *encoding_or_null, const char *role_or_null) MUST_CHECK;
+/* With that session, whose search_path is empty as pg_restore's. NULL or no schemas: stays so. */
+Error *load_search_path(Conn *c, const StrList *schemas_or_null) MUST_CHECK;
 
 /* BEGIN and COPY; then copy_in_write the rows; then load_table_end (COMMIT), which compares with
  * the rows expected (ERR_MISMATCH, nothing committed). After any failure, also of load_table_end:
@@ -49,13 +51,15 @@ Error *load_session(Conn *c, const char *encoding_or_null, const char *role_or_n
 Error *load_table_begin(Conn *c, const LoadTable *t) MUST_CHECK;
 Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected_rows) MUST_CHECK;
 void load_table_abort(Conn *c);
-/* The same inside of the caller's transaction, as a part of it that can be undone by itself; `append`
- * leaves the rows that are there. */
+/* The same inside of the caller's transaction, as a part of it that can be undone by itself;
+ * `append` leaves the rows that are there. */
 Error *load_within_begin(Conn *c, const LoadTable *t, bool append) MUST_CHECK;
 Error *load_within_end(Conn *c, const LoadTable *t, uint64_t expected_rows) MUST_CHECK;
 void load_within_abort(Conn *c);
 /* Whether the last statement failed by what the rows are, or by what code that they set off met: it
  * may go well when other tables have theirs. To be asked before load_table_abort. */
 bool load_failed_on_rows(const Conn *c);
+/* The same, where that code did not find something by its name. */
+bool load_failed_on_name(const Conn *c);
 
 #endif

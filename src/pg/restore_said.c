@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "pg/restore_pass.h"
+#include "pg/toc_search_path.h"
 
 void restore_said_clear(RestoreSaid *s)
 {
@@ -91,5 +92,8 @@ Error *restore_said_error(const RestoreSaid *s, int status)
         ERROR_NEW(kind, "pg_restore failed%s%s: %s%s%s%s%s", s->entry ? " at " : "",
                   s->entry ? s->entry : "", what, s->detail ? "; " : "", s->detail ? s->detail : "",
                   s->context ? "; " : "", s->context ? s->context : "");
+    /* In English only: of what pg_restore says, nothing else tells this error from others. */
+    if (s->context && s->error && strstr(s->error, "does not exist"))
+        return error_hint(e, SEARCH_PATH_HINT);
     return s->hint ? error_hint(e, "%s", s->hint) : e;
 }

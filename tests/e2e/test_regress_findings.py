@@ -120,3 +120,49 @@ def test_rows_that_no_order_brings_in_fail_the_restore(cluster, pgstow, database
     done.error_says(r"2 tables \(public\.broken, public\.broken_too\)", "broken_allowed_check|broken_id_check", "66", "pgstow export")
     assert "copied" not in done.stdout and not cluster.exists(target)
     assert not [name for name in cluster.databases() if target in name]
+
+
+# Functions that name things without a schema, as in contrib's earthdistance: pg_restore's search_path is empty.
+WITHOUT_SCHEMA = """
+CREATE SCHEMA "odd, one";
+CREATE TABLE public.rates (name text PRIMARY KEY, rate int);
+CREATE TABLE "odd, one".factors (f int);
+CREATE FUNCTION public.rate_of(text) RETURNS int LANGUAGE plpgsql IMMUTABLE
+    AS 'BEGIN RETURN (SELECT rate FROM rates WHERE name = $1); END';
+CREATE FUNCTION public.factor_of(text) RETURNS int LANGUAGE plpgsql IMMUTABLE
+    AS 'BEGIN RETURN (SELECT f FROM factors); END';
+SET search_path = public, "odd, one";
+INSERT INTO rates VALUES ('low', 1), ('high', 2);
+INSERT INTO factors VALUES (3);
+"""
+INDEXED = WITHOUT_SCHEMA + """
+CREATE TABLE goods (id int PRIMARY KEY, rate text);
+INSERT INTO goods SELECT g, CASE WHEN g % 2 = 0 THEN 'low' ELSE 'high' END FROM generate_series(1, 500) g;
+CREATE INDEX goods_rate ON goods ((rate_of(rate) * factor_of(rate)));
+CREATE MATERIALIZED VIEW sums AS SELECT rate, sum(rate_of(rate) * factor_of(rate)) FROM goods GROUP BY 1;
+"""
+CHECKED = WITHOUT_SCHEMA + """
+CREATE TABLE goods (id int PRIMARY KEY, rate text CHECK (rate_of(rate) * factor_of(rate) > 0),
+    price int GENERATED ALWAYS AS (rate_of(rate) * factor_of(rate)) STORED);
+INSERT INTO goods (id, rate) SELECT g, CASE WHEN g % 2 = 0 THEN 'low' ELSE 'high' END FROM generate_series(1, 500) g;
+"""
+
+
+@pytest.mark.parametrize("sql, kind", [(INDEXED, "TOOL_FAILED"), (CHECKED, "DB")], ids=["indexed", "checked"])
+def test_functions_that_name_things_without_a_schema(cluster, pgstow, database, sql, kind):
+    """Stock pg_restore leaves the index, or the rows, out. Here it fails, says what helps, and that helps."""
+    source, target = database(sql), database()
+    backup = pgstow.backup(source)
+    never = cluster.fresh_name("never")
+    refused = pgstow.restore(backup, source, "--to-db", never, expect=kind)
+    refused.error_says("does not exist", "--search-path")
+    assert not cluster.exists(never)
+    pgstow.restore(backup, target, "--search-path", "public", "--search-path", "odd, one").says("restored")
+    compare.assert_same(cluster, source, target)
+
+
+def test_a_search_path_is_a_list_of_names_and_no_sql(cluster, pgstow, database, shop):
+    target = database()
+    odd = "x'); DROP TABLE public.customer; SELECT set_config('search_path', '"
+    pgstow.restore(pgstow.backup(shop), target, "--search-path", odd, "--search-path", '"')
+    compare.assert_same(cluster, shop, target)
