@@ -374,6 +374,7 @@ Error *restore_within_run(RestoreWork *w, const WithinSource *source)
     TRY(restore_script_make(&o, wants, &x, &x.script));
     TRY(conn_open_like(w->admin, w->database, w->cancel, &x.c));
     TRY(load_session(x.c, w->backup.encoding, w->o->role));
+    TRY(load_search_path(x.c, w->o->search_path));
     TRY(conn_exec(x.c, "BEGIN"));
     Error *e = run_all(&x);
     if (!e)
