@@ -57,9 +57,9 @@ Error *restore_fill(RestoreWork *w, const char *dbname)
     job_phase(w->c->job, "indexes and constraints", 0, 0);
     TRY(restore_pass(w, dbname, RESTORE_BEHIND));
     FAULT_POINT("restore.pass3.done");
-    if (!w->o->no_analyze)
     AUTO_VALUE(PartNames) names = {0};
     TRY(restore_rename(w, c, NULL, &names));
+    if (!w->o->no_analyze)
         TRY(restore_analyze(w, dbname, c));
     FAULT_POINT("restore.analyzed");
     TRY(consistency_check(w->c, &w->o->consistency, c, w->cancel, true, &w->warnings));
