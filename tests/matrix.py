@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "e2e"))
 
-from harness import crossing, mismatch  # noqa: E402
+from harness import crossing, mismatch, older  # noqa: E402
 from harness.crossing import ARCHIVES, MAJORS, Crossing, Fleet  # noqa: E402
 
 # Newer tools than the server: what one has who installs only the newest client.
@@ -39,7 +39,7 @@ def checks():
     for source, dump in ((13, 18), (15, 17)):
         yield (f"export of {source} by {dump}", f"archive {ARCHIVES[dump]}, pg_restore {dump}",
                lambda fleet, s=source, d=dump: crossing.export(fleet, s, d))  # fmt: skip
-    for name, check in mismatch.CHECKS:
+    for name, check in [*older.CHECKS, *mismatch.CHECKS]:
         yield name, "", check
 
 
