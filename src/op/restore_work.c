@@ -11,8 +11,8 @@ void restore_work_clear(RestoreWork *w)
         conn_free(w->admin);
     if (w->tool)
         tool_free(w->tool);
-    backup_read_clear(&w->backup);
     part_clear(&w->part);
+    backup_read_clear(&w->backup);
     if (w->cancel)
         cancel_free(w->cancel);
     if (w->calm)
@@ -38,7 +38,6 @@ static Error *open_backup(RestoreWork *w, const char *what)
     return backup_read_open_id(w->c, STEAL(repo), id, what, &w->backup);
 }
 
-static Error *settle_target(RestoreWork *w)
 Error *restore_work_open_backup(RestoreWork *w, const char *what)
 {
     TRY(open_backup(w, what));
@@ -47,6 +46,7 @@ Error *restore_work_open_backup(RestoreWork *w, const char *what)
     return part_choose(&w->backup, &w->o->part, &w->part);
 }
 
+static Error *settle_target(RestoreWork *w)
 {
     w->database = w->o->to_db ? mem_strdup(w->o->to_db) : op_database_name(w->c);
     if (!w->database || !*w->database)
