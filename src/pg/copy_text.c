@@ -11,7 +11,7 @@ void copy_lines_clear(CopyLines *l)
 
 Error *copy_lines_feed(CopyLines *l, const void *data, size_t n)
 {
-    const char *p = data, *end = p + n;
+    const char *p = data, *end = n ? p + n : p; /* nothing may be NULL */
     while (p < end) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         size_t take = newline ? (size_t)(newline - p) : (size_t)(end - p);

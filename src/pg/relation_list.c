@@ -306,7 +306,7 @@ static int compare_relations(const void *a, const void *b)
 Error *relation_list_decode(const void *p, size_t n, RelationList *out)
 {
     AUTO_VALUE(RelationList) l = {0};
-    for (const char *at = p, *end = at + n; at < end;) {
+    for (const char *at = p, *end = n ? at + n : at; at < end;) { /* nothing may be NULL */
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         if (!newline)
             FAIL(ERR_DAMAGED, "the columns and keys of the tables end inside a line");

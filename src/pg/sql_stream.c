@@ -373,7 +373,7 @@ static Error *place(const SqlStream *s, Error *e)
 
 Error *sql_stream_write(SqlStream *s, const void *data, size_t n)
 {
-    const char *p = data, *end = p + n;
+    const char *p = data, *end = n ? p + n : p;
     while (p < end) {
         if (s->state == ROWS) {
             size_t used;
