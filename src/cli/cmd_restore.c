@@ -20,6 +20,7 @@ static Error *options_from(const Run *run, RestoreOptions *out)
                           : RESTORE_CREATE,
         .keep_old = config_str(c, SETTING_KEEP_OLD),
         .detach = config_bool(c, SETTING_DETACH),
+        .globals = config_bool(c, SETTING_RESTORE_GLOBALS),
         .no_owner = config_bool(c, SETTING_NO_OWNER),
         .no_privileges = config_bool(c, SETTING_NO_PRIVILEGES),
         .no_tablespaces = config_bool(c, SETTING_NO_TABLESPACES),
@@ -219,6 +220,8 @@ static void print_result(Run *run, const RestoreResult *r)
         doc_set_int(d, "bytes", (int64_t)r->bytes);
         doc_set_int(d, "fetchedBytes", (int64_t)r->fetched);
         doc_set_int(d, "duration", r->duration_ms);
+        if (r->made.count)
+            doc_set(d, "made", list_doc(&r->made));
         doc_set(d, "warnings", list_doc(&r->warnings));
         run_result(run, d);
         return;
@@ -228,6 +231,10 @@ static void print_result(Run *run, const RestoreResult *r)
         printf("%s rows, %s, from %s of the repository; %s\n", output_count(r->rows, rows),
                text_size(r->bytes, bytes), text_size(r->fetched, fetched),
                text_duration(r->duration_ms, took));
+        for (size_t i = 0; i < r->made.count; i++) {
+            AUTO(char) made = text_printable(r->made.items[i]);
+            printf("made %s\n", made);
+        }
         if (r->kept_old)
             printf("the old database is kept as %s\n", r->kept_old);
     }

@@ -193,9 +193,9 @@ static Error *read_globals(Backup *b)
     f->role_passwords = hashes > 0;
     if (hashes)
         strlist_own(&f->warnings, mem_printf("the repository is not encrypted, and holds the "
-                                             "password hashes of %zu roles: whoever can read it "
+                                             "password hashes of %zu role%s: whoever can read it "
                                              "can try to guess the passwords",
-                                             hashes));
+                                             hashes, hashes > 1 ? "s" : ""));
     return NULL;
 }
 

@@ -6,6 +6,7 @@
 
 #define TOC_MAX ((size_t)1 << 30)       /* as toc_parse allows */
 #define RELATIONS_MAX ((size_t)1 << 30) /* a million tables of a thousand bytes */
+#define GLOBALS_MAX ((size_t)64 << 20)
 
 void backup_read_clear(BackupRead *b)
 {
@@ -69,6 +70,19 @@ Error *backup_read_relations(BackupRead *b)
     TRY(stream_read_all(b->repo, b->manifest, s, RELATIONS_MAX, &bytes));
     TRY_CTX(relation_list_decode(bytes.data, bytes.len, &b->relations), "backup %s", b->id);
     b->relations_read = true;
+    return NULL;
+}
+
+Error *backup_read_globals(const BackupRead *b, Globals *out)
+{
+    AUTO_VALUE(Buf) bytes = {0};
+    const Stream *s = manifest_find_stream(b->manifest, STREAM_GLOBALS, 0);
+    if (!s)
+        return error_hint(
+            ERROR_NEW(ERR_NOT_FOUND, "backup %s has no roles and tablespaces", b->id),
+            "backups made with backup --globals have them");
+    TRY(stream_read_all(b->repo, b->manifest, s, GLOBALS_MAX, &bytes));
+    TRY_CTX(globals_decode(bytes.data, bytes.len, out), "backup %s", b->id);
     return NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "op/op.h"
 #include "pg/archive.h"
+#include "pg/globals.h"
 #include "pg/relation.h"
 #include "repo/session.h"
 
@@ -32,6 +33,8 @@ Error *backup_read_open_id(const OpContext *c, Repo *repo, const char *id, const
 /* Fills b->relations. ERR_NOT_FOUND where the backup has none (made by pgstow 0.1, or imported
  * without a server), with what to do about it. */
 Error *backup_read_relations(BackupRead *b) MUST_CHECK;
+/* Roles, tablespaces ... ERR_NOT_FOUND where the backup has none. */
+Error *backup_read_globals(const BackupRead *b, Globals *out) MUST_CHECK;
 /* The table's stream, or NULL. */
 const Stream *backup_read_table(const BackupRead *b, const char *schema, const char *name);
 

@@ -14,7 +14,7 @@
 const char *export_format_name(ExportFormat f)
 {
     static const char *const names[] = {"auto",   "custom", "directory", "plain",
-                                        "upsert", "json",   "csv"};
+                                        "upsert", "json",   "csv",       "globals"};
     return names[f];
 }
 
@@ -114,6 +114,8 @@ static Error *check_wishes(ExportWork *w)
         FAIL(ERR_USAGE, "--for-pg-restore is for the formats custom, directory and plain");
     if ((o->select.data_only || o->select.schema_only) && !is_archive(f) && f != EXPORT_PLAIN)
         FAIL(ERR_USAGE, "the format %s holds rows, and nothing else", export_format_name(f));
+    if (f == EXPORT_GLOBALS && selection_wanted(&o->select))
+        FAIL(ERR_USAGE, "the format globals holds nothing of tables, so none can be chosen");
     return NULL;
 }
 
@@ -149,6 +151,16 @@ static Error *packed_write(void *ctx, const void *p, size_t n)
     return t->gzip ? gzip_writer_write(t->gzip, p, n) : export_file_write(t->file, p, n);
 }
 
+/* What belongs to the server, as SQL for one as new as that of the backup. */
+static Error *export_globals(ExportWork *w, TextOut *out)
+{
+    AUTO_VALUE(Globals) globals = {0};
+    AUTO_VALUE(Buf) script = {0};
+    TRY(backup_read_globals(&w->backup, &globals));
+    globals_script(&globals, atoi(w->backup.toc->server_version) * 10000, &script);
+    return text_out_add(out, script.data, script.len);
+}
+
 static Error *write_text(ExportWork *w, TextOut *out)
 {
     AUTO(Toc) shaped = NULL;
@@ -159,6 +171,8 @@ static Error *write_text(ExportWork *w, TextOut *out)
         return export_json(w, out);
     case EXPORT_CSV:
         return export_csv(w, out);
+    case EXPORT_GLOBALS:
+        return export_globals(w, out);
     default:
         TRY(export_shape(w, &shaped));
         return export_plain(w, shaped, out);
@@ -201,7 +215,7 @@ static Error *export_file(ExportWork *w)
 static Error *begin_phase(ExportWork *w)
 {
     uint64_t bytes = 0, blocks = 0;
-    for (size_t i = 0; i < w->toc->count; i++) {
+    for (size_t i = 0; i < w->toc->count && w->result.format != EXPORT_GLOBALS; i++) {
         const TocEntry *e = &w->toc->entries[i];
         const Stream *s;
         if (!toc_has_block(e))

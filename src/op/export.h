@@ -12,7 +12,8 @@ typedef enum ExportFormat { /* in the order of the setting */
                             EXPORT_PLAIN,
                             EXPORT_UPSERT,
                             EXPORT_JSON,
-                            EXPORT_CSV
+                            EXPORT_CSV,
+                            EXPORT_GLOBALS
 } ExportFormat;
 const char *export_format_name(ExportFormat f);
 

@@ -23,6 +23,7 @@ void restore_result_clear(RestoreResult *r)
     free(r->backup_id);
     free(r->database);
     free(r->kept_old);
+    strlist_free(&r->made);
     strlist_free(&r->warnings);
     *r = (RestoreResult){0};
 }
@@ -191,12 +192,15 @@ Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *ou
     FAULT_POINT("restore.planned");
     if (w.exists && o->way == RESTORE_IN_PLACE)
         TRY(prove(&w));
+    TRY(restore_globals_make(&w));
     Error *e = w.exists && w.part.whole && o->way == RESTORE_CREATE ? restore_within(&w)
                : w.exists && o->way == RESTORE_CREATE               ? into_empty(&w)
                                                                     : through_shadow(&w);
     if (!e)
         e = fault_reach("restore.end");
     /* There is no result that could carry them. */
+    for (size_t i = 0; e && i < w.made.count; i++)
+        log_warning("%s was made and stays", w.made.items[i]);
     for (size_t i = 0; e && i < w.warnings.count; i++)
         log_warning("%s", w.warnings.items[i]);
     TRY(e);
@@ -209,6 +213,7 @@ Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *ou
         .fetched = store_fetched(repo_store(w.backup.repo)),
         .duration_ms = clock_mono_ms() - started,
     };
+    strlist_copy(&out->made, &w.made);
     strlist_copy(&out->warnings, &w.warnings);
     return NULL;
 }

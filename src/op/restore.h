@@ -18,12 +18,13 @@ typedef struct RestoreOptions {
     RestoreWay way;       /* CREATE: a new or an empty database only */
     const char *keep_old; /* REPLACE: keep the old one under this name; NULL: drop it */
     bool detach; /* REPLACE, IN_PLACE: go on though replication slots, subscriptions ... are lost */
+    bool globals; /* the backup's roles and tablespaces that the server has not are made first */
     bool no_owner, no_privileges, no_tablespaces, no_analyze;
     const char *role;           /* SET ROLE before restoring */
     const StrList *search_path; /* schemas that the backup's functions look into; NULL: none */
     int64_t timeout_ms;
-    Consistency consistency; /* looked at before the database takes its place */
     SelectionOptions part;   /* only some of it; with CREATE also into a database with contents */
+    Consistency consistency; /* looked at before the database takes its place */
 } RestoreOptions;
 
 typedef struct RestorePlan { /* what would be done, and what stands against it */
@@ -31,9 +32,9 @@ typedef struct RestorePlan { /* what would be done, and what stands against it *
     RestoreWay way;
     bool database_exists, database_empty;
     uint64_t logical_size, rows, tables;
-    FindingList findings;
     bool part;              /* not the whole backup: */
     StrList chosen, needed; /* "TABLE shop.orders"; needed is made where it is not there */
+    FindingList findings;
     bool possible; /* no FINDING_PROBLEM */
 } RestorePlan;
 void restore_plan_clear(RestorePlan *p);
@@ -43,6 +44,7 @@ typedef struct RestoreResult {
     char *backup_id, *database, *kept_old; /* kept_old: NULL where none */
     uint64_t rows, bytes, fetched;         /* fetched: stored bytes read of the repository */
     int64_t duration_ms;
+    StrList made; /* of the backup's globals: "role x", "tablespace y" */
     StrList warnings;
 } RestoreResult;
 void restore_result_clear(RestoreResult *r);

@@ -55,6 +55,12 @@ static void check_versions(RestoreWork *w, FindingList *f)
     }
 }
 
+/* Whether there are some that could be made. */
+static bool has_globals(const RestoreWork *w)
+{
+    return !w->o->globals && w->backup.manifest->info.globals;
+}
+
 static Error *check_roles(RestoreWork *w, const Needs *needs, FindingList *f)
 {
     const char *user = acting_user(w);
@@ -69,12 +75,17 @@ static Error *check_roles(RestoreWork *w, const Needs *needs, FindingList *f)
     AUTO_VALUE(StrList) no_roles = {0};
     TRY(preflight_missing_roles(w->admin, &needs->owners, &no_owners));
     TRY(preflight_missing_roles(w->admin, &needs->roles, &no_roles));
+    TRY(restore_globals_cover(w, "role", &no_owners));
+    TRY(restore_globals_cover(w, "role", &no_roles));
     restore_add_names(f, FINDING_PROBLEM, "missing owners",
               "roles that own something in the backup do not exist", &no_owners,
-              "create them (CREATE ROLE), or restore with --no-owner");
+              has_globals(w) ? "--globals makes those that the backup has; or restore with --no-owner"
+                             : "create them (CREATE ROLE), or restore with --no-owner");
     restore_add_names(f, FINDING_PROBLEM, "missing roles",
               "roles that privileges, policies or user mappings name do not exist", &no_roles,
-              "create them (CREATE ROLE); for privileges alone: --no-privileges");
+              has_globals(w) ? "--globals makes those that the backup has; for privileges alone: "
+                               "--no-privileges"
+                             : "create them (CREATE ROLE); for privileges alone: --no-privileges");
     if (facts.superuser)
         return NULL;
     AUTO_VALUE(StrList) foreign = {0};
@@ -211,11 +222,15 @@ Error *restore_check_archive(RestoreWork *w, FindingList *f)
     restore_add_names(f, FINDING_PROBLEM, "missing extensions", "the server does not have", &extensions,
               "install their packages on the server");
     TRY(preflight_missing_tablespaces(w->admin, &needs.tablespaces, &tablespaces));
+    TRY(restore_globals_cover(w, "tablespace", &tablespaces));
     restore_add_names(f, FINDING_PROBLEM, "missing tablespaces", "the server does not have", &tablespaces,
-              "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
+              has_globals(w) ? "--globals makes those that the backup has, where their folders are there; or "
+                             "restore with --no-tablespaces"
+                           : "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
     TRY(conn_use_utf8(w->admin));
     check_filter(w, f);
     check_proof(w, f);
+    TRY(restore_globals_check(w, f));
     TRY(check_creation(w, f));
     return check_space(w, f);
 }

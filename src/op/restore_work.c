@@ -19,6 +19,8 @@ void restore_work_clear(RestoreWork *w)
         cancel_free(w->calm);
     free(w->database);
     db_traits_clear(&w->old);
+    globals_clear(&w->globals);
+    strlist_free(&w->made);
     strlist_free(&w->warnings);
     *w = (RestoreWork){0};
 }
@@ -81,6 +83,7 @@ Error *restore_work_preflight(RestoreWork *w, FindingList *findings)
     if (w->o->timeout_ms)
         cancel_deadline(w->cancel, w->o->timeout_ms);
     TRY(settle_target(w));
+    TRY(restore_globals_open(w));
     TRY(find_tool(w, findings));
     TRY(restore_check_archive(w, findings));
     return restore_check_existing(w, findings);

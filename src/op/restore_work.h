@@ -26,6 +26,8 @@ typedef struct RestoreWork {
     DbTraits old;        /* its traits, where it exists */
 
     uint64_t rows, bytes, fetched; /* of the load */
+    Globals globals; /* of the backup, where they are to be made first */
+    StrList made;    /* of them: "role x" */
     StrList warnings;
 } RestoreWork;
 void restore_work_clear(RestoreWork *w);
@@ -40,6 +42,15 @@ Error *restore_work_preflight(RestoreWork *w, FindingList *findings) MUST_CHECK;
 Error *restore_check_archive(RestoreWork *w, FindingList *findings) MUST_CHECK;
 /* The part that looks at the database that is there. */
 Error *restore_check_existing(RestoreWork *w, FindingList *findings) MUST_CHECK;
+
+/* Reads the backup's globals, where they are wanted. ERR_NOT_FOUND where it has none. */
+Error *restore_globals_open(RestoreWork *w) MUST_CHECK;
+/* Takes those out of a list of missing names that will be made: kind "role", "tablespace". */
+Error *restore_globals_cover(const RestoreWork *w, const char *kind, StrList *missing) MUST_CHECK;
+/* What would be made. */
+Error *restore_globals_check(RestoreWork *w, FindingList *findings) MUST_CHECK;
+/* Makes them. ERR_PREFLIGHT where a tablespace that is needed could not be made. */
+Error *restore_globals_make(RestoreWork *w) MUST_CHECK;
 
 /* One finding about a list of names; none where it is empty. */
 void restore_add_names(FindingList *f, FindingLevel level, const char *title, const char *what,
