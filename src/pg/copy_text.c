@@ -92,7 +92,7 @@ static Error *take_field(const char *p, size_t n, Buf *text, CopyField *f)
 
 Error *copy_row_split(const char *row, size_t n, size_t columns, CopyRow *out)
 {
-    const char *p = row, *end = row + n;
+    const char *p = n ? row : "", *end = p + n; /* an empty one may come as NULL */
     out->count = 0;
     out->text.len = 0;
     if (!columns && n)
