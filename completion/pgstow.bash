@@ -55,6 +55,14 @@ _pgstow()
         :
         return
         ;;
+    --where)
+        :
+        return
+        ;;
+    --mask)
+        :
+        return
+        ;;
     --tag|-t)
         :
         return
@@ -75,6 +83,14 @@ _pgstow()
         :
         return
         ;;
+    --validate)
+        COMPREPLY=($(compgen -W 'off warn strict' -- "$cur"))
+        return
+        ;;
+    --validate-seconds)
+        :
+        return
+        ;;
     --to-db)
         :
         return
@@ -91,12 +107,56 @@ _pgstow()
         :
         return
         ;;
+    --search-path)
+        :
+        return
+        ;;
+    --merge)
+        COMPREPLY=($(compgen -W 'no upsert mirror insert' -- "$cur"))
+        return
+        ;;
+    --key)
+        :
+        return
+        ;;
+    --keyless)
+        COMPREPLY=($(compgen -W 'fail replace skip' -- "$cur"))
+        return
+        ;;
+    --on-conflict)
+        :
+        return
+        ;;
+    --on-unique-conflict)
+        COMPREPLY=($(compgen -W 'fail replace skip' -- "$cur"))
+        return
+        ;;
+    --base)
+        _pgstow_ids
+        return
+        ;;
+    --table)
+        :
+        return
+        ;;
+    --as)
+        :
+        return
+        ;;
     --level|-l)
         COMPREPLY=($(compgen -W 'quick data rebuild' -- "$cur"))
         return
         ;;
+    --max-seconds)
+        :
+        return
+        ;;
     --format|-F)
-        COMPREPLY=($(compgen -W 'custom' -- "$cur"))
+        COMPREPLY=($(compgen -W 'auto custom directory plain upsert json csv' -- "$cur"))
+        return
+        ;;
+    --for-pg-restore)
+        COMPREPLY=($(compgen -W 'any 12 13 14 15 16 17 18' -- "$cur"))
         return
         ;;
     --output|-o)
@@ -110,7 +170,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|export|guard|check|stats|config|help)
+        doctor|backup|create|list|show|verify|restore|delete|export|import|guard|validate|check|stats|config|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -121,7 +181,7 @@ _pgstow()
         flags=''
         ;;
     backup|create)
-        flags='--compression --encrypt --exclude-table --exclude-table-data --schema --tag --parent --max-rate --lock-wait --timeout'
+        flags='--compression --encrypt --exclude-table --exclude-table-data --schema --where --cascade --mask --globals --role-passwords --tag --parent --max-rate --lock-wait --timeout --validate --validate-seconds'
         ;;
     list)
         flags=''
@@ -133,16 +193,22 @@ _pgstow()
         flags='--level'
         ;;
     restore)
-        flags='--to-db --replace --in-place --keep-old --detach --at --dry-run --no-owner --no-privileges --no-tablespaces --no-analyze --role --timeout'
+        flags='--exclude-table --schema --validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --no-analyze --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --data-only --schema-only'
         ;;
     delete)
         flags='--ignore-missing'
         ;;
     export)
-        flags='--format --output --overwrite'
+        flags='--exclude-table --schema --table --data-only --schema-only --format --compression --for-pg-restore --output --overwrite'
+        ;;
+    import)
+        flags='--compression --tag --parent --max-rate --no-owner --no-privileges --timeout --as --at'
         ;;
     guard)
-        flags='--compression --encrypt --tag --parent --max-rate --lock-wait --timeout'
+        flags='--compression --encrypt --tag --parent --max-rate --lock-wait --timeout --validate --validate-seconds'
+        ;;
+    validate)
+        flags='--max-seconds --heapallindexed --run-functions'
         ;;
     check)
         flags='--max-age'
@@ -163,7 +229,7 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export guard check stats config help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export import guard validate check stats config help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))
