@@ -39,11 +39,11 @@ static Error *blocked(MergeWork *w, const MergeTable *t, Error *e)
                    user ? user : "?", app && *app ? app : "unnamed", state ? state : "?");
     }
     AUTO(char) text = buf_steal_str(&who);
-    e = error_context(e, "locking %s", t->name);
-    if (*text)
-        e = error_context(e, "held by process %s", text);
-    return error_hint(e, "wait for it, end it, or give it longer by --lock-wait; nothing was "
-                         "changed");
+    Error *told = ERROR_NEW(ERR_DB_IN_USE, "%s cannot be locked; process %s holds it: %s", t->name,
+                            *text ? text : "?", error_message(e));
+    error_free(e);
+    return error_hint(told, "wait for it, end it, or give it longer by --lock-wait; nothing was "
+                            "changed");
 }
 
 Error *merge_lock(MergeWork *w)

@@ -83,8 +83,9 @@ Error *merge_scratch_create(Conn *c, char **schema)
                    name, clock_iso(clock_now(), since));
     if (e) {
         if (error_kind(e) == ERR_DB_PERMISSION)
-            e = error_hint(e, "a merge keeps the backup's rows in a schema of its own meanwhile: "
-                              "GRANT CREATE ON DATABASE to the user that merges");
+            e = error_context(e,
+                              "a merge keeps the backup's rows in a schema of its own meanwhile, "
+                              "for which it needs GRANT CREATE ON DATABASE");
         if (!conn_broken(c))
             error_drop(conn_exec(c, "ROLLBACK"));
         return e;

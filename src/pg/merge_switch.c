@@ -61,8 +61,8 @@ Error *merge_switch_triggers_off(MergeSwitch *s, Conn *c, const MergeTables *tab
     for (size_t r = 0; any && r < rows_count(rows); r++) {
         Error *e = switch_off(s, c, rows, r);
         if (e && error_kind(e) == ERR_DB_PERMISSION)
-            e = error_hint(e, "merge as the owner of the tables, or with --triggers, which lets "
-                              "triggers fire");
+            e = error_context(e, "only owners of tables can switch their triggers off; --triggers "
+                                 "lets them fire");
         TRY(e);
     }
     return NULL;

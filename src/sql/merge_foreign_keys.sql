@@ -7,8 +7,8 @@ SELECT f.oid, f.conname, f.conrelid, f.confrelid,
        pg_catalog.pg_get_constraintdef(f.oid), pg_catalog.obj_description(f.oid, 'pg_constraint'),
        a.attname, ta.attname,
        pg_catalog.format('OPERATOR(%I.%s)', op.nspname, o.oprname),
-       COALESCE((pg_catalog.to_jsonb(f) -> 'confdelsetcols') @> pg_catalog.to_jsonb(a.attnum),
-                pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(f) -> 'confdelsetcols') IS DISTINCT FROM 'array')
+       CASE pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(f) -> 'confdelsetcols') WHEN 'array'
+            THEN (pg_catalog.to_jsonb(f) -> 'confdelsetcols') @> pg_catalog.to_jsonb(a.attnum) ELSE true END
   FROM pg_catalog.pg_constraint f
   JOIN pg_catalog.pg_class c ON c.oid = f.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
