@@ -27,9 +27,11 @@ DEFINE_AUTO_VALUE(Upsert, upsert_clear)
 /* A key that ON CONFLICT can go by. */
 static const RelationKey *arbiter(const Relation *r)
 {
-    for (size_t i = 0; i < r->key_count; i++)
-        if (r->keys[i].not_null && r->keys[i].columns.count && !r->keys[i].deferrable)
-            return &r->keys[i];
+    for (size_t i = 0; i < r->key_count; i++) {
+        const RelationKey *k = &r->keys[i];
+        if ((k->not_null || !k->nulls_distinct) && k->columns.count && !k->deferrable)
+            return k;
+    }
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 """export: a stock archive that pg_restore reads without pgstow."""
 
+import gzip
 import subprocess
 
 import pytest
@@ -108,3 +109,108 @@ def test_json_result(exported, module_folder):
     out = module_folder / "json.dump"
     doc = exported.run("export", exported.backup_id, "--format", "custom", "-o", out, "--json").json
     assert doc["id"] == exported.backup_id and doc["bytes"] == out.stat().st_size
+
+
+# ---------------------------------------------------------------- directory, plain, compressed
+
+def test_compressed(cluster, exported, module_folder):
+    out = module_folder / "packed.dump"
+    exported.run("export", exported.backup_id, "-o", out, "--compression", "1")
+    assert out.stat().st_size < 0.8 * exported.archive.stat().st_size
+    copy = cluster.create()
+    cluster.tool("pg_restore", "-e", "-j", 4, "-d", copy, out)
+    compare.assert_same_rows(cluster, exported.source, copy)
+    drop(cluster, copy)
+
+
+def test_a_directory(cluster, exported, module_folder):
+    """By the slash at its end; the files' names are those that pg_dump gives."""
+    stock, ours = module_folder / "stock", module_folder / "ours"
+    cluster.tool("pg_dump", "-Fd", "-Z0", "-f", stock, database=exported.source)
+    exported.run("export", exported.backup_id, "-o", f"{ours}/")
+    copy = cluster.create()
+    cluster.tool("pg_restore", "-e", "-j", 4, "-d", copy, ours)
+    compare.assert_same_rows(cluster, exported.source, copy)
+    drop(cluster, copy)
+    assert sorted(p.name for p in ours.iterdir()) == sorted(p.name for p in stock.iterdir())
+    for path in ours.iterdir():
+        if path.name.startswith("blob"):
+            assert path.read_bytes() == (stock / path.name).read_bytes()
+    assert all(p.stat().st_mode & 0o077 == 0 for p in [ours, *ours.iterdir()])
+
+
+def test_a_compressed_directory(cluster, exported, module_folder):
+    ours = module_folder / "packed"
+    ours.mkdir()
+    exported.run("export", exported.backup_id, "-F", "directory", "-Z", "6", "-o", ours)
+    assert {p.name for p in ours.iterdir() if p.suffix != ".gz"} == {"toc.dat", "blobs.toc"}
+    text = [cluster.tool("pg_restore", "-f", "-", path).stdout for path in (exported.archive, ours)]
+    unlike = compare.differences(*(compare.count_lines(t.splitlines(True)) for t in text))
+    assert not unlike, unlike
+
+
+def test_a_folder_is_replaced_only_on_request(exported, module_folder):
+    ours = module_folder / "again"
+    args = ("export", exported.backup_id, "-F", "directory", "-o", ours)
+    exported.run(*args)
+    (ours / "1.dat").write_text("old")
+    exported.run(*args, expect="EXISTS")
+    exported.run(*args, "--overwrite")
+    assert not (ours / "1.dat").exists() and (ours / "toc.dat").exists()
+    other = module_folder / "other"
+    other.mkdir()
+    (other / "precious").write_text("")
+    exported.run("export", exported.backup_id, "-F", "directory", "-o", other, "--overwrite", expect="EXISTS")
+    assert [p.name for p in module_folder.glob("again*")] == ["again"] and (other / "precious").exists()
+
+
+def test_plain_sql(cluster, exported, module_folder):
+    """As pg_dump prints it, and one transaction for psql -1, large objects and all."""
+    out = module_folder / "plain.sql"
+    exported.run("export", exported.backup_id, "-o", out)
+    copy = cluster.create()
+    cluster.tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-f", out, database=copy)
+    compare.assert_same(cluster, exported.source, copy)
+    drop(cluster, copy)
+    with open(out, "rb") as f:
+        lines = compare.count_lines(f)
+    unlike = compare.differences(compare.dump_lines(cluster, exported.source), lines)
+    # pg_dump has a transaction around the large objects, this has one around everything.
+    assert unlike in ("", "- \n2 lines missing, 0 added", "+ \n0 lines missing, 2 added"), unlike
+
+
+def test_plain_sql_fails_as_a_whole(cluster, exported, module_folder, database):
+    out = module_folder / "fails.sql"
+    exported.run("export", exported.backup_id, "-o", out)
+    copy = database(sql="CREATE SCHEMA zoo; CREATE MATERIALIZED VIEW app_first AS SELECT 1")
+    cluster.sql("CREATE SCHEMA app", copy)
+    done = cluster.tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-f", out, database=copy, check=False)
+    assert done.returncode == 3
+    assert cluster.sql("SELECT count(*) FROM pg_largeobject_metadata", copy) == "0"
+
+
+def test_gzip_by_name(exported, module_folder):
+    plain, packed = module_folder / "a.sql", module_folder / "a.sql.gz"
+    for out in (plain, packed):
+        exported.run("export", exported.backup_id, "-o", out)
+    lines = [compare.count_lines(f) for f in (open(plain, "rb"), gzip.open(packed))]
+    assert lines[0] == lines[1] and sum(lines[0].values()) > 1000
+    exported.run("export", exported.backup_id, "-F", "custom", "-o", module_folder / "b.sql.gz", expect="USAGE")
+    exported.run("export", exported.backup_id, "-Z", "0", "-o", module_folder / "b.sql.gz", expect="USAGE")
+
+
+def test_plain_needs_pg_restore(exported, module_folder):
+    out = module_folder / "none.sql"
+    exported.run("export", exported.backup_id, "-o", out, env={"PGSTOW_PG_RESTORE": "/nowhere/pg_restore"}, expect="TOOL_MISSING")
+    broken = module_folder / "broken"
+    broken.write_text("#!/bin/sh\n[ \"$1\" = --version ] && exec pg_restore --version\necho 'pg_restore: error: no good' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    exported.run("export", exported.backup_id, "-o", out, env={"PGSTOW_PG_RESTORE": broken}, expect="TOOL_FAILED").error_says("no good")
+    assert not list(module_folder.glob("none.sql*"))
+
+
+def test_a_part(cluster, exported, module_folder):
+    out = module_folder / "part.dump"
+    exported.run("export", exported.backup_id, "--table", "app.worn", "-o", out)
+    listed = cluster.tool("pg_restore", "-l", out).stdout.decode()
+    assert listed.count("TABLE DATA") == 1 and "TABLE DATA app worn" in listed
