@@ -60,6 +60,11 @@ static void print_summary(const BackupInfo *i)
 Error *cmd_BACKUP(Run *run)
 {
     AUTO_VALUE(Work) w = {0};
+    if (config_bool(run->config, SETTING_ALL_DATABASES))
+        return backup_all(run);
+    if (config_list(run->config, SETTING_INCLUDE_DATABASE)->count ||
+        config_list(run->config, SETTING_EXCLUDE_DATABASE)->count)
+        FAIL(ERR_USAGE, "--include-database and --exclude-database belong to --all-databases");
     TRY(backup_options_from(run->config, &w.options));
     Error *e = run_with_progress(run, work_backup, &w);
     if (e && (error_kind(e) == ERR_CANCELLED || error_kind(e) == ERR_TIMEOUT))

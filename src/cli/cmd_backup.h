@@ -1,11 +1,13 @@
-/* The options of a backup from the settings: for backup and guard. */
+/* The options of a backup from the settings: for backup and guard; and backup --all-databases. */
 #ifndef PGSTOW_CLI_CMD_BACKUP_H
 #define PGSTOW_CLI_CMD_BACKUP_H
 
-#include "config/config.h"
+#include "cli/command.h"
 #include "op/backup.h"
 
 /* ERR_CONFIG where encryption is asked for. */
 Error *backup_options_from(const Config *c, BackupOptions *out) MUST_CHECK;
+/* A line for each database as soon as it is done. */
+Error *backup_all(Run *run) MUST_CHECK;
 
 #endif

@@ -1,0 +1,93 @@
+/* backup --all-databases. */
+#include "op/backup_all.h"
+
+#include <stdio.h>
+
+#include "cli/cmd_backup.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+
+typedef struct Work {
+    Run *run;
+    BackupOptions each;
+    BackupAllOptions options;
+    BackupOutcomes outcomes;
+} Work;
+static void work_clear(Work *w)
+{
+    backup_options_clear(&w->each);
+    backup_outcomes_clear(&w->outcomes);
+}
+DEFINE_AUTO_VALUE(Work, work_clear)
+
+/* A line for each as soon as it is done: the whole may take a night. */
+static void print_one(void *ctx, const BackupOutcome *o)
+{
+    const Run *run = ctx;
+    const BackupInfo *i = &o->info;
+    char rows[32], logical[32], added[32], took[32];
+    AUTO(char) database = text_printable(o->database);
+    progress_hide();
+    for (size_t k = 0; k < i->warnings.count; k++) {
+        AUTO(char) warning = mem_printf("%s: %s", o->database, i->warnings.items[k]);
+        output_warning(warning);
+    }
+    if (o->error) {
+        AUTO(char) what = mem_printf("%s was not backed up", o->database);
+        output_warning(what);
+        output_error(o->error);
+        if (!run->json && !run->quiet)
+            printf("%s: failed (%s)\n", database, error_kind_info(error_kind(o->error))->meaning);
+        fflush(stdout);
+        return;
+    }
+    if (run->json)
+        return;
+    if (run->quiet)
+        puts(i->id);
+    else
+        printf("%s: %s rows, %s, new %s; %s  %s\n", database, output_count(i->rows, rows),
+               text_size(i->logical_size, logical), text_size(i->new_bytes, added),
+               text_duration(i->finished - i->started, took), i->id);
+    fflush(stdout);
+}
+
+static Error *work_all(Run *run, void *arg)
+{
+    Work *w = arg;
+    return op_backup_all(&run->op, &w->options, &w->outcomes);
+}
+
+static Doc *outcomes_doc(const BackupOutcomes *o)
+{
+    Doc *d = doc_object(), *backups = doc_array(), *failed = doc_array();
+    for (size_t i = 0; i < o->count; i++) {
+        if (!o->items[i].error) {
+            doc_push(backups, backup_info_doc(&o->items[i].info));
+            continue;
+        }
+        Doc *one = doc_object();
+        doc_set_str(one, "database", o->items[i].database);
+        doc_set(one, "error", output_error_doc(o->items[i].error));
+        doc_push(failed, one);
+    }
+    doc_set(d, "backups", backups);
+    doc_set(d, "failed", failed);
+    return d;
+}
+
+Error *backup_all(Run *run)
+{
+    const Config *c = run->config;
+    AUTO_VALUE(Work) w = {0};
+    TRY(backup_options_from(c, &w.each));
+    w.options = (BackupAllOptions){.each = &w.each,
+                                   .include = config_list(c, SETTING_INCLUDE_DATABASE),
+                                   .exclude = config_list(c, SETTING_EXCLUDE_DATABASE),
+                                   .done = print_one,
+                                   .ctx = run};
+    Error *e = run_with_progress(run, work_all, &w);
+    if (run->json)
+        run_result(run, outcomes_doc(&w.outcomes));
+    return e;
+}
