@@ -44,7 +44,7 @@ def checks():
 
 
 def entry(c):
-    return str(c), f"archive {c.archive}, pg_restore {c.restore}", lambda fleet: crossing.cross(fleet, c)
+    return str(c), f"archive {c.archive}, pg_restore {c.restore()}", lambda fleet: crossing.cross(fleet, c)
 
 
 def main():

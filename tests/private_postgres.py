@@ -9,10 +9,10 @@ verifies them, with lists and a status file of its own; `dpkg-deb -x` unpacks th
 programs use the loader and the libraries that came with them, since those of the system are older or newer.
 Any other version is the system's own, /usr/lib/postgresql/N/bin.
 
-The cache is $PGSTOW_POSTGRES_CACHE or /var/tmp/pgstow-postgres (the account that runs servers must be able
+The cache is $PGSTOW_TEST_POSTGRES or /var/tmp/pgstow-postgres (the account that runs servers must be able
 to reach it, which it cannot in most home folders), about 100 MB a version. A version is complete when its
 folder has the file `complete`; a run that was interrupted is begun anew; two runs at a time wait for each other.
-$PGSTOW_DEBIAN_MIRROR and $PGSTOW_UBUNTU_MIRROR name other mirrors.
+$PGSTOW_TEST_DEBIAN and $PGSTOW_TEST_UBUNTU name other mirrors.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ from pathlib import Path
 
 DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 UBUNTU_KEYS = "usr/share/keyrings/ubuntu-archive-keyring.gpg"  # in Debian's package ubuntu-keyring
-DEBIAN = os.environ.get("PGSTOW_DEBIAN_MIRROR", "http://deb.debian.org")
-UBUNTU = os.environ.get("PGSTOW_UBUNTU_MIRROR", "http://archive.ubuntu.com")
+DEBIAN = os.environ.get("PGSTOW_TEST_DEBIAN", "http://deb.debian.org")
+UBUNTU = os.environ.get("PGSTOW_TEST_UBUNTU", "http://archive.ubuntu.com")
 RECIPE = 2  # counts up when what is built here changes
 
 # Distribution and release: the first that has it counts.
@@ -70,14 +70,14 @@ class Installed:
 
 def cache_folder():
     """The cache: ours alone, since what lies in it is run."""
-    folder = Path(os.environ.get("PGSTOW_POSTGRES_CACHE") or "/var/tmp/pgstow-postgres")
+    folder = Path(os.environ.get("PGSTOW_TEST_POSTGRES") or "/var/tmp/pgstow-postgres")
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o755, parents=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise Missing(
             f"{folder} must be a folder of the user {os.geteuid()} in which nobody else may write: "
-            "remove it, or name another in PGSTOW_POSTGRES_CACHE"
+            "remove it, or name another in PGSTOW_TEST_POSTGRES"
         )
     return folder
 

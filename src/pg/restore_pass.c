@@ -21,16 +21,15 @@ bool restore_part_wants(RestorePart part, const TocEntry *e)
     return before == (part == RESTORE_BEFORE);
 }
 
-static bool wants_before(void *ctx, const TocEntry *e)
-{
-    (void)ctx;
-    return restore_part_wants(RESTORE_BEFORE, e);
-}
+typedef struct Wanted {
+    RestorePart part;
+    bool statistics;
+} Wanted;
 
-static bool wants_behind(void *ctx, const TocEntry *e)
+static bool is_wanted(void *ctx, const TocEntry *e)
 {
-    (void)ctx;
-    return restore_part_wants(RESTORE_BEHIND, e);
+    const Wanted *w = ctx;
+    return restore_part_wants(w->part, e) && (w->statistics || !toc_is(e, "STATISTICS DATA"));
 }
 
 /* An Int of the archive, at `at` of raw. */
@@ -70,12 +69,13 @@ static Error *find_count(const Toc *t, size_t *at)
     return NULL;
 }
 
-Error *restore_part_cut(const Toc *t, RestorePart part, Buf *out)
+Error *restore_part_cut(const Toc *t, RestorePart part, bool statistics, Buf *out)
 {
+    Wanted want = {part, statistics};
     size_t count_at = 0, wanted = 0;
     TRY(find_count(t, &count_at));
     for (size_t i = 0; i < t->count; i++)
-        wanted += restore_part_wants(part, &t->entries[i]);
+        wanted += is_wanted(&want, &t->entries[i]);
     buf_add(out, t->raw.data, count_at);
     buf_u8(out, 0);
     for (int i = 0; i < t->int_size; i++)
@@ -86,7 +86,7 @@ Error *restore_part_cut(const Toc *t, RestorePart part, Buf *out)
         size_t end = t->entries[i].offset_at + 1 + (size_t)t->off_size;
         if (end < start || end > t->raw.len)
             FAIL(ERR_ARCHIVE, "the archive's entries do not follow each other");
-        if (restore_part_wants(part, &t->entries[i]))
+        if (is_wanted(&want, &t->entries[i]))
             buf_add(out, t->raw.data + start, end - start);
         start = end;
     }
@@ -156,7 +156,9 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     AUTO_VALUE(Buf) bytes = {0};
     AUTO(Proc) p = NULL;
     ProcOptions options = {.argv = &argv, .env = &env, .line = hear, .ctx = l};
-    int sessions = 1;
+    /* Of its own, before and behind the jobs, whose errors it does not count. */
+    int sessions = o->jobs > 1 && part == RESTORE_BEHIND && !o->tool->is_command ? 2 : 1;
+    Wanted want = {part, conn_server_major(o->server) >= 18};
 
     strlist_copy(&argv, &o->tool->argv);
     strlist_add(&argv, "--format=custom");
@@ -164,19 +166,16 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     add_flags(o, l->said.old_server, &argv);
     TRY(child_env(o->server, o->dbname, SETTINGS, &env, &argv));
     if (o->tool->is_command) {
-        TRY(restore_part_cut(o->toc, part, &bytes));
+        TRY(restore_part_cut(o->toc, part, want.statistics, &bytes));
         TRY(file_temp_with(&bytes, &archive));
         options.in_fd = archive.n;
     } else {
-        toc_list(o->toc, part == RESTORE_BEFORE ? wants_before : wants_behind, NULL, &bytes);
+        toc_list(o->toc, is_wanted, &want, &bytes);
         TRY(file_temp_with(&bytes, &list));
         TRY(file_temp_with(&o->toc->raw, &archive));
         strlist_add(&argv, "--use-list=/dev/stdin");
-        if (o->jobs > 1 && part == RESTORE_BEHIND) {
-            sessions =
-                2; /* of its own, before and behind the jobs, whose errors it does not count */
+        if (sessions > 1)
             strlist_own(&argv, mem_printf("--jobs=%u", o->jobs));
-        }
         strlist_own(&argv, mem_printf("/dev/fd/%d", archive.n));
         options.in_fd = list.n;
         options.pass_fd = archive.n;

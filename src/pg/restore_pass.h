@@ -9,6 +9,9 @@
  * From version 17 on it begins each session with SET transaction_timeout, which servers before 17
  * do not know. Nothing depends on that setting; so there it may go on after errors, is ended by us
  * at the first other one, and must have counted exactly as many as it had such sessions.
+ *
+ * Statistics for the planner (pg_dump --statistics, from 18 on) are left out where the server is
+ * older: they call functions that it has not.
  */
 #ifndef PGSTOW_PG_RESTORE_PASS_H
 #define PGSTOW_PG_RESTORE_PASS_H
@@ -22,8 +25,9 @@ typedef enum RestorePart {
     RESTORE_BEHIND  /* everything else but the rows and the large objects' contents */
 } RestorePart;
 bool restore_part_wants(RestorePart part, const TocEntry *e);
-/* Header and TOC of an archive that holds only this part's entries. ERR_ARCHIVE. */
-Error *restore_part_cut(const Toc *toc, RestorePart part, Buf *out) MUST_CHECK;
+/* Header and TOC of an archive that holds only this part's entries, and of them the planner's
+ * statistics only where wanted. ERR_ARCHIVE. */
+Error *restore_part_cut(const Toc *toc, RestorePart part, bool statistics, Buf *out) MUST_CHECK;
 
 typedef struct RestorePassOptions { /* all borrowed */
     const Tool *tool;

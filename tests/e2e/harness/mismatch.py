@@ -1,3 +1,130 @@
-"""Versions that do not fit: what is refused, with which words, before anything is touched."""
+"""Versions that do not fit: what is refused or warned of, and that nothing is touched then. And what crosses
+versions although they do not fit, or in many pieces."""
 
-CHECKS = []
+from . import compare
+from .crossing import ARCHIVES, LARGE_OBJECTS, READS, same
+
+SIMPLE = r"""
+CREATE TABLE customer (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, at timestamptz);
+CREATE TABLE item (id int PRIMARY KEY, customer int NOT NULL REFERENCES customer, t text, d numeric(10, 2));
+CREATE INDEX ON item (customer);
+CREATE INDEX ON item (lower(t));
+INSERT INTO customer (name, at) SELECT 'name ' || g, '2024-01-01' FROM generate_series(1, 300) g;
+INSERT INTO item SELECT g, 1 + g % 300, md5(g::text), g / 4.0 FROM generate_series(1, 3000) g;
+CREATE VIEW rich AS SELECT customer, sum(d) AS sum FROM item GROUP BY customer;
+CREATE SEQUENCE counter;
+SELECT setval('counter', 4711);
+SELECT lo_from_bytea(77001, 'a large object');
+"""
+
+# Of three owners and six kinds of privileges, more than pg_dump 17 and newer puts into one entry.
+OBJECTS = r"""
+DO $$
+DECLARE
+    o oid;
+BEGIN
+    FOR i IN 1..2600 LOOP
+        o := lo_from_bytea(100000 + i, convert_to(repeat('object ' || i, i % 7), 'UTF8'));
+        IF i % 3 = 1 THEN EXECUTE format('ALTER LARGE OBJECT %s OWNER TO fid_owner', o); END IF;
+        IF i % 3 = 2 THEN EXECUTE format('ALTER LARGE OBJECT %s OWNER TO fid_writer', o); END IF;
+        IF i % 2 = 1 THEN EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO fid_reader', o); END IF;
+        IF i % 97 = 0 THEN EXECUTE format('COMMENT ON LARGE OBJECT %s IS %L', o, 'it''s ' || i); END IF;
+    END LOOP;
+END $$;
+"""
+
+
+def untouched(server, run, *kept):
+    """Run it; no database came or went, and these are as they were."""
+    names = server.databases()
+    before = [(name, compare.snapshot(server, name)) for name in kept]
+    result = run()
+    assert server.databases() == names, f"databases came or went: {server.databases() ^ names}"
+    for name, state in before:
+        compare.assert_as_before(server, name, state)
+    return result
+
+
+def source_newer_than_pg_dump(fleet, dump):
+    """A server newer than every pg_dump: refused, with what is there and what is needed; no backup is made."""
+    server = fleet.server(18)
+    program = fleet.pgstow(server, "too-new", PGSTOW_PG_DUMP=str(fleet.programs(dump)))
+    name = server.create("too_new", sql=SIMPLE)
+    program.run("backup", db=name, expect="TOOL_VERSION").error_says(r"18\.\d", rf"{dump}\.\d", "18 or newer is needed")
+    assert not list(program.repo.glob("backups/*")), program.files()
+    server.drop(name)
+
+
+def archive_newer_than_pg_restore(fleet, source, dump):
+    """Said before anything is touched, also where a database would be replaced."""
+    program, backup_id = fleet.backup(source, dump, full=False)
+    server = fleet.server(source)
+    kept = server.create(sql=SIMPLE)
+    env = {"PGSTOW_PG_RESTORE": str(fleet.programs(15) / "pg_restore")}
+    for where in (["--to-db", "not_made"], ["--to-db", kept, "--replace"]):
+        untouched(server, lambda: program.run("restore", backup_id, *where, "--yes", db="postgres", env=env,
+                                              expect="TOOL_VERSION").error_says(r"15\.\d", f"{READS[ARCHIVES[dump]]} or newer"),
+                  kept)  # fmt: skip
+    server.drop(kept)
+
+
+def into_an_older_server(fleet, source, target):
+    """What only the newer version knows fails, with the entry's name; the old database stays as it was."""
+    program, backup_id = fleet.backup(source, source)
+    server = fleet.server(target)
+    kept = server.create(sql=SIMPLE)
+    for where in (["--to-db", "not_made"], ["--to-db", kept, "--replace"]):
+        untouched(server, lambda: program.run("restore", backup_id, *where, "--yes", db=server.url("postgres"),
+                                              expect="TOOL_FAILED").error_says("older server", "failed at [A-Z]+ "),
+                  kept)  # fmt: skip
+    server.drop(kept)
+
+
+def simple_into_older(fleet, source, target):
+    """What the older version knows too is restored, with a warning."""
+    first, second = fleet.server(source), fleet.server(target)
+    name = first.create("simple", sql=SIMPLE)
+    program = fleet.pgstow(first, f"simple-{source}-{target}")
+    try:
+        done = program.restore(program.backup(name), second.url("postgres"), "--to-db", "simple")
+        done.error_says("older server")
+        assert compare.row_hashes(first, name) == compare.row_hashes(second, "simple")
+        assert first.sql(LARGE_OBJECTS, name) == second.sql(LARGE_OBJECTS, "simple") != ""
+        assert second.sql("SELECT last_value FROM counter", "simple") == "4711"
+        assert second.sql("SELECT count(*) FROM pg_constraint WHERE contype IN ('p', 'u', 'f') "
+                          "AND connamespace = 'public'::regnamespace", "simple") == "4"  # fmt: skip
+    finally:
+        first.drop(name)
+        fleet.drop(target, "simple")
+
+
+def many_large_objects(fleet, source, dump, target):
+    """One entry each (up to 1.15), or a thousand to an entry (1.16): owner, privileges, comment, contents."""
+    first, second = fleet.server(source), fleet.server(target)
+    name = first.create("objects", sql=SIMPLE + OBJECTS)
+    program = fleet.pgstow(first, f"objects-{source}-{dump}-{target}", PGSTOW_PG_DUMP=str(fleet.programs(dump)))
+    try:
+        program.restore(program.backup(name), second.url("postgres"), "--to-db", "objects_back")
+        one, two = first.sql(LARGE_OBJECTS, name), second.sql(LARGE_OBJECTS, "objects_back")
+        assert len(one.splitlines()) == 2601 and one == two
+        if source == target:
+            same(first, name, "objects_back")
+    finally:
+        fleet.drop(source, name)
+        fleet.drop(target, "objects_back")
+
+
+def named(name, check, *args):
+    return name, lambda fleet: check(fleet, *args)
+
+
+CHECKS = [
+    named("refused: source 18 with only pg_dump 17", source_newer_than_pg_dump, 17),
+    named("refused: archive 1.15 with only pg_restore 15", archive_newer_than_pg_restore, 15, 16),
+    named("refused: archive 1.16 with only pg_restore 15", archive_newer_than_pg_restore, 15, 17),
+    *(named(f"fails: everything of {s} into {t}", into_an_older_server, s, t) for s, t in ((14, 13), (16, 15), (18, 17))),
+    *(named(f"simple things of {s} into older {t}", simple_into_older, s, t)
+      for s, t in ((14, 13), (15, 13), (16, 15), (17, 16), (18, 13), (18, 15), (18, 17))),
+    *(named(f"2,600 large objects of {s} by {d} into {t}", many_large_objects, s, d, t)
+      for s, d, t in ((13, 13, 13), (13, 13, 18), (13, 18, 13), (15, 15, 17), (15, 16, 15), (15, 17, 15), (18, 18, 18))),
+]  # fmt: skip

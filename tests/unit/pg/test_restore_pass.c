@@ -38,6 +38,27 @@ static void test_parts(void **state)
     assert_true(restore_part_wants(RESTORE_BEHIND, &privilege));
 }
 
+/* The planner's statistics go in only where the server has the functions for it. */
+static void test_statistics(void **state)
+{
+    (void)state;
+    AUTO(Toc) t = NULL;
+    golden(&t);
+    const TocEntry *index = toc_first(t, "INDEX");
+    assert_non_null(index);
+    /* An entry of the golden archive becomes one of pg_dump --statistics. */
+    assert_true(strlen(index->desc) == 5);
+    TocEntry *e = &t->entries[index - t->entries];
+    e->desc = "STATISTICS DATA";
+    for (int wanted = 0; wanted <= 1; wanted++) {
+        AUTO_VALUE(Buf) cut = {0};
+        AUTO(Toc) got = NULL;
+        OK(restore_part_cut(t, RESTORE_BEHIND, wanted, &cut));
+        OK(toc_parse(cut.data, cut.len, &got));
+        assert_int_equal(toc_find(got, e->dump_id) != NULL, wanted);
+    }
+}
+
 /* What is cut is an archive again, with the wanted entries unchanged and in order. */
 static void test_cut(void **state)
 {
@@ -48,7 +69,7 @@ static void test_cut(void **state)
     for (int part = RESTORE_BEFORE; part <= RESTORE_BEHIND; part++) {
         AUTO_VALUE(Buf) cut = {0};
         AUTO(Toc) got = NULL;
-        OK(restore_part_cut(t, (RestorePart)part, &cut));
+        OK(restore_part_cut(t, (RestorePart)part, true, &cut));
         OK(toc_parse(cut.data, cut.len, &got));
         size_t at = 0;
         for (size_t i = 0; i < t->count; i++) {
@@ -176,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_statistics),
         cmocka_unit_test(test_an_error_names_its_entry),
         cmocka_unit_test(test_other_ends),
         cmocka_unit_test(test_an_old_server_may_refuse_one_setting),

@@ -1,0 +1,40 @@
+"""A slice of ./dev matrix: PostgreSQL 18, server and tools, beside the system's 15."""
+
+import pytest
+
+from harness import crossing, mismatch
+from harness.crossing import Crossing, Fleet
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    """18 is brought by tests/private_postgres.py where it is not there yet."""
+    fleet = Fleet(majors=(15, 18))
+    yield fleet
+    fleet.destroy()
+
+
+@pytest.mark.parametrize("source, dump, target", [
+    (15, 15, 18),  # an upgrade: archive 1.14
+    (18, 18, 18),  # archive 1.16, and all that came since 15
+    (15, 18, 15),  # only the newest client: its pg_restore says what the older server refuses
+])  # fmt: skip
+def test_crossing(fleet, source, dump, target):
+    crossing.cross(fleet, Crossing(source, dump, target))
+
+
+def test_export_of_18(fleet):
+    crossing.export(fleet, 18, 18)
+
+
+def test_source_newer_than_every_pg_dump(fleet):
+    mismatch.source_newer_than_pg_dump(fleet, 15)
+
+
+def test_archive_newer_than_every_pg_restore(fleet):
+    mismatch.archive_newer_than_pg_restore(fleet, 15, 18)
+
+
+def test_into_an_older_server(fleet):
+    mismatch.into_an_older_server(fleet, 18, 15)
+    mismatch.simple_into_older(fleet, 18, 15)
