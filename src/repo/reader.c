@@ -2,28 +2,14 @@
 
 #include <string.h>
 
+#include "repo/chunk_reader.h"
 #include "repo/repo_internal.h"
 
-#define FRAMES_KEPT 32
-
-/* A decoded frame, and where each of its chunks begins in it. */
-typedef struct Kept {
-    PackId pack;
-    uint32_t number;
-    uint64_t used_at; /* 0: empty */
-    Frame frame;
-    size_t *starts;
-} Kept;
-
 struct StreamReader {
-    Repo *repo;
     const Manifest *manifest;
     const Stream *stream;
-    Codec *codec;
-    Hash *hash;         /* scratch */
-    Hash *piece_digest; /* of the piece that is being read */
-    Kept kept[FRAMES_KEPT];
-    uint64_t clock, fetched;
+    ChunkReader *chunks;
+    Hash *piece_digest;   /* of the piece that is being read */
     size_t piece;         /* the number of the next, or of the one being read */
     bool open;            /* a piece is being read */
     Page page;            /* its recipe */
@@ -35,13 +21,8 @@ void stream_reader_free(StreamReader *sr)
 {
     if (!sr)
         return;
-    for (size_t i = 0; i < FRAMES_KEPT; i++) {
-        frame_clear(&sr->kept[i].frame);
-        free(sr->kept[i].starts);
-    }
     page_clear(&sr->page);
-    codec_free(sr->codec);
-    hash_free(sr->hash);
+    chunk_reader_free(sr->chunks);
     hash_free(sr->piece_digest);
     free(sr);
 }
@@ -49,11 +30,9 @@ void stream_reader_free(StreamReader *sr)
 Error *stream_reader_open(Repo *r, const Manifest *m, const Stream *s, StreamReader **out)
 {
     StreamReader *sr = mem_new(StreamReader);
-    sr->repo = r;
     sr->manifest = m;
     sr->stream = s;
-    sr->codec = codec_new();
-    sr->hash = hash_new();
+    sr->chunks = chunk_reader_new(r);
     sr->piece_digest = hash_new();
     *out = sr;
     return NULL;
@@ -61,73 +40,18 @@ Error *stream_reader_open(Repo *r, const Manifest *m, const Stream *s, StreamRea
 
 uint64_t stream_reader_fetched(const StreamReader *sr)
 {
-    return sr->fetched;
-}
-
-/* -- frames ---------------------------------------------------------------------------------- */
-
-static Error *fill(StreamReader *sr, Kept *k, PackId pack, uint32_t number)
-{
-    k->used_at = 0;
-    TRY(pack_read_frame(repo_packs(sr->repo), pack, number, sr->codec, sr->hash, &k->frame));
-    sr->fetched += k->frame.stored;
-    free(k->starts);
-    k->starts = mem_calloc(k->frame.chunks, sizeof *k->starts);
-    size_t at = 0;
-    for (size_t i = 0; i < k->frame.chunks; i++) {
-        k->starts[i] = at;
-        at += k->frame.lengths[i];
-    }
-    if (at != k->frame.raw.len) {
-        char name[NAME_TEXT];
-        FAIL(ERR_DAMAGED, "%s: the chunks of frame %u do not make its bytes", name_pack(pack, name),
-             number);
-    }
-    k->pack = pack;
-    k->number = number;
-    return NULL;
-}
-
-static Error *get_frame(StreamReader *sr, PackId pack, uint32_t number, Kept **out)
-{
-    Kept *oldest = &sr->kept[0];
-    for (size_t i = 0; i < FRAMES_KEPT; i++) {
-        Kept *k = &sr->kept[i];
-        if (k->used_at && k->number == number && pack_id_equal(k->pack, pack)) {
-            k->used_at = ++sr->clock;
-            *out = k;
-            return NULL;
-        }
-        if (k->used_at < oldest->used_at)
-            oldest = k;
-    }
-    TRY(fill(sr, oldest, pack, number));
-    oldest->used_at = ++sr->clock;
-    *out = oldest;
-    return NULL;
+    return chunk_reader_fetched(sr->chunks);
 }
 
 /* -- chunks ---------------------------------------------------------------------------------- */
 
-/* What the recipe says, what the frame says and what the bytes say must be one. */
-static Error *check_chunk(StreamReader *sr, const Kept *k, const ChunkRef *c)
+static void add_digest(StreamReader *sr, const ChunkRef *c, const uint8_t whole[HASH_BYTES])
 {
-    uint8_t whole[HASH_BYTES], length[4];
-    char name[NAME_TEXT];
-    const Frame *f = &k->frame;
-    if (c->index >= f->chunks || f->lengths[c->index] != c->length ||
-        memcmp(f->ids[c->index].b, c->id.b, CHUNK_ID_BYTES) != 0)
-        FAIL(ERR_DAMAGED, "%s: chunk %u of frame %u is not the one that the recipe names",
-             name_pack(c->pack, name), c->index, c->frame);
-    hash_once(sr->hash, f->raw.data + k->starts[c->index], c->length, whole);
-    if (memcmp(whole, c->id.b, CHUNK_ID_BYTES) != 0)
-        FAIL(ERR_DAMAGED, "%s: the bytes of chunk %u of frame %u have another hash",
-             name_pack(c->pack, name), c->index, c->frame);
+    uint8_t length[4];
     for (int i = 0; i < 4; i++)
         length[i] = (uint8_t)(c->length >> (8 * i));
     hash_add(sr->piece_digest, length, sizeof length);
-    hash_add(sr->piece_digest, whole, sizeof whole);
-    return NULL;
+    hash_add(sr->piece_digest, whole, HASH_BYTES);
 }
 
 static uint64_t count_rows(const uint8_t *p, size_t n)
@@ -142,18 +66,20 @@ static uint64_t count_rows(const uint8_t *p, size_t n)
 static Error *next_run(StreamReader *sr, const uint8_t **p, size_t *n)
 {
     const ChunkRef *first = &sr->page.chunks[sr->chunk];
-    Kept *k;
     size_t bytes = 0;
-    TRY(get_frame(sr, first->pack, first->frame, &k));
     for (uint32_t i = 0; sr->chunk < sr->page.count; i++, sr->chunk++) {
         const ChunkRef *c = &sr->page.chunks[sr->chunk];
+        const uint8_t *at;
+        uint8_t whole[HASH_BYTES];
         if (c->frame != first->frame || c->index != first->index + i ||
             !pack_id_equal(c->pack, first->pack))
             break;
-        TRY(check_chunk(sr, k, c));
+        TRY(chunk_reader_get(sr->chunks, c, &at, whole));
+        add_digest(sr, c, whole);
+        if (!i)
+            *p = at;
         bytes += c->length;
     }
-    *p = k->frame.raw.data + k->starts[first->index];
     *n = bytes;
     sr->bytes += bytes;
     if (sr->stream->rows_framed)
@@ -169,9 +95,7 @@ static Error *begin_piece(StreamReader *sr)
     sr->page.count = 0;
     sr->chunk = 0;
     sr->rows = sr->bytes = 0;
-    TRY(recipe_load(repo_packs(sr->repo), &piece->recipe, sr->codec, sr->hash, &sr->page));
-    if (sr->page.count != piece->chunks)
-        FAIL(ERR_DAMAGED, "the recipe has %zu chunks, not %u", sr->page.count, piece->chunks);
+    TRY(chunk_reader_recipe(sr->chunks, piece, &sr->page));
     sr->open = true;
     return NULL;
 }
