@@ -95,7 +95,7 @@ static void test_guard(void **state)
     }
     REFUSED("guard needs more", "guard --help", "guard");
     REFUSED("guard needs more", NULL, "guard", "--");
-    REFUSED("guard does not take --exclude-table (which belongs to: backup)", NULL, "guard",
+    REFUSED("guard does not take --exclude-table (which belongs to: backup", NULL, "guard",
             "--exclude-table", "x", "--", "true");
 }
 
