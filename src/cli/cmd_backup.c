@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cmd_backup.h"
 #include "cli/command.h"
@@ -15,6 +16,8 @@ Error *backup_options_from(const Config *c, BackupOptions *out)
     out->globals = config_bool(c, SETTING_GLOBALS);
     out->role_passwords = config_bool(c, SETTING_ROLE_PASSWORDS);
     strlist_copy(&out->tags, config_list(c, SETTING_TAG));
+    const char *fallback = config_str(c, SETTING_FALLBACK);
+    out->fallback_rows = fallback && !strcmp(fallback, "json");
     out->parent = config_str(c, SETTING_PARENT);
     out->level = (int)config_int(c, SETTING_COMPRESSION);
     out->max_rate = config_size(c, SETTING_MAX_RATE);

@@ -15,6 +15,7 @@
 #include "pg/relation.h"
 #include "pg/snapshot.h"
 #include "pg/toc_as.h"
+#include "pg/toc_make.h"
 #include "repo/writer.h"
 
 #define ATTEMPTS 8
@@ -79,12 +80,27 @@ DEFINE_AUTO_VALUE(Backup, backup_clear)
 
 /* -- who, where, and that nobody else does it ------------------------------------------------- */
 
+/* Without a fitting one, where rows alone are asked for then, b->tool stays NULL. */
+static Error *find_pg_dump(Backup *b)
+{
+    Error *e = tools_find(&b->c->tools, TOOL_PG_DUMP, conn_server_version(b->list), 0, &b->tool);
+    if (!e || !b->o->fallback_rows ||
+        (error_kind(e) != ERR_TOOL_MISSING && error_kind(e) != ERR_TOOL_VERSION))
+        return e;
+    log_info("no pg_dump: %s", error_message(e));
+    strlist_add(&b->facts.warnings,
+                "no pg_dump fits the server: the backup has rows and sequence values only, without "
+                "definitions and large objects");
+    error_free(e);
+    return NULL;
+}
+
 static Error *connect_both(Backup *b)
 {
     job_phase(b->c->job, "connecting", 0, 0);
     ConnOptions options = {.url = b->c->db_url, .dbname = b->c->db_name, .cancel = b->cancel};
     TRY(conn_open(&options, &b->list));
-    TRY(tools_find(&b->c->tools, TOOL_PG_DUMP, conn_server_version(b->list), 0, &b->tool));
+    TRY(find_pg_dump(b));
     TRY(conn_open_like(b->list, NULL, NULL, &b->lock));
     TRY(conn_prepare_dump(b->list, NULL));
     return conn_prepare_dump(b->lock, NULL);
@@ -161,7 +177,7 @@ static Error *ask_facts(Backup *b)
     f->ctype = mem_strdup(rows_text(rows, 0, 3));
     f->server = mem_printf("%s:%s", conn_host(b->list), conn_port(b->list));
     f->database_version = mem_strdup(conn_server_version_text(b->list));
-    f->tool_version = mem_strdup(b->tool->text);
+    f->tool_version = mem_strdup(b->tool ? b->tool->text : "none");
     f->started = clock_now();
     strlist_copy(&f->tags, &b->o->tags);
     /* Not everybody may ask for it. */
@@ -239,7 +255,7 @@ static Error *warn_unlogged(Backup *b)
 }
 
 /* What is left out, in one canonical text: backups with the same one may be compared. */
-static char *filter_text(const BackupOptions *o)
+static char *filter_text(const BackupOptions *o, bool rows_only)
 {
     const struct {
         const char *name;
@@ -259,6 +275,8 @@ static char *filter_text(const BackupOptions *o)
     }
     if (o->cascade && text.len)
         buf_add_str(&text, " cascade");
+    if (rows_only)
+        buf_printf(&text, "%srows-only", text.len ? " " : "");
     return buf_steal_str(&text);
 }
 
@@ -290,6 +308,30 @@ static Error *patterns_encoded(Backup *b, const StrList *patterns, StrList *out)
     return NULL;
 }
 
+/* Locks what is in the table of contents and was not there before the snapshot. */
+static Error *cover(Backup *b, const Toc *toc)
+{
+    uint32_t *oids = mem_calloc(toc->count, sizeof *oids);
+    size_t n = 0;
+    for (size_t i = 0; i < toc->count; i++)
+        if (toc_is_table_data(&toc->entries[i]))
+            oids[n++] = toc->entries[i].oid;
+    Error *e = snapshot_cover(b->snapshot, oids, n);
+    free(oids);
+    return e ? e : fault_reach("backup.start.covered");
+}
+
+/* Every table was locked before the snapshot, so what the catalog shows now is covered. */
+static Error *make_toc(Backup *b)
+{
+    TocRows choice = {.exclude_tables = &b->o->exclude_tables,
+                      .exclude_table_data = &b->o->exclude_table_data,
+                      .schemas = &b->o->schemas};
+    TRY_CTX(relation_list_read(b->lock, &b->relations), "reading the tables' columns and keys");
+    TRY(toc_make_rows(b->lock, &b->relations, &choice, &b->toc));
+    return cover(b, b->toc);
+}
+
 static Error *take_once(Backup *b)
 {
     AUTO_VALUE(StrList) tables = {0};
@@ -304,6 +346,8 @@ static Error *take_once(Backup *b)
     /* Inside the transaction: a pooler may have made it in another session. */
     TRY(conn_prepare_dump(b->lock, b->facts.encoding));
     job_phase(b->c->job, "reading the catalog", 0, 0);
+    if (!b->tool)
+        return lock_ended(b, make_toc(b));
     DumpOptions dump = {.tool = b->tool,
                         .conn = b->list,
                         .snapshot = snapshot_name(b->snapshot),
@@ -315,17 +359,8 @@ static Error *take_once(Backup *b)
                         .cancel = b->cancel};
     TRY(lock_ended(b, dump_start(&dump, &b->dump)));
     FAULT_POINT("backup.start.toc");
-    const Toc *toc = dump_toc(b->dump);
-    uint32_t *oids = mem_calloc(toc->count, sizeof *oids);
-    size_t n = 0;
-    for (size_t i = 0; i < toc->count; i++)
-        if (toc_is_table_data(&toc->entries[i]))
-            oids[n++] = toc->entries[i].oid;
-    Error *e = snapshot_cover(b->snapshot, oids, n);
-    free(oids);
-    if (!e)
-        e = fault_reach("backup.start.covered");
-    return e ? e : dump_end(b->dump, &b->facts.warnings);
+    TRY(cover(b, dump_toc(b->dump)));
+    return dump_end(b->dump, &b->facts.warnings);
 }
 
 /* Until a snapshot was taken during whose beginning nobody changed a table's file. */
@@ -342,6 +377,9 @@ static Error *take_snapshot(Backup *b)
         error_free(e);
         if (b->dump)
             dump_free(STEAL(b->dump));
+        if (b->toc)
+            toc_free(STEAL(b->toc));
+        relation_list_clear(&b->relations);
         if (b->snapshot)
             snapshot_free(STEAL(b->snapshot));
         /* A lock that was refused on the way leaves the transaction open. */
@@ -381,14 +419,15 @@ static Error *write_toc(Backup *b)
 static Error *read_relations(Backup *b)
 {
     const BackupOptions *o = b->o;
-    TRY_CTX(relation_list_read(b->lock, &b->relations), "reading the tables' columns and keys");
+    if (b->tool)
+        TRY_CTX(relation_list_read(b->lock, &b->relations), "reading the tables' columns and keys");
     if (*b->facts.filter) {
         job_phase(b->c->job, "checking the filter", 0, 0);
         FilterOptions filter = {.where = &o->where,
                                 .masks = &o->masks,
                                 .cascade = o->cascade,
                                 .schemas_chosen = o->schemas.count > 0};
-        TRY(filter_make(b->lock, &b->relations, dump_toc(b->dump), &filter, &b->facts.warnings,
+        TRY(filter_make(b->lock, &b->relations, toc_of(b), &filter, &b->facts.warnings,
                         &b->filter));
         filter_masked(b->filter, &b->facts.masked);
     }
@@ -411,11 +450,8 @@ static Error *write_relations(Backup *b)
 static Error *write_globals(Backup *b)
 {
     AUTO_VALUE(Buf) lines = {0};
-    StreamSpec spec = {.kind = STREAM_GLOBALS,
-                       .schema = "",
-                       .name = "globals",
-                       .pieces = 1,
-                       .rows_framed = true};
+    StreamSpec spec = {
+        .kind = STREAM_GLOBALS, .schema = "", .name = "globals", .pieces = 1, .rows_framed = true};
     globals_encode(&b->globals, &lines);
     return write_whole(b, &spec, &lines, b->globals.count);
 }
@@ -476,7 +512,7 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
         put_as(&b.facts, options->as);
     TRY(warn_unlogged(&b));
     TRY(read_globals(&b));
-    b.facts.filter = filter_text(options);
+    b.facts.filter = filter_text(options, !b.tool);
     TRY(op_find_parent(b.repo, options->parent, b.facts.database, &parent));
     TRY(consistency_check(c, &options->consistency, b.list, b.cancel, false, &b.facts.warnings));
     TRY(take_snapshot(&b));

@@ -14,17 +14,18 @@ typedef struct BackupAs {
 
 typedef struct BackupOptions {
     StrList exclude_tables, exclude_table_data, schemas; /* pg_dump's patterns */
-    StrList where; /* "schema.table: condition" */
-    StrList masks; /* "schema.table.column: expression" */
-    bool cascade;  /* rows that refer to rows that are left out are left out too */
-    bool globals;  /* the server's roles and tablespaces besides */
+    StrList where;                                       /* "schema.table: condition" */
+    StrList masks;                                       /* "schema.table.column: expression" */
+    bool cascade;        /* rows that refer to rows that are left out are left out too */
+    bool globals;        /* the server's roles and tablespaces besides */
     bool role_passwords; /* with their hashes */
-    const BackupAs *as; /* NULL: as it is */
-    StrList tags;                                        /* key=value */
-    const char *parent; /* as a person writes it; NULL: the last good one; "none": no parent */
-    int level;          /* zstd level 1 to 19, 0 stores, -1 adaptive */
-    uint64_t max_rate;  /* stored bytes a second, 0: no limit */
-    int64_t timeout_ms; /* 0: none */
+    bool fallback_rows;  /* without a fitting pg_dump: rows alone, instead of an error */
+    const BackupAs *as;  /* NULL: as it is */
+    StrList tags;        /* key=value */
+    const char *parent;  /* as a person writes it; NULL: the last good one; "none": no parent */
+    int level;           /* zstd level 1 to 19, 0 stores, -1 adaptive */
+    uint64_t max_rate;   /* stored bytes a second, 0: no limit */
+    int64_t timeout_ms;  /* 0: none */
     int64_t
         lock_wait_ms; /* longest wait for a table lock before starting over; 0: default (10 s) */
     Consistency consistency; /* looked at before the snapshot */

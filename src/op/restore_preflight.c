@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "op/restore_work.h"
 #include "pg/detach.h"
+#include "pg/toc_make.h"
 #include "pg/preflight.h"
 
 #define LISTED 10 /* names told of a longer list */
@@ -78,23 +79,26 @@ static Error *check_roles(RestoreWork *w, const Needs *needs, FindingList *f)
     TRY(restore_globals_cover(w, "role", &no_owners));
     TRY(restore_globals_cover(w, "role", &no_roles));
     restore_add_names(f, FINDING_PROBLEM, "missing owners",
-              "roles that own something in the backup do not exist", &no_owners,
-              has_globals(w) ? "--globals makes those that the backup has; or restore with --no-owner"
-                             : "create them (CREATE ROLE), or restore with --no-owner");
-    restore_add_names(f, FINDING_PROBLEM, "missing roles",
-              "roles that privileges, policies or user mappings name do not exist", &no_roles,
-              has_globals(w) ? "--globals makes those that the backup has; for privileges alone: "
-                               "--no-privileges"
-                             : "create them (CREATE ROLE); for privileges alone: --no-privileges");
+                      "roles that own something in the backup do not exist", &no_owners,
+                      has_globals(w)
+                          ? "--globals makes those that the backup has; or restore with --no-owner"
+                          : "create them (CREATE ROLE), or restore with --no-owner");
+    restore_add_names(
+        f, FINDING_PROBLEM, "missing roles",
+        "roles that privileges, policies or user mappings name do not exist", &no_roles,
+        has_globals(w) ? "--globals makes those that the backup has; for privileges alone: "
+                         "--no-privileges"
+                       : "create them (CREATE ROLE); for privileges alone: --no-privileges");
     if (facts.superuser)
         return NULL;
     AUTO_VALUE(StrList) foreign = {0};
     TRY(preflight_foreign_roles(w->admin, user, &needs->owners, &foreign));
     AUTO(char) what = mem_printf("role \"%s\" may not give things to", user);
-    restore_add_names(f, FINDING_PROBLEM, "owners", what, &foreign,
-              "make it a member of them (GRANT), restore as a superuser, or with --no-owner");
-    restore_add_names(f, FINDING_WARNING, "superuser", "only a superuser can make", &needs->superuser,
-              "restore as a superuser, if these fail");
+    restore_add_names(
+        f, FINDING_PROBLEM, "owners", what, &foreign,
+        "make it a member of them (GRANT), restore as a superuser, or with --no-owner");
+    restore_add_names(f, FINDING_WARNING, "superuser", "only a superuser can make",
+                      &needs->superuser, "restore as a superuser, if these fail");
     return NULL;
 }
 
@@ -139,6 +143,16 @@ static Error *check_creation(RestoreWork *w, FindingList *f)
         finding_add(f, FINDING_NOTE, "encoding and locale", detail, NULL);
     }
     return NULL;
+}
+
+/* Rows alone need tables that are there. */
+static void check_rows_only(const RestoreWork *w, FindingList *f)
+{
+    if (toc_is_rows_only(w->backup.toc) && !w->o->part.data_only)
+        finding_add(f, FINDING_PROBLEM, "definitions",
+                    "the backup has rows only, without the tables' definitions",
+                    "restore it into tables that exist: --merge upsert; or --data-only, where they "
+                    "are empty");
 }
 
 static void check_filter(const RestoreWork *w, FindingList *f)
@@ -219,15 +233,18 @@ Error *restore_check_archive(RestoreWork *w, FindingList *f)
     check_versions(w, f);
     TRY(check_roles(w, &needs, f));
     TRY(preflight_missing_extensions(w->admin, &needs.extensions, &extensions));
-    restore_add_names(f, FINDING_PROBLEM, "missing extensions", "the server does not have", &extensions,
-              "install their packages on the server");
+    restore_add_names(f, FINDING_PROBLEM, "missing extensions", "the server does not have",
+                      &extensions, "install their packages on the server");
     TRY(preflight_missing_tablespaces(w->admin, &needs.tablespaces, &tablespaces));
     TRY(restore_globals_cover(w, "tablespace", &tablespaces));
-    restore_add_names(f, FINDING_PROBLEM, "missing tablespaces", "the server does not have", &tablespaces,
-              has_globals(w) ? "--globals makes those that the backup has, where their folders are there; or "
-                             "restore with --no-tablespaces"
-                           : "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
+    restore_add_names(
+        f, FINDING_PROBLEM, "missing tablespaces", "the server does not have", &tablespaces,
+        has_globals(w)
+            ? "--globals makes those that the backup has, where their folders are there; or "
+              "restore with --no-tablespaces"
+            : "create them (CREATE TABLESPACE), or restore with --no-tablespaces");
     TRY(conn_use_utf8(w->admin));
+    check_rows_only(w, f);
     check_filter(w, f);
     check_proof(w, f);
     TRY(restore_globals_check(w, f));
@@ -268,15 +285,18 @@ static Error *check_bindings(RestoreWork *w, FindingList *f)
         TRY(conn_open_like(w->admin, w->database, w->cancel, &inside));
     TRY(detach_find(w->admin, inside, w->database, &b));
     FindingLevel level = w->o->detach ? FINDING_WARNING : FINDING_PROBLEM;
-    restore_add_names(f, level, "replication slots", "these belong to the old database and go with it",
-              &b.slots, w->o->detach ? NULL : "drop them, or go on without them with --detach");
+    restore_add_names(f, level, "replication slots",
+                      "these belong to the old database and go with it", &b.slots,
+                      w->o->detach ? NULL : "drop them, or go on without them with --detach");
     restore_add_names(f, level, "subscriptions", "these belong to the old database and go with it",
-              &b.subscriptions,
-              w->o->detach ? NULL : "drop them, or go on without them with --detach");
-    restore_add_names(f, level, "extensions", "these run for the database by its name and lose their state",
-              &b.extensions, w->o->detach ? NULL : "stop them, or go on regardless with --detach");
-    restore_add_names(f, FINDING_PROBLEM, "prepared transactions", "these are open in the old database",
-              &b.prepared, "COMMIT PREPARED or ROLLBACK PREPARED them");
+                      &b.subscriptions,
+                      w->o->detach ? NULL : "drop them, or go on without them with --detach");
+    restore_add_names(f, level, "extensions",
+                      "these run for the database by its name and lose their state", &b.extensions,
+                      w->o->detach ? NULL : "stop them, or go on regardless with --detach");
+    restore_add_names(f, FINDING_PROBLEM, "prepared transactions",
+                      "these are open in the old database", &b.prepared,
+                      "COMMIT PREPARED or ROLLBACK PREPARED them");
     return NULL;
 }
 

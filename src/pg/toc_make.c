@@ -1,0 +1,206 @@
+#include "pg/toc_make.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "pg/pattern.h"
+#include "sql.h"
+
+/* Archive 1.14, as docs on it say; what stands in an entry is in the order of the file. */
+enum { MINOR = 14, INT_SIZE = 4, OFF_SIZE = 8, FORMAT_CUSTOM = 1 };
+
+typedef struct Making {
+    Buf entries;
+    int count;
+} Making;
+
+static void put_int(Buf *b, int v)
+{
+    buf_u8(b, v < 0);
+    buf_u32(b, (uint32_t)(v < 0 ? -v : v));
+}
+
+static void put_str(Buf *b, const char *s)
+{
+    if (!s) {
+        put_int(b, -1);
+        return;
+    }
+    put_int(b, (int)strlen(s));
+    buf_add_str(b, s);
+}
+
+typedef struct Row {
+    const char *tag, *desc, *defn, *copy, *schema;
+    TocSection section;
+    uint32_t oid; /* of a relation; 0 */
+    bool data;
+} Row;
+
+static void put_entry(Making *m, const Row *r)
+{
+    Buf *b = &m->entries;
+    char oid[16];
+    snprintf(oid, sizeof oid, "%u", r->oid);
+    put_int(b, ++m->count);
+    put_int(b, r->data);
+    put_str(b, r->oid ? "1259" : "0");
+    put_str(b, oid);
+    put_str(b, r->tag);
+    put_str(b, r->desc);
+    put_int(b, r->section);
+    put_str(b, r->defn);
+    put_str(b, ""); /* no DROP */
+    put_str(b, r->copy);
+    put_str(b, r->schema);
+    put_str(b, NULL); /* tablespace, access method */
+    put_str(b, NULL);
+    put_str(b, ""); /* owner */
+    put_str(b, "false");
+    put_str(b, NULL); /* no dependencies */
+    buf_u8(b, r->data ? TOC_OFFSET_UNSET : TOC_OFFSET_NO_DATA);
+    buf_u64(b, 0);
+}
+
+/* -- which tables ----------------------------------------------------------------------------- */
+
+static Error *matches_any(const StrList *patterns, bool schemas, const char *schema,
+                          const char *name, bool *matches)
+{
+    *matches = false;
+    for (size_t i = 0; patterns && i < patterns->count && !*matches; i++) {
+        AUTO_VALUE(Pattern) p = {0};
+        TRY(schemas ? pattern_parse_single(patterns->items[i], &p)
+                    : pattern_parse(patterns->items[i], &p));
+        *matches = schemas ? pattern_matches_name(&p, schema) : pattern_matches(&p, schema, name);
+    }
+    return NULL;
+}
+
+static Error *is_chosen(const TocRows *choice, const Relation *r, bool *chosen)
+{
+    bool in_schema, excluded, without_data;
+    *chosen = false;
+    if (r->kind != 'r' || r->extension)
+        return NULL;
+    TRY(matches_any(choice->schemas, true, r->schema, NULL, &in_schema));
+    TRY(matches_any(choice->exclude_tables, false, r->schema, r->name, &excluded));
+    TRY(matches_any(choice->exclude_table_data, false, r->schema, r->name, &without_data));
+    bool all = !choice->schemas || !choice->schemas->count;
+    *chosen = (all || in_schema) && !excluded && !without_data;
+    return NULL;
+}
+
+/* -- the entries ------------------------------------------------------------------------------ */
+
+static void put_table(Making *m, const Relation *r)
+{
+    AUTO_VALUE(StrList) columns = {0};
+    for (size_t i = 0; i < r->column_count; i++)
+        if (!r->columns[i].generated)
+            strlist_add(&columns, r->columns[i].name);
+    AUTO(char) name = relation_sql_name(r);
+    AUTO(char) list = relation_sql_columns(&columns);
+    AUTO(char)
+    copy = columns.count ? mem_printf("COPY %s (%s) FROM stdin;\n", name, list)
+                         : mem_printf("COPY %s  FROM stdin;\n", name);
+    put_entry(m, &(Row){.tag = r->name,
+                        .desc = "TABLE DATA",
+                        .section = TOC_DATA,
+                        .defn = "",
+                        .copy = copy,
+                        .schema = r->schema,
+                        .oid = r->oid,
+                        .data = true});
+}
+
+static Error *put_sequences(Conn *c, Making *m)
+{
+    AUTO(Rows) rows = NULL;
+    TRY_CTX(conn_query(c, sql_sequence_values, 0, NULL, &rows), "reading the sequences");
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        AUTO(char) schema = text_sql_ident(rows_text(rows, i, 0));
+        AUTO(char) name = text_sql_ident(rows_text(rows, i, 1));
+        AUTO(char) whole = mem_printf("%s.%s", schema, name);
+        AUTO(char) literal = text_sql_literal(whole);
+        AUTO(char)
+        defn = mem_printf("SELECT pg_catalog.setval(%s, %s, true);\n\n\n", literal,
+                          rows_text(rows, i, 2));
+        put_entry(m, &(Row){.tag = rows_text(rows, i, 1),
+                            .desc = "SEQUENCE SET",
+                            .section = TOC_DATA,
+                            .defn = defn,
+                            .schema = rows_text(rows, i, 0)});
+    }
+    return NULL;
+}
+
+static void put_settings(Making *m, const char *encoding)
+{
+    AUTO(char) set = mem_printf("SET client_encoding = '%s';\n", encoding);
+    put_entry(m,
+              &(Row){.tag = "ENCODING", .desc = "ENCODING", .section = TOC_PRE_DATA, .defn = set});
+    put_entry(m, &(Row){.tag = "STDSTRINGS",
+                        .desc = "STDSTRINGS",
+                        .section = TOC_PRE_DATA,
+                        .defn = "SET standard_conforming_strings = 'on';\n"});
+    put_entry(m, &(Row){.tag = "SEARCHPATH",
+                        .desc = "SEARCHPATH",
+                        .section = TOC_PRE_DATA,
+                        .defn = "SELECT pg_catalog.set_config('search_path', '', false);\n"});
+}
+
+static void put_header(Conn *c, const Making *m, Buf *out)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    localtime_r(&now, &tm);
+    buf_add(out, "PGDMP", 5);
+    const uint8_t numbers[] = {1, MINOR, 0, INT_SIZE, OFF_SIZE, FORMAT_CUSTOM};
+    buf_add(out, numbers, sizeof numbers);
+    put_int(out, 0); /* not compressed */
+    const int parts[] = {tm.tm_sec, tm.tm_min,  tm.tm_hour, tm.tm_mday,
+                         tm.tm_mon, tm.tm_year, tm.tm_isdst};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        put_int(out, parts[i]);
+    const char *version = conn_server_version_text(c);
+    put_str(out, conn_dbname(c));
+    put_str(out, text_starts(version, "PostgreSQL ") ? version + strlen("PostgreSQL ") : version);
+    put_str(out, "pgstow " PGSTOW_VERSION);
+    put_int(out, m->count);
+}
+
+Error *toc_make_rows(Conn *c, const RelationList *relations, const TocRows *choice, Toc **out)
+{
+    Making m = {0};
+    AUTO_VALUE(Buf) raw = {0};
+    AUTO(char) encoding = NULL;
+    TRY(conn_use_utf8(c));
+    TRY(conn_value(c, "SELECT pg_catalog.current_setting('client_encoding')", 0, NULL, &encoding));
+    put_settings(&m, encoding);
+    Error *e = NULL;
+    for (size_t i = 0; i < relations->count && !e; i++) {
+        bool chosen = false;
+        e = is_chosen(choice, &relations->items[i], &chosen);
+        if (!e && chosen)
+            put_table(&m, &relations->items[i]);
+    }
+    if (!e)
+        e = put_sequences(c, &m);
+    put_header(c, &m, &raw);
+    buf_add(&raw, m.entries.data, m.entries.len);
+    buf_free(&m.entries);
+    return e ? e : toc_parse(raw.data, raw.len, out);
+}
+
+bool toc_is_rows_only(const Toc *t)
+{
+    bool rows = false;
+    for (size_t i = 0; i < t->count; i++) {
+        if (toc_is(&t->entries[i], "TABLE"))
+            return false;
+        rows = rows || toc_is_table_data(&t->entries[i]);
+    }
+    return rows;
+}

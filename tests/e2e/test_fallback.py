@@ -1,0 +1,72 @@
+"""backup --fallback json: rows without pg_dump, merged into tables that exist."""
+
+import json
+
+from harness import compare
+
+NO_PG_DUMP = {"FORCE_PG_DUMP_MISSING": "1"}
+TABLES = """
+CREATE SCHEMA "Odd ""one";
+CREATE TABLE "Odd ""one"."t,()" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "c "" d" text,
+    n numeric, twice int GENERATED ALWAYS AS (length("c "" d") * 2) STORED);
+CREATE TABLE parts (k int, v text, PRIMARY KEY (k)) PARTITION BY RANGE (k);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (500);
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (500) TO (1000);
+CREATE TABLE skipped (id int PRIMARY KEY);
+CREATE SEQUENCE free START 10;
+"""
+ROWS = """
+INSERT INTO "Odd ""one"."t,()" ("c "" d", n) VALUES (E'tab\\tx\\n\\\\', 'NaN'), (NULL, 1.50), ('', 0);
+INSERT INTO parts SELECT i, repeat('v', i % 7) FROM generate_series(0, 999) i;
+INSERT INTO skipped VALUES (1);
+SELECT nextval('free'), nextval('free');
+"""
+
+
+def test_without_the_setting_it_is_an_error(cluster, pgstow, database):
+    run = pgstow.run("backup", db=cluster.url(database()), env=NO_PG_DUMP, expect="TOOL_MISSING")
+    assert not pgstow.manifests()
+    run.error_says("install")
+
+
+def test_rows_go_into_tables_that_exist(cluster, pgstow, database):
+    source, target = database(sql=TABLES + ROWS), database(sql=TABLES)
+    run = pgstow.run("backup", "--fallback", "json", "--json", db=cluster.url(source), env=NO_PG_DUMP)
+    info = run.json
+    assert info["rows"] == 1004 and info["filter"] == "rows-only" and info["warnings"]
+    pgstow.run("verify", info["id"], "--level", "rebuild")
+    # It makes no database: that is said before anything is touched.
+    pgstow.run("restore", info["id"], "--to-db", "nowhere", db=cluster.url(target), expect="PREFLIGHT").error_says("--merge")
+    assert not cluster.exists("nowhere")
+    pgstow.run("restore", info["id"], "--merge", "upsert", "--yes", db=cluster.url(target))
+    compare.assert_same_rows(cluster, source, target)
+    # The sequences go on behind what was taken over.
+    assert int(cluster.sql("SELECT nextval('free')", target)) == 12
+    cluster.sql("INSERT INTO \"Odd \"\"one\".\"t,()\" (\"c \"\" d\") VALUES ('next')", target)
+
+
+def test_with_pg_dump_it_is_a_whole_backup(cluster, pgstow, database):
+    info = pgstow.run("backup", "--fallback", "json", "--json", db=cluster.url(database(sql=TABLES))).json
+    assert not info.get("filter")
+
+
+def test_as_a_setting_with_patterns_and_as_json(cluster, pgstow, database, folder):
+    source = database(sql=TABLES + ROWS)
+    (folder / "pgstow.yaml").write_text("backup:\n  fallback: json\n")
+    run = pgstow.run(
+        "backup", "--exclude-table", "skipped", "--config", folder / "pgstow.yaml", "--json", db=cluster.url(source),
+        env=NO_PG_DUMP,
+    )  # fmt: skip
+    assert run.json["rows"] == 1003
+    pgstow.run("export", run.json["id"], "--format", "json", "-o", folder / "rows.json")
+    lines = [json.loads(line) for line in (folder / "rows.json").read_text().splitlines()]
+    assert len(lines) > 1003
+
+
+def test_a_later_whole_backup_shares_with_it(cluster, pgstow, database):
+    source = database(sql="CREATE TABLE big (id int PRIMARY KEY, t text); INSERT INTO big SELECT i, md5(i::text) FROM generate_series(1, 50000) i")
+    first = pgstow.run("backup", "--json", db=cluster.url(source)).json
+    rows = pgstow.run("backup", "--fallback", "json", "--json", db=cluster.url(source), env=NO_PG_DUMP).json
+    assert rows["newBytes"] < first["newBytes"] / 20
+    # What is not whole is no base for "latest good" questions.
+    pgstow.run("check", "--max-age", "1h", db=cluster.url(source)).says(first["id"])
