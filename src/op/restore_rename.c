@@ -72,7 +72,8 @@ static Error *run(RestoreWork *w, const PartNames *names, const Toc *toc)
     Error *e = judge(w, names, toc, marks, rows);
     if (!e)
         e = restore_within_run(
-            w, &(WithinSource){.toc = toc, .marks = marks, .homes = homes, .rows = rows});
+            w, &(WithinSource){
+                   .toc = toc, .tables = toc, .marks = marks, .homes = homes, .rows = rows});
     free(homes);
     free(marks);
     free(rows);

@@ -183,9 +183,15 @@ static Error *take_objects(void *to, const void *p, size_t n)
     return load_objects_feed(to, p, n);
 }
 
+/* The backup's own entry; NULL where its rows are not wanted. */
+static const TocEntry *rows_of(const Within *x, const LoadTable *t)
+{
+    return x->s->rows[place(x, toc_find(x->s->toc, t->entry->dump_id))];
+}
+
 static const Stream *stream_of(const Within *x, const LoadTable *t)
 {
-    const TocEntry *rows = x->s->rows[place(x, t->entry)];
+    const TocEntry *rows = rows_of(x, t);
     return rows ? manifest_find_stream(x->w->backup.manifest, STREAM_TABLE, (uint32_t)rows->dump_id)
                 : NULL;
 }
@@ -269,7 +275,7 @@ static Error *load_in_order(Within *x, const LoadTable **tables)
     size_t count = 0;
     for (int late = 0; late < 2; late++)
         for (size_t i = 0; i < x->plan.count; i++)
-            if (x->plan.tables[i].late == late && x->s->rows[place(x, x->plan.tables[i].entry)])
+            if (x->plan.tables[i].late == late && rows_of(x, &x->plan.tables[i]))
                 tables[count++] = &x->plan.tables[i];
     TRY(check_streams(x, tables, count));
     job_phase(x->w->c->job, "copying", x->w->part.bytes, count);
@@ -291,7 +297,7 @@ static Error *load_in_order(Within *x, const LoadTable **tables)
 static Error *load_all(Within *x)
 {
     FAULT_POINT("restore.within.defined");
-    TRY(load_plan_make(x->c, x->s->toc, &x->plan));
+    TRY(load_plan_make(x->c, x->s->tables, &x->plan));
     const LoadTable **tables = mem_calloc(x->plan.count + 1, sizeof(LoadTable *));
     Error *e = load_in_order(x, tables);
     free(tables);
@@ -310,7 +316,7 @@ static Error *analyze(Within *x)
     job_phase(x->w->c->job, "analyzing", 0, 0);
     for (size_t i = 0; i < x->plan.count; i++) {
         const TocEntry *e = x->plan.tables[i].entry;
-        if (!x->s->rows[place(x, e)])
+        if (!rows_of(x, &x->plan.tables[i]))
             continue;
         AUTO(char) schema = text_sql_ident(e->schema);
         AUTO(char) name = text_sql_ident(e->tag);
@@ -393,7 +399,11 @@ static Error *as_it_is(RestoreWork *w)
         if (s->marks[i] == SELECTION_CHOSEN && toc_is_table_data(&s->toc->entries[i]))
             rows[i] = &s->toc->entries[i];
     Error *e = restore_within_run(
-        w, &(WithinSource){.toc = s->toc, .marks = s->marks, .homes = s->homes, .rows = rows});
+        w, &(WithinSource){.toc = s->toc,
+                           .tables = w->o->part.data_only ? s->toc : w->backup.toc,
+                           .marks = s->marks,
+                           .homes = s->homes,
+                           .rows = rows});
     free(rows);
     return e;
 }

@@ -10,7 +10,8 @@
 /* Whose statements are run, and where the rows are; all borrowed. */
 typedef struct WithinSource {
     const Toc *toc;
-    const SelectionMark *marks;  /* of its entries */
+    const Toc *tables;           /* by which rows are loaded: with the entries that are made */
+    const SelectionMark *marks;  /* of toc's entries */
     const int *homes;            /* likewise */
     const TocEntry *const *rows; /* for its TABLE DATA the backup's own entry; NULL: not wanted */
 } WithinSource;

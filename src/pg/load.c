@@ -44,6 +44,29 @@ static void index_tables(LoadPlan *p)
     mem_sort(p->by_dump_id, p->count, sizeof *p->by_dump_id, by_dump_id);
 }
 
+static bool has_table(const Toc *toc, const LoadTarget *t)
+{
+    for (size_t i = 0; i < toc->count; i++) {
+        const TocEntry *e = &toc->entries[i];
+        if (toc_is(e, "TABLE") && !strcmp(e->tag, t->table) && !strcmp(e->schema, t->schema))
+            return true;
+    }
+    return false;
+}
+
+/* A partition that the archive has without its root: its rows are its own. */
+static void target_itself(const TocEntry *e, LoadTarget *t)
+{
+    AUTO(char) schema = text_sql_ident(e->schema);
+    AUTO(char) table = text_sql_ident(e->tag);
+    free(t->schema);
+    free(t->table);
+    free(t->text);
+    t->schema = mem_strdup(e->schema);
+    t->table = mem_strdup(e->tag);
+    t->text = mem_printf("%s.%s", schema, table);
+}
+
 Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
 {
     AUTO(Rows) of_extensions = NULL;
@@ -60,6 +83,8 @@ Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
         AUTO_VALUE(LoadTarget) target = {0};
         TRY_CTX(load_target_parse(e->copy_stmt ? e->copy_stmt : "", &target),
                 "the archive's entry %d (%s %s)", e->dump_id, e->desc, e->tag);
+        if (load_via_root(e, &target) && !has_table(toc, &target))
+            target_itself(e, &target);
         bool extension = among(of_extensions, &target);
         bool plain = extension || load_via_root(e, &target) || among(foreign, &target);
         mem_grow(out->tables, out->count, out->cap);

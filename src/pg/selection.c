@@ -328,17 +328,13 @@ static bool belongs_to_needed(const TocEntry *e)
 {
     return toc_is(e, "COMMENT") || toc_is(e, "SECURITY LABEL") || toc_is(e, "ACL") ||
            toc_is(e, "SEQUENCE SET") || toc_is(e, "CHECK CONSTRAINT") ||
+           toc_is(e, "MATERIALIZED VIEW DATA") || /* one that reads it may want it filled */
            (toc_is(e, "RULE") && text_ends(e->tag, " _RETURN"));
 }
 
-static void add_needed(Work *w)
+/* Each entry comes onto the stack once. */
+static void close_over(Work *w)
 {
-    Selection *s = w->s;
-    w->stack = mem_calloc(w->toc->count + 1, sizeof *w->stack);
-    for (size_t i = 0; i < w->toc->count; i++)
-        if (s->marks[i] == SELECTION_CHOSEN || s->marks[i] == SELECTION_REFERS)
-            w->stack[w->stacked++] = (int)i;
-    /* Each entry comes onto the stack once. */
     while (w->stacked) {
         const TocEntry *e = at(w, w->stack[--w->stacked]);
         for (size_t k = 0; k < e->dep_count; k++) {
@@ -347,10 +343,55 @@ static void add_needed(Work *w)
                 need(w, d);
         }
     }
+}
+
+static bool is_in(const Work *w, const TocEntry *e)
+{
+    return w->s->marks[place_of(w, e)] != SELECTION_OUT;
+}
+
+/* What types can do, the archive notes with the types alone: a key over them needs their operator
+ * class, a view perhaps a cast. */
+static bool serves_a_type(const Work *w, const TocEntry *e)
+{
+    if (!toc_is(e, "OPERATOR CLASS") && !toc_is(e, "CAST"))
+        return false;
+    for (size_t k = 0; k < e->dep_count; k++) {
+        const TocEntry *d = toc_find(w->toc, e->deps[k]);
+        if (d && (toc_is(d, "TYPE") || toc_is(d, "DOMAIN")) && is_in(w, d))
+            return true;
+    }
+    return false;
+}
+
+/* The operators of an exclusion constraint come out of an extension, and it does not say which. */
+static bool has_exclusion(const Work *w)
+{
     for (size_t i = 0; i < w->toc->count; i++)
-        if (s->marks[i] == SELECTION_OUT && !w->excluded[i] && s->homes[i] >= 0 &&
-            s->marks[s->homes[i]] == SELECTION_NEEDED && belongs_to_needed(&w->toc->entries[i]))
-            s->marks[i] = SELECTION_NEEDED;
+        if (w->s->marks[i] == SELECTION_CHOSEN && toc_is(&w->toc->entries[i], "CONSTRAINT") &&
+            strstr(w->toc->entries[i].defn, " EXCLUDE USING "))
+            return true;
+    return false;
+}
+
+static void add_needed(Work *w)
+{
+    Selection *s = w->s;
+    bool extensions = has_exclusion(w);
+    w->stack = mem_calloc(w->toc->count + 1, sizeof *w->stack);
+    for (size_t i = 0; i < w->toc->count; i++)
+        if (s->marks[i] == SELECTION_CHOSEN || s->marks[i] == SELECTION_REFERS)
+            w->stack[w->stacked++] = (int)i;
+    do {
+        close_over(w);
+        for (size_t i = 0; i < w->toc->count; i++) {
+            const TocEntry *e = &w->toc->entries[i];
+            bool follows = s->homes[i] >= 0 && s->marks[s->homes[i]] == SELECTION_NEEDED &&
+                           belongs_to_needed(e);
+            if (follows || (extensions && toc_is(e, "EXTENSION")) || serves_a_type(w, e))
+                need(w, e);
+        }
+    } while (w->stacked);
 }
 
 /* -- rows or definitions alone ---------------------------------------------------------------- */
