@@ -154,10 +154,10 @@ static Error *in_transaction(MergeWork *w)
 
 /* The scratch schema goes on a connection that no cancellation touches; where it cannot, the next
  * merge drops it. */
-static void drop_schema(MergeWork *w)
+static void drop_schema(MergeWork *w, bool failed)
 {
     AUTO(Conn) c = NULL;
-    if (!conn_broken(w->conn))
+    if (failed && !conn_broken(w->conn))
         error_drop(conn_exec(w->conn, "ROLLBACK"));
     Error *e = conn_open_like(w->conn, NULL, w->calm, &c);
     if (!e)
@@ -184,7 +184,7 @@ static Error *merge(MergeWork *w)
         e = fault_reach("merge.staged");
     if (!e)
         e = in_transaction(w);
-    drop_schema(w);
+    drop_schema(w, e != NULL);
     return e;
 }
 
