@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "pg/toc_stray.h"
 #include "repo/reader.h"
 
 #define TOC_MAX ((size_t)1 << 30)       /* as toc_parse allows */
@@ -37,6 +38,7 @@ Error *backup_read_open_id(const OpContext *c, Repo *repo, const char *id, const
         FAIL(ERR_DAMAGED, "backup %s has no table of contents", b.id);
     TRY(stream_read_all(b.repo, b.manifest, toc, TOC_MAX, &bytes));
     TRY_CTX(toc_parse(bytes.data, bytes.len, &b.toc), "backup %s", b.id);
+    toc_drop_stray(b.toc);
     b.encoding = toc_encoding(b.toc);
     b.fetched = b.manifest->info.manifest_size + bytes.len;
     *out = b;

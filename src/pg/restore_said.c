@@ -38,11 +38,21 @@ static void keep_once(char **to, const char *text)
         *to = text_printable(text);
 }
 
-/* The words around the name may be in the server's own language. */
+#define QUERY "could not execute query: "
+
+/* Several jobs on an old server all say this at the same time, and the beginnings of their lines
+ * get mixed; what is behind QUERY comes in one piece. The words around the name may be in the
+ * server's own language. */
 static bool is_refusal(const RestoreSaid *s, const char *error)
 {
-    return s->old_server && text_starts(error, "could not execute query: ") &&
-           strstr(error, "transaction_timeout");
+    return s->old_server && strstr(error, QUERY) && strstr(error, "transaction_timeout");
+}
+
+/* For the same reason a line without QUERY may be no error there. One that is ends pg_restore, and
+ * stays as the last that it said. */
+static bool is_error(const RestoreSaid *s, const char *error)
+{
+    return !s->old_server || strstr(error, QUERY);
 }
 
 void restore_said_line(RestoreSaid *s, const char *line)
@@ -54,9 +64,8 @@ void restore_said_line(RestoreSaid *s, const char *line)
         keep_once(&s->refused, rest);
     } else if (begins(line, "pg_restore: warning: ", &rest)) {
         strlist_own(&s->warnings, text_printable(rest));
-    } else if (begins(line, "pg_restore: error: ", &rest)) {
-        const char *lead = "could not execute query: ";
-        keep_once(&s->error, text_starts(rest, lead) ? rest + strlen(lead) : rest);
+    } else if (begins(line, "pg_restore: error: ", &rest) && is_error(s, rest)) {
+        keep_once(&s->error, text_starts(rest, QUERY) ? rest + strlen(QUERY) : rest);
     } else if (!s->error && begins(line, "pg_restore: from TOC entry ", &rest)) {
         free(s->entry);
         s->entry = entry_name(rest);

@@ -167,6 +167,13 @@ static void test_an_old_server_may_refuse_one_setting(void **state)
     } cases[] = {
         {REFUSED IGNORED("1"), 1, true, NULL},
         {REFUSED REFUSED REFUSED IGNORED("2"), 2, true, NULL},
+        /* As two processes wrote it at the same time. */
+        {REFUSED
+         "pg_restore: error: pg_restore: launching item 3\n"
+         "pg_restore: error: pg_restore:could not execute query: ERROR:  unrecognized "
+         "configuration parameter \"transaction_timeout\"\n error: could not execute query: "
+         "ERROR:  unrecognized configuration parameter \"transaction_timeout\"\n" IGNORED("2"),
+         2, true, NULL},
         /* An error that was missed in the words of several processes is in their count. */
         {REFUSED REFUSED IGNORED("2"), 1, false, "transaction_timeout"},
         {REFUSED "pg_restore: error: could not execute query: ERROR:  no such type\n" IGNORED("2"),
