@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -155,6 +156,31 @@ Error *file_temp_with(const Buf *b, Fd *out)
     TRY(file_write_all(out->n, b->data, b->len, "a temporary file"));
     if (lseek(out->n, 0, SEEK_SET) < 0)
         return error_errno(ERR_IO, ERR_IO, "cannot rewind a temporary file");
+    return NULL;
+}
+
+Error *file_temp_dir(char **path)
+{
+    const char *dir = getenv("TMPDIR");
+    AUTO(char) made = file_join(dir && *dir ? dir : "/tmp", "pgstow-XXXXXX");
+    if (!mkdtemp(made))
+        return failed("make a temporary folder", made);
+    *path = STEAL(made);
+    return NULL;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+    (void)st;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+Error *file_remove_tree(const char *path)
+{
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0)
+        return failed("remove", path);
     return NULL;
 }
 

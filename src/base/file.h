@@ -34,6 +34,10 @@ char *file_join(const char *dir, const char *name); /* caller frees */
 Error *file_temp(Fd *out) MUST_CHECK;
 /* The same with these bytes in it, at its beginning. */
 Error *file_temp_with(const Buf *b, Fd *out) MUST_CHECK;
+/* A new, empty folder in TMPDIR (or /tmp), mode 0700. Caller frees the path. */
+Error *file_temp_dir(char **path) MUST_CHECK;
+/* A folder with all that is in it; links are removed, not followed. */
+Error *file_remove_tree(const char *path) MUST_CHECK;
 Error *file_free_space(const char *path,
                        uint64_t *bytes) MUST_CHECK; /* for this user, on its file system */
 

@@ -1,4 +1,4 @@
-#include "op/export.h"
+#include "op/export_filtered.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 
 typedef struct Work {
     ExportOptions options;
+    ExportFilter filter;
     ExportResult result;
 } Work;
 static void work_clear(Work *w)
@@ -19,6 +20,10 @@ DEFINE_AUTO_VALUE(Work, work_clear)
 static Error *work_export(Run *run, void *arg)
 {
     Work *w = arg;
+    if (w->filter.where->count || w->filter.masks->count)
+        return op_export_filtered(&run->op, &w->options, &w->filter, &w->result);
+    if (w->filter.cascade)
+        FAIL(ERR_USAGE, "--cascade belongs to --where");
     return op_export(&run->op, &w->options, &w->result);
 }
 
@@ -64,6 +69,8 @@ static Doc *result_doc(const ExportResult *r, const char *output)
     doc_set_str(d, "id", r->backup_id);
     doc_set_str(d, "output", output);
     doc_set_str(d, "format", export_format_name(r->format));
+    if (r->filter)
+        doc_set_str(d, "filter", r->filter);
     doc_set_int(d, "bytes", (int64_t)r->bytes);
     doc_set_int(d, "tables", (int64_t)r->tables);
     doc_set_int(d, "rows", (int64_t)r->rows);
@@ -79,6 +86,9 @@ Error *cmd_EXPORT(Run *run)
     char size[32];
     TRY(check_output(run, output));
     AUTO_VALUE(Work) w = {.options = options_of(run, output)};
+    w.filter = (ExportFilter){.where = config_list(run->config, SETTING_WHERE),
+                              .masks = config_list(run->config, SETTING_MASK),
+                              .cascade = config_bool(run->config, SETTING_CASCADE)};
     TRY(run_with_progress(run, work_export, &w));
     const ExportResult *r = &w.result;
     for (size_t i = 0; i < r->warnings.count; i++)
@@ -86,7 +96,8 @@ Error *cmd_EXPORT(Run *run)
     if (run->json)
         run_result(run, result_doc(r, output));
     else if (strcmp(output, "-"))
-        printf("exported %s to %s (%s), %s\n", r->backup_id, output, export_format_name(r->format),
+        printf("exported %s to %s (%s%s), %s\n", r->backup_id, output,
+               export_format_name(r->format), r->filter ? ", filtered" : "",
                text_size(r->bytes, size));
     return NULL;
 }

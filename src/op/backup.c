@@ -478,6 +478,7 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
                      .snapshot = snapshot_name(b->snapshot),
                      .toc = toc_of(b),
                      .filter = b->filter,
+                     .columns_like = b->o->columns_like,
                      .writer = b->writer,
                      .job = b->c->job,
                      .cancel = b->cancel,

@@ -3,6 +3,7 @@
 #define PGSTOW_OP_BACKUP_H
 
 #include "op/consistency.h"
+#include "pg/archive.h"
 
 /* What a backup is recorded as, where that is not what is read: a dump in a scratch database. */
 typedef struct BackupAs {
@@ -21,6 +22,7 @@ typedef struct BackupOptions {
     bool role_passwords; /* with their hashes */
     bool fallback_rows;  /* without a fitting pg_dump: rows alone, instead of an error */
     const BackupAs *as;  /* NULL: as it is */
+    const Toc *columns_like; /* tables' columns in the order that these entries have; NULL: theirs */
     StrList tags;        /* key=value */
     const char *parent;  /* as a person writes it; NULL: the last good one; "none": no parent */
     int level;           /* zstd level 1 to 19, 0 stores, -1 adaptive */

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -103,11 +104,53 @@ static int heavier_first(const void *a, const void *b)
     return x->piece < y->piece ? -1 : 1;
 }
 
+/* The entry of the same table; both lists are sorted alike, mostly: `from` is where the last one
+ * was found. */
+static const TocEntry *same_table(const Toc *toc, const TocEntry *e, size_t *from)
+{
+    for (size_t n = 0; n < toc->count; n++) {
+        size_t i = (*from + n) % toc->count;
+        const TocEntry *other = &toc->entries[i];
+        if (toc_is_table_data(other) && !strcmp(other->tag, e->tag) &&
+            !strcmp(other->schema, e->schema)) {
+            *from = i + 1;
+            return other;
+        }
+    }
+    return NULL;
+}
+
+/* A table that was made anew may have its columns in another order: one that inherits, say. */
+static Error *order_columns(Run *r)
+{
+    const Toc *like = r->c->columns_like;
+    size_t from = 0, at = 0;
+    for (size_t i = 0; like && i < r->c->toc->count; i++) {
+        const TocEntry *e = &r->c->toc->entries[i];
+        if (!toc_is_table_data(e))
+            continue;
+        Source *s = &r->sources.items[at++];
+        const TocEntry *other = same_table(like, e, &from);
+        AUTO(char) columns = other ? source_columns(other->copy_stmt) : NULL;
+        if (!columns || !strcmp(columns, s->columns))
+            continue;
+        if (s->values)
+            FAIL(ERR_PREFLIGHT,
+                 "columns of %s.%s cannot be masked here: a table made anew has them in another "
+                 "order",
+                 s->schema, s->name);
+        free(s->columns);
+        s->columns = STEAL(columns);
+    }
+    return NULL;
+}
+
 static Error *plan(Run *r)
 {
     TRY(source_resolve(r->c->lock, r->c->toc, &r->sources));
     if (r->c->filter)
         TRY(filter_apply(r->c->filter, r->c->lock, &r->sources));
+    TRY(order_columns(r));
     uint64_t bytes = 0;
     size_t at = 0;
     for (size_t i = 0; i < r->c->toc->count; i++) {

@@ -15,7 +15,8 @@ typedef struct CopyRows {
     Conn *lock; /* holds locks and snapshot; in nobody else's use meanwhile */
     const char *snapshot;
     const Toc *toc;
-    const Filter *filter; /* or NULL */
+    const Filter *filter;    /* or NULL */
+    const Toc *columns_like; /* or NULL: see BackupOptions */
     Writer *writer;
     Job *job;
     Cancel *cancel;

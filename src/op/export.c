@@ -21,6 +21,7 @@ const char *export_format_name(ExportFormat f)
 void export_result_clear(ExportResult *r)
 {
     free(r->backup_id);
+    free(r->filter);
     strlist_free(&r->warnings);
     *r = (ExportResult){0};
 }
@@ -53,6 +54,13 @@ Error *export_stream(const ExportWork *w, const TocEntry *e, const Stream **out)
     if (!*out)
         FAIL(ERR_DAMAGED, "backup %s has no data for its entry %d (%s %s)", b->id, e->dump_id,
              e->desc, e->tag);
+    if (!w->o->rows || (*out)->kind != STREAM_TABLE)
+        return NULL;
+    const Stream *own = *out;
+    *out = backup_read_table(w->o->rows, own->schema, own->name);
+    if (!*out)
+        FAIL(ERR_DAMAGED, "the filtered copy of backup %s has no table %s.%s", b->id, own->schema,
+             own->name);
     return NULL;
 }
 

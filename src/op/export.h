@@ -2,7 +2,7 @@
 #ifndef PGSTOW_OP_EXPORT_H
 #define PGSTOW_OP_EXPORT_H
 
-#include "op/op.h"
+#include "op/backup_read.h"
 #include "pg/selection.h"
 
 typedef enum ExportFormat { /* in the order of the setting */
@@ -25,12 +25,14 @@ typedef struct ExportOptions {
     int compression;         /* 1 to 9, 0: none, -1: where the name ends in .gz */
     int restore_major;       /* the oldest pg_restore that shall read it; 0: no wish */
     SelectionOptions select; /* a part only */
+    const BackupRead *rows;  /* a filtered copy of the same tables, whose rows are exported instead */
 } ExportOptions;
 typedef struct ExportResult {
     char *backup_id;
     ExportFormat format;
     uint64_t bytes;        /* written */
     uint64_t tables, rows; /* in it */
+    char *filter;          /* what rows were chosen and masked by; NULL: all, as they are */
     StrList warnings;
 } ExportResult;
 void export_result_clear(ExportResult *r);

@@ -18,7 +18,8 @@ static Error *pump(ExportWork *w, const TocEntry *e, StreamTake take, void *to)
     TRY(export_stream(w, e, &s));
     AUTO(char) name = export_entry_name(e);
     job_object(w->c->job, name);
-    TRY_CTX(backup_read_stream(&w->backup, s, job_cancel(w->c->job), take, to, NULL),
+    const BackupRead *from = w->o->rows && s->kind == STREAM_TABLE ? w->o->rows : &w->backup;
+    TRY_CTX(backup_read_stream(from, s, job_cancel(w->c->job), take, to, NULL),
             "exporting %s", name);
     job_add_items(w->c->job, 1);
     return NULL;

@@ -32,7 +32,7 @@ Error *export_tables(ExportWork *w, ExportTables *out)
             continue;
         ExportTable t = {.entry = e};
         TRY(export_stream(w, e, &t.stream));
-        t.relation = relation_find_oid(relations, t.stream->oid);
+        t.relation = relation_find_oid(relations, w->o->rows ? e->oid : t.stream->oid);
         if (!t.relation)
             FAIL(ERR_DAMAGED, "backup %s does not record the columns of %s.%s", w->backup.id,
                  e->schema, e->tag);
