@@ -3,7 +3,8 @@
 
     read_pgstow.py REPO                    lists the backups
     read_pgstow.py REPO ID                 lists the streams of a backup
-    read_pgstow.py REPO ID NAME > FILE     extracts one: "toc", "large objects" or schema.table
+    read_pgstow.py REPO ID NAME > FILE     extracts one: "toc", "large objects", "relations", "globals" or schema.table
+    read_pgstow.py REPO ID --archive > F   writes all of it as a custom archive, which pg_restore reads
 
 Needs Python 3.8 and, for compressed data, its compression.zstd (from 3.14), the module zstandard, or the
 program zstd.
@@ -281,10 +282,83 @@ class Backup:
             need(not stream["framed"] or rows == piece["rows"], f"the rows of piece {number}")
 
 
+LABELS = {1: "toc", 3: "large objects", 4: "relations", 5: "globals"}
+TABLE, OBJECTS = 2, 3
+
+
 def label(stream):
-    if stream["kind"] == 1:
-        return "toc"
-    return "large objects" if stream["kind"] == 3 else f"{stream['schema']}.{stream['name']}"
+    return LABELS.get(stream["kind"]) or f"{stream['schema']}.{stream['name']}"
+
+
+class Archive:
+    """A custom archive: the table of contents with its compression set to none, then a block for each stream."""
+
+    PIECE = 1 << 20
+
+    def __init__(self, toc, write):
+        need(toc[:5] == b"PGDMP" and toc[10] == 1, "no custom archive's table of contents")
+        self.width, self.write, self.piece = toc[8], write, bytearray()
+        none = b"\0" if toc[6] >= 15 else self.int(0)
+        write(toc[:11] + none + toc[11 + len(none):])
+
+    def int(self, n):
+        n -= (n > 0x7fffffff) << 32  # large OIDs: as pg_dump's int
+        return bytes([n < 0]) + abs(n).to_bytes(self.width, "little")
+
+    def data(self, data):
+        self.piece += data
+        while len(self.piece) >= self.PIECE:
+            self.flush(self.PIECE)
+
+    def flush(self, n):
+        if n:
+            self.write(self.int(n) + self.piece[:n])
+        del self.piece[:n]
+
+    def end(self):
+        self.flush(len(self.piece))
+        self.write(self.int(0))
+
+    def table(self, dump_id, read):
+        self.write(b"\1" + self.int(dump_id))
+        read(self.data)
+        self.data(b"\\.\n\n\n")
+        self.end()
+
+    def objects(self, dump_id, read):
+        self.write(b"\3" + self.int(dump_id))
+        pending, inside = bytearray(), False
+
+        def take(data):
+            """OID, {length, bytes}, 0: cut anywhere."""
+            nonlocal inside
+            pending.extend(data)
+            while len(pending) >= 4:
+                n = int.from_bytes(pending[:4], "little")
+                if inside and len(pending) < 4 + n:
+                    return
+                if not inside:
+                    self.write(self.int(n))
+                elif n:
+                    self.data(bytes(pending[4:4 + n]))
+                else:
+                    self.end()
+                inside, used = not inside or n > 0, 4 + (n if inside else 0)
+                del pending[:used]
+
+        read(take)
+        need(not pending and not inside, "large objects that end too early")
+        self.write(self.int(0))
+
+
+def write_archive(backup, write):
+    toc = bytearray()
+    backup.read(next(s for s in backup.streams if s["kind"] == 1), toc.extend)
+    archive = Archive(bytes(toc), write)
+    for stream in backup.streams:
+        if stream["kind"] in (TABLE, OBJECTS):
+            part = archive.table if stream["kind"] == TABLE else archive.objects
+            part(stream["dump_id"], lambda take, s=stream: backup.read(s, take))
 
 
 def main(argv):
@@ -298,6 +372,9 @@ def main(argv):
             print(backup, facts["timestamp"], facts["logicalSize"], facts["databaseVersion"], sep="\t")
         return 0
     backup = Backup(repository, argv[2])
+    if argv[3:] == ["--archive"]:
+        write_archive(backup, sys.stdout.buffer.write)
+        return 0
     for stream in backup.streams:
         if len(argv) == 3:
             print(label(stream), stream["rows"], stream["bytes"], sep="\t")

@@ -50,6 +50,8 @@ def check_reader(repository, expected):
         found = streams(repository, backup)
         ok(set(found) == {"toc", "large objects", *tables}, f"the streams of {backup} are {list(found)}")
         ok(read(repository, backup, "toc").startswith(b"PGDMP"), "a custom archive's header")
+        archive = run(program, "--repo", repository, "export", backup, "-o", "-").stdout
+        ok(archive[:5] == b"PGDMP" and read(repository, backup, "--archive") == archive, "a custom archive")
         ok(len(read(repository, backup, "large objects")) == found["large objects"]["bytes"], "large objects")
         for name, table in tables.items():
             data = read(repository, backup, name)
