@@ -63,12 +63,24 @@ _pgstow()
         :
         return
         ;;
+    --include-database)
+        :
+        return
+        ;;
+    --exclude-database)
+        :
+        return
+        ;;
     --tag|-t)
         :
         return
         ;;
     --parent)
         _pgstow_ids
+        return
+        ;;
+    --fallback)
+        COMPREPLY=($(compgen -W 'none json' -- "$cur"))
         return
         ;;
     --max-rate)
@@ -147,12 +159,16 @@ _pgstow()
         COMPREPLY=($(compgen -W 'quick data rebuild' -- "$cur"))
         return
         ;;
+    --limit)
+        :
+        return
+        ;;
     --max-seconds)
         :
         return
         ;;
     --format|-F)
-        COMPREPLY=($(compgen -W 'auto custom directory plain upsert json csv' -- "$cur"))
+        COMPREPLY=($(compgen -W 'auto custom directory plain upsert json csv globals' -- "$cur"))
         return
         ;;
     --for-pg-restore)
@@ -170,7 +186,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|export|import|guard|validate|check|stats|config|help)
+        doctor|backup|create|list|show|verify|restore|delete|export|import|guard|validate|diff|check|stats|config|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -181,7 +197,7 @@ _pgstow()
         flags=''
         ;;
     backup|create)
-        flags='--compression --encrypt --exclude-table --exclude-table-data --schema --where --cascade --mask --globals --role-passwords --tag --parent --max-rate --lock-wait --timeout --validate --validate-seconds'
+        flags='--compression --encrypt --exclude-table --exclude-table-data --schema --where --cascade --mask --all-databases --include-database --exclude-database --globals --role-passwords --tag --parent --fallback --max-rate --lock-wait --timeout --validate --validate-seconds'
         ;;
     list)
         flags=''
@@ -199,7 +215,7 @@ _pgstow()
         flags='--ignore-missing'
         ;;
     export)
-        flags='--exclude-table --schema --table --data-only --schema-only --format --compression --for-pg-restore --output --overwrite'
+        flags='--exclude-table --schema --where --cascade --mask --table --data-only --schema-only --format --compression --for-pg-restore --output --overwrite'
         ;;
     import)
         flags='--compression --tag --parent --max-rate --no-owner --no-privileges --timeout --as --at'
@@ -209,6 +225,9 @@ _pgstow()
         ;;
     validate)
         flags='--max-seconds --heapallindexed --run-functions'
+        ;;
+    diff)
+        flags='--schema --table --rows --limit --exit-code'
         ;;
     check)
         flags='--max-age'
@@ -229,7 +248,7 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export import guard validate check stats config help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export import guard validate diff check stats config help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))
