@@ -64,6 +64,7 @@ SET SESSION AUTHORIZATION fid_shadowed; -- a restored extension belongs to who r
 CREATE EXTENSION pgstow_fixture WITH SCHEMA evil;
 RESET SESSION AUTHORIZATION;
 INSERT INTO evil.fixture_settings VALUES ('mine', 'x', false);
+INSERT INTO evil.fixture_children SELECT g, 'mine', repeat('child', 50) FROM generate_series(1, 500) g;
 SELECT setval('evil.fixture_seq', 7), lo_from_bytea(4711, 'an object'), lo_from_bytea(4712, decode(repeat('ab', 70000), 'hex'));
 CREATE SCHEMA public_too;
 CREATE TABLE public_too.t AS SELECT 1 AS a;
@@ -149,6 +150,23 @@ def test_a_table_with_1600_columns(cluster, pgstow, database):
     compare.assert_same(cluster, name, f"{name}_copy")
     assert cluster.sql("SELECT count(*) FROM pg_attribute WHERE attrelid = 'wide'::regclass AND attnum > 0",
                        f"{name}_copy") == "1600"  # fmt: skip
+
+
+def test_a_split_table_with_children(cluster, pgstow, database):
+    """A table of more than one piece is read in ranges of its pages, and its children's rows are not its own."""
+    name = database(sql="""
+        CREATE TABLE parent (id int, t text) WITH (fillfactor = 10, autovacuum_enabled = off);
+        CREATE TABLE child (more text) INHERITS (parent);
+        ALTER TABLE parent ALTER COLUMN t SET STORAGE PLAIN;
+        INSERT INTO parent SELECT g, repeat('parent ', 60) FROM generate_series(1, 9000) g;
+        INSERT INTO child SELECT g, 'child', 'more' FROM generate_series(1, 100) g;
+    """)  # fmt: skip
+    assert int(cluster.sql("SELECT pg_relation_size('parent') / 8192", name)) > 8192  # pages of a piece
+    backup = pgstow.backup(name)
+    assert pgstow.metadata(backup)["rows"] == 9100
+    database.later(f"{name}_copy")
+    pgstow.restore(backup, name, "--to-db", f"{name}_copy")
+    compare.assert_same(cluster, name, f"{name}_copy")
 
 
 # ---------------------------------------------------------------- databases that are templates, or closed, or ICU's

@@ -40,6 +40,9 @@ static void test_copy_sql(void **state)
     sql_is(&s, 8, 0, "COPY (SELECT a, b FROM ONLY public.t WHERE ctid >= '(8,0)') TO STDOUT");
     s.condition = "WHERE NOT builtin";
     sql_is(&s, 0, 0, "COPY (SELECT a, b FROM public.t WHERE NOT builtin) TO STDOUT");
+    s.condition = "";
+    s.relkind = 'f'; /* plain COPY refuses it */
+    sql_is(&s, 0, 0, "COPY (SELECT a, b FROM public.t ) TO STDOUT");
     s = (Source){.qualified = "public.none", .columns = "", .condition = "", .relkind = 'r'};
     sql_is(&s, 0, 0, "COPY public.none TO STDOUT");
 }
