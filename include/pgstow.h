@@ -94,6 +94,14 @@ typedef struct pgstow_backup_info {
     uint64_t tables, rows;
 } pgstow_backup_info;
 
+/* The consistency of the database, looked at for a short time before a backup and after a restore:
+ * see pgstow_validate. */
+typedef enum pgstow_consistency {
+    PGSTOW_CONSISTENCY_WARN = 0, /* what is found is kept with the backup as a warning */
+    PGSTOW_CONSISTENCY_OFF = 1,
+    PGSTOW_CONSISTENCY_STRICT = 2 /* errors end it: "INVALID" */
+} pgstow_consistency;
+
 typedef struct pgstow_backup_options {
     size_t size;
     const char *const *exclude_tables;     /* pg_dump patterns, NULL-terminated; NULL: none */
@@ -102,10 +110,11 @@ typedef struct pgstow_backup_options {
     const char *const *tags;               /* "key=value", NULL-terminated */
     int compression;                       /* 0: adaptive; -1: none; 1 to 9: zstd's level */
     int64_t timeout_ms;                    /* 0: none */
+    pgstow_consistency consistency;
 } pgstow_backup_options;
 #define PGSTOW_BACKUP_OPTIONS_INIT                                                                 \
     {                                                                                              \
-        sizeof(pgstow_backup_options), 0, 0, 0, 0, 0, 0                                            \
+        sizeof(pgstow_backup_options), 0, 0, 0, 0, 0, 0, PGSTOW_CONSISTENCY_WARN                   \
     }
 
 /* options may be NULL. *out (may be NULL) is freed with pgstow_backup_info_free. */
@@ -133,10 +142,11 @@ typedef struct pgstow_restore_options {
     int no_owner, no_privileges;
     const char *role;
     int64_t timeout_ms;
+    pgstow_consistency consistency; /* STRICT: the old database stays as it was */
 } pgstow_restore_options;
 #define PGSTOW_RESTORE_OPTIONS_INIT                                                                \
     {                                                                                              \
-        sizeof(pgstow_restore_options), 0, PGSTOW_CREATE, 0, 0, 0, 0                               \
+        sizeof(pgstow_restore_options), 0, PGSTOW_CREATE, 0, 0, 0, 0, PGSTOW_CONSISTENCY_WARN      \
     }
 
 PGSTOW_API pgstow_error *pgstow_restore(pgstow *p, const char *backup,
@@ -152,6 +162,41 @@ PGSTOW_API void pgstow_list_free(pgstow_backup_info **list, size_t count);
 typedef enum pgstow_level { PGSTOW_QUICK = 0, PGSTOW_DATA = 1, PGSTOW_REBUILD = 2 } pgstow_level;
 /* backup NULL: all. "DAMAGED" where anything is wrong. */
 PGSTOW_API pgstow_error *pgstow_verify(pgstow *p, const char *backup, pgstow_level level);
+
+/* -- validate, diff --------------------------------------------------------------------------- */
+
+typedef struct pgstow_validate_options {
+    size_t size;
+    int64_t max_ms;       /* 0: no limit; what there was no time for is listed in the report */
+    int heap_all_indexed; /* amcheck, where it is installed, also looks for rows that an index lacks
+                           */
+    int run_functions;    /* also constraints that call functions of other users */
+} pgstow_validate_options;
+#define PGSTOW_VALIDATE_OPTIONS_INIT                                                               \
+    {                                                                                              \
+        sizeof(pgstow_validate_options), 0, 0, 0                                                   \
+    }
+/* Holds the live database against its own rules, changing nothing. *json: the report, as
+ * `pgstow validate --json` prints it ({"isValid": ..., "errors": [...], ...}), freed with
+ * pgstow_free. "INVALID" where there are errors: *json is set then too. options may be NULL. */
+PGSTOW_API pgstow_error *pgstow_validate(pgstow *p, const pgstow_validate_options *options,
+                                         char **json);
+
+typedef struct pgstow_diff_options {
+    size_t size;
+    const char *const *tables;  /* pg_dump patterns, NULL-terminated; NULL: all */
+    const char *const *schemas; /* the same */
+    int rows;                   /* 1: also the rows that differ */
+    size_t limit;               /* of those, of each table; 0: 100 */
+} pgstow_diff_options;
+#define PGSTOW_DIFF_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(pgstow_diff_options), 0, 0, 0, 0                                                    \
+    }
+/* From backup a to backup b; b NULL: to the live database. *json as `pgstow diff --json` prints it
+ * ({"different": ..., "tables": [...], ...}), freed with pgstow_free. options may be NULL. */
+PGSTOW_API pgstow_error *pgstow_diff(pgstow *p, const char *a, const char *b,
+                                     const pgstow_diff_options *options, char **json);
 
 /* -- the doctor's questions ------------------------------------------------------------------- */
 

@@ -7,8 +7,10 @@
 #include "base/clock.h"
 #include "op/backup.h"
 #include "op/delete.h"
+#include "op/diff.h"
 #include "op/list.h"
 #include "op/restore.h"
+#include "op/validate.h"
 #include "op/verify.h"
 
 struct pgstow_error {
@@ -228,6 +230,13 @@ static void add_all(StrList *to, const char *const *from)
         strlist_add(to, *from);
 }
 
+static Consistency consistency_of(pgstow_consistency c)
+{
+    return (Consistency){.mode = c == PGSTOW_CONSISTENCY_OFF      ? VALIDATE_OFF
+                                 : c == PGSTOW_CONSISTENCY_STRICT ? VALIDATE_STRICT
+                                                                  : VALIDATE_WARN};
+}
+
 pgstow_error *pgstow_backup(pgstow *p, const pgstow_backup_options *given, pgstow_backup_info **out)
 {
     pgstow_backup_options o = PGSTOW_BACKUP_OPTIONS_INIT;
@@ -242,7 +251,7 @@ pgstow_error *pgstow_backup(pgstow *p, const pgstow_backup_options *given, pgsto
                                       : o.compression < 0 ? 0
                                                           : o.compression,
                              .timeout_ms = o.timeout_ms,
-                             .consistency.mode = VALIDATE_WARN};
+                             .consistency = consistency_of(o.consistency)};
     add_all(&options.exclude_tables, o.exclude_tables);
     add_all(&options.exclude_table_data, o.exclude_table_data);
     add_all(&options.schemas, o.schemas);
@@ -295,7 +304,7 @@ pgstow_error *pgstow_restore(pgstow *p, const char *backup, const pgstow_restore
                                      .no_privileges = o.no_privileges,
                                      .role = o.role,
                                      .timeout_ms = o.timeout_ms,
-                                     .consistency.mode = VALIDATE_WARN},
+                                     .consistency = consistency_of(o.consistency)},
                    &result);
     return call_end(&c, e);
 }
@@ -339,6 +348,53 @@ pgstow_error *pgstow_verify(pgstow *p, const char *backup, pgstow_level level)
     if (backup)
         strlist_add(&names, backup);
     e = op_verify(&c.context, &names, levels[level], &checked);
+    return call_end(&c, e);
+}
+
+/* -- validate, diff --------------------------------------------------------------------------- */
+
+pgstow_error *pgstow_validate(pgstow *p, const pgstow_validate_options *given, char **json)
+{
+    pgstow_validate_options o = PGSTOW_VALIDATE_OPTIONS_INIT;
+    if (given)
+        memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
+    Call c;
+    Error *e = call_begin(p, &c);
+    if (e)
+        return wrap(e);
+    AUTO_VALUE(ValidateReport) report = {0};
+    e = op_validate(&c.context,
+                    &(ValidateOptions){.max_ms = o.max_ms,
+                                       .heap_all_indexed = o.heap_all_indexed != 0,
+                                       .run_functions = o.run_functions != 0},
+                    &report);
+    if (!e || error_kind(e) == ERR_INVALID) {
+        AUTO(Doc) d = validate_doc(&report);
+        *json = doc_print(d, false);
+    }
+    return call_end(&c, e);
+}
+
+pgstow_error *pgstow_diff(pgstow *p, const char *a, const char *b, const pgstow_diff_options *given,
+                          char **json)
+{
+    pgstow_diff_options o = PGSTOW_DIFF_OPTIONS_INIT;
+    if (given)
+        memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
+    Call c;
+    Error *e = call_begin(p, &c);
+    if (e)
+        return wrap(e);
+    AUTO_VALUE(DiffResult) result = {0};
+    DiffOptions options = {.a = a, .b = b, .rows = o.rows != 0, .limit = o.limit};
+    add_all(&options.tables, o.tables);
+    add_all(&options.schemas, o.schemas);
+    e = op_diff(&c.context, &options, &result);
+    if (!e) {
+        AUTO(Doc) d = diff_doc(&result, options.rows);
+        *json = doc_print(d, false);
+    }
+    diff_options_clear(&options);
     return call_end(&c, e);
 }
 

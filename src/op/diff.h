@@ -9,6 +9,7 @@
 #ifndef PGSTOW_OP_DIFF_H
 #define PGSTOW_OP_DIFF_H
 
+#include "base/doc.h"
 #include "op/op.h"
 
 typedef struct DiffOptions {
@@ -71,6 +72,8 @@ void diff_table_clear(DiffTable *t);
 void diff_result_clear(DiffResult *r);
 DEFINE_AUTO_VALUE(DiffResult, diff_result_clear)
 bool diff_any(const DiffResult *r);
+/* What `diff --json` prints. */
+Doc *diff_doc(const DiffResult *r, bool rows);
 
 Error *op_diff(const OpContext *c, const DiffOptions *o, DiffResult *out) MUST_CHECK;
 

@@ -65,8 +65,8 @@ static Error *failed(Run *r, Conn *c, const ValidateRule *rule, Error *e)
                                 rule->object, error_message(e));
     } else if (rule->kind == VALIDATE_CHECK && !strcmp(reason, "failed")) {
         ValidateFinding *f = validate_add(r->report, rule, false, -1);
-        f->message = mem_printf("%s cannot be evaluated, a restore would fail at it: %s (%s)",
-                                rule->object, error_message(e), rule->detail);
+        f->message = mem_printf("%s cannot be evaluated as a restore would: %s (%s)", rule->object,
+                                error_message(e), rule->detail);
     } else {
         validate_leave(r->report, rule, reason, error_message(e));
     }
