@@ -98,15 +98,32 @@ static Error *find_name(Conn *c, Conn *target, const char *kind, const char *sch
     FAIL(ERR_EXISTS, "no name like \"%s\" is free in schema \"%s\"", name, schema);
 }
 
-static Error *rename_belongings(Conn *c, Conn *target, const char *oid, const char *table,
-                                const char *new_table)
+/* One of the table alone: only there it has to be free. */
+static Error *rename_constraint(Conn *c, const char *name, const char *table, const PartName *n)
 {
+    AUTO(char) wanted = part_rename_like(name, table, n->new_name, 0);
+    if (!strcmp(wanted, name))
+        return NULL;
+    AUTO(char) schema = text_sql_ident(n->new_schema);
+    AUTO(char) owner = text_sql_ident(n->new_name);
+    AUTO(char) from = text_sql_ident(name);
+    AUTO(char) to = text_sql_ident(wanted);
+    return conn_execf(c, "ALTER TABLE %s.%s RENAME CONSTRAINT %s TO %s", schema, owner, from, to);
+}
+
+static Error *rename_belongings(Conn *c, Conn *target, const char *oid, const PartName *n)
+{
+    const char *table = n->name, *new_table = n->new_name;
     AUTO(Rows) rows = NULL;
     TRY(conn_query(c, sql_part_belongings, 1, &oid, &rows));
     for (size_t i = 0; i < rows_count(rows); i++) {
         const char *kind = rows_text(rows, i, 0), *schema = rows_text(rows, i, 1);
         const char *name = rows_text(rows, i, 2);
         AUTO(char) wanted = NULL;
+        if (!strcmp(kind, "CONSTRAINT")) {
+            TRY(rename_constraint(c, name, table, n));
+            continue;
+        }
         TRY(find_name(c, target, kind, schema, name, table, new_table, &wanted));
         if (!strcmp(wanted, name))
             continue;
@@ -163,8 +180,8 @@ Error *part_rename(Conn *c, Conn *target, const char *schema, const char *name,
                         .new_schema = mem_strdup(to_schema),
                         .new_name = STEAL(wanted)};
         TRY_CTX(rename_table(c, n), "renaming %s.%s", own_schema, own);
-        TRY_CTX(rename_belongings(c, target, rows_text(tables, i, 0), own, n->new_name),
-                "renaming %s.%s", own_schema, own);
+        TRY_CTX(rename_belongings(c, target, rows_text(tables, i, 0), n), "renaming %s.%s",
+                own_schema, own);
     }
     return NULL;
 }

@@ -16,4 +16,12 @@ SELECT 'STATISTICS', s.nspname, e.stxname
 FROM pg_catalog.pg_statistic_ext e
 JOIN pg_catalog.pg_namespace s ON s.oid = e.stxnamespace
 WHERE e.stxrelid = $1::pg_catalog.oid
+UNION ALL
+-- Of the table alone, but called after it as well; keys have the names of their indexes.
+SELECT 'CONSTRAINT', s.nspname, k.conname
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+WHERE k.conrelid = $1::pg_catalog.oid AND k.contype IN ('c', 'f', 'n') AND k.coninhcount = 0
+    AND k.conparentid = 0
 ORDER BY 1, 3
