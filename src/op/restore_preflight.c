@@ -54,6 +54,17 @@ static void check_versions(RestoreWork *w, FindingList *f)
         finding_add(f, FINDING_WARNING, "older server", detail,
                     "restore into a server as new as that");
     }
+    /* From 15 on only its owner may create in schema public; pg_dump 15 says nothing where that is
+     * so, and on an older server it then is not. */
+    if (server < 15 && atoi(w->backup.toc->dump_version) >= 15) {
+        AUTO(char)
+        detail = mem_printf("pg_dump %s, which made this backup, is newer than the server: "
+                            "everybody may create objects in schema public unless the backup says "
+                            "who may",
+                            w->backup.toc->dump_version);
+        finding_add(f, FINDING_WARNING, "newer pg_dump", detail,
+                    "REVOKE CREATE ON SCHEMA public FROM PUBLIC; where that was so");
+    }
 }
 
 /* Whether there are some that could be made. */

@@ -98,6 +98,22 @@ def simple_into_older(fleet, source, target):
         fleet.drop(target, "simple")
 
 
+def privileges_of_public(fleet):
+    """pg_dump 15 and newer takes what schema public has from 15 on for granted: on an older server everybody may
+    then create in it, although the source forbade it. Stock restores it so too; ours says it."""
+    server = fleet.server(14)
+    name = server.create(sql=SIMPLE + "REVOKE CREATE ON SCHEMA public FROM PUBLIC;")
+    try:
+        for dump, said in ((14, False), (15, True)):
+            program = fleet.pgstow(server, f"public-{dump}", PGSTOW_PG_DUMP=str(fleet.programs(dump)))
+            done = program.restore(program.backup(name), "postgres", "--to-db", f"public_{dump}")
+            assert ("may create objects in schema public" in done.stderr) == said, done
+            acl = server.sql("SELECT has_schema_privilege('fid_reader', 'public', 'CREATE')", f"public_{dump}")
+            assert acl == ("t" if said else "f")
+    finally:
+        fleet.drop(14, name, "public_14", "public_15")
+
+
 def many_large_objects(fleet, source, dump, target):
     """One entry each (up to 1.15), or a thousand to an entry (1.16): owner, privileges, comment, contents."""
     first, second = fleet.server(source), fleet.server(target)
@@ -114,6 +130,54 @@ def many_large_objects(fleet, source, dump, target):
         fleet.drop(target, "objects_back")
 
 
+# How a database is made that has the newest kind of locale of its version.
+LOCALES = {
+    13: "LOCALE 'C'",
+    15: "LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' LOCALE 'C.UTF-8'",
+    16: "LOCALE_PROVIDER icu ICU_LOCALE 'und' ICU_RULES '&V << w <<< W' LOCALE 'C.UTF-8'",
+    17: "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'",
+    18: "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' LOCALE 'C'",
+}
+# Columns of pg_database are named differently: what a version has of them.
+ITSELF = """
+SELECT pg_encoding_to_char(encoding), datcollate, datctype, row_to_json(d) ->> 'datlocprovider',
+       coalesce(row_to_json(d) ->> 'datlocale', row_to_json(d) ->> 'daticulocale'), row_to_json(d) ->> 'daticurules',
+       datconnlimit, (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a), shobj_description(d.oid, 'pg_database'), pg_get_userbyid(datdba),
+       (SELECT string_agg(format('%s %s', setrole::regrole, setconfig), ' ' ORDER BY setrole)
+        FROM pg_db_role_setting WHERE setdatabase = d.oid)
+FROM pg_database d WHERE datname = current_database()
+"""
+
+
+def database_itself(fleet, source, target):
+    """Locale and its provider, settings, privileges, limit, comment."""
+    first, second = fleet.server(source), fleet.server(target)
+    name = first.fresh_name("itself")
+    first.sql(f"CREATE DATABASE {name} TEMPLATE template0 {LOCALES[source]}")
+    first.sql(SIMPLE, name)
+    first.sql(f"""
+        ALTER DATABASE {name} CONNECTION LIMIT 17;
+        ALTER DATABASE {name} SET work_mem = '8MB';
+        ALTER ROLE fid_owner IN DATABASE {name} SET search_path = a, "b c";
+        REVOKE CONNECT ON DATABASE {name} FROM PUBLIC;
+        GRANT CREATE ON DATABASE {name} TO fid_reader WITH GRANT OPTION;
+        COMMENT ON DATABASE {name} IS 'it''s here';
+        ALTER DATABASE {name} OWNER TO fid_owner;
+    """)
+    program = fleet.pgstow(first, f"itself-{source}-{target}")
+    back = f"{name}_back"
+    try:
+        program.restore(program.backup(name), second.url("postgres"), "--to-db", back)
+        was, now = first.rows(ITSELF, name)[0], second.rows(ITSELF, back)[0]
+        if source < 15 <= target:
+            was[3] = "c"
+        assert was == now, f"{was}\n{now}"
+        assert compare.row_hashes(first, name) == compare.row_hashes(second, back)
+    finally:
+        fleet.drop(source, name)
+        fleet.drop(target, back)
+
+
 def named(name, check, *args):
     return name, lambda fleet: check(fleet, *args)
 
@@ -123,8 +187,11 @@ CHECKS = [
     named("refused: archive 1.15 with only pg_restore 15", archive_newer_than_pg_restore, 15, 16),
     named("refused: archive 1.16 with only pg_restore 15", archive_newer_than_pg_restore, 15, 17),
     *(named(f"fails: everything of {s} into {t}", into_an_older_server, s, t) for s, t in ((14, 13), (16, 15), (18, 17))),
+    named("warned of: privileges of schema public, by pg_dump 15 of 14", privileges_of_public),
     *(named(f"simple things of {s} into older {t}", simple_into_older, s, t)
       for s, t in ((14, 13), (15, 13), (16, 15), (17, 16), (18, 13), (18, 15), (18, 17))),
     *(named(f"2,600 large objects of {s} by {d} into {t}", many_large_objects, s, d, t)
       for s, d, t in ((13, 13, 13), (13, 13, 18), (13, 18, 13), (15, 15, 17), (15, 16, 15), (15, 17, 15), (18, 18, 18))),
+    *(named(f"the database itself of {s} into {t}", database_itself, s, t)
+      for s, t in ((13, 13), (13, 18), (15, 15), (15, 17), (16, 16), (16, 18), (17, 17), (17, 18), (18, 18))),
 ]  # fmt: skip
