@@ -2,14 +2,16 @@
 
 import gzip
 import json
+import os
 import resource
 import signal
 import subprocess
+import time
 
 import pytest
 
 from harness import compare
-from harness.cluster import E2E
+from harness.cluster import E2E, SLOWER
 from harness.program import Pgstow
 
 # Rows that violate a constraint which is NOT VALID can be restored, but not inserted.
@@ -358,13 +360,13 @@ FORMATS = ["custom", "plain", "upsert", "json", "csv"]
 
 @pytest.fixture(scope="module")
 def large(cluster, module_folder):
-    """One table of 96 MB as text, with rows of 1 KB."""
+    """One table of 64 MB as text, with rows of 1 KB."""
     folder = module_folder / "large"
     folder.mkdir()
     program = Pgstow(cluster, folder)
     program.source = cluster.create("rows_large", sql="""
         CREATE TABLE t (id int PRIMARY KEY, v text);
-        INSERT INTO t SELECT g, repeat(md5(g::text), 31) FROM generate_series(1, 96000) g;
+        INSERT INTO t SELECT g, repeat(md5(g::text), 31) FROM generate_series(1, 64000) g;
     """)  # fmt: skip
     program.backup_id = program.backup(program.source)
     yield program
@@ -373,24 +375,24 @@ def large(cluster, module_folder):
 
 @pytest.mark.parametrize("form", [*FORMATS, "directory"])
 def test_memory_is_bounded(large, form, folder):
-    """A table of 96 MB is exported by a program that never has more than 48 MB of memory in use."""
+    """A table of 64 MB is exported by a program that never has more than 40 MB of memory in use (but sanitizers
+    take many times that)."""
+    limit = (40 << 10) * (1 if SLOWER == 1 else 10)
     out = folder / "out" if form == "directory" else "-"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    with large.start("export", large.backup_id, "-F", form, "-o", out, stdout=subprocess.PIPE) as running:
+    with large.start("export", large.backup_id, "-F", form, "-o", out) as running:
+        os.set_blocking(running.process.stdout.fileno(), False)
         size, peak = 0, 0
-        while chunk := running.process.stdout.read(1 << 20):
-            size += len(chunk)
+        while (chunk := running.process.stdout.read(1 << 20)) != b"":
+            size += len(chunk or b"")
+            # The system itself keeps the highest value: the last look before the end has all but the end.
             peak = max(peak, memory_of(running.process.pid))
-        errors = running.process.stderr.read()
-        assert running.process.wait() == 0, errors
-        running.process.stdout.close()
-        running.process.stderr.close()
+            if not chunk:
+                time.sleep(0.002)
+        running.wait().expect("OK")
     if form == "directory":
         size = sum(p.stat().st_size for p in out.iterdir())
-        after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        peak = after if after > before else 0
-    assert size > 90 << 20
-    assert peak < 48 << 10, f"{peak} KiB"
+    assert size > 60 << 20
+    assert 8 << 10 < peak < limit, f"{peak} KiB"
 
 
 def memory_of(pid):
@@ -440,4 +442,4 @@ def test_rows_need_recorded_columns(large, folder):
 def test_json_result(large, folder):
     out = folder / "t.csv"
     doc = large.run("export", large.backup_id, "-o", out, "--json").json
-    assert doc["format"] == "csv" and doc["rows"] == 96000 and doc["tables"] == 1 and doc["bytes"] == out.stat().st_size
+    assert doc["format"] == "csv" and doc["rows"] == 64000 and doc["tables"] == 1 and doc["bytes"] == out.stat().st_size
