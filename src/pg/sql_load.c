@@ -19,6 +19,8 @@ typedef enum Skip {
     SKIP_SYSTEM,
     SKIP_OWNER,
     SKIP_PRIVILEGE,
+    SKIP_SETTING,
+    SKIP_STATISTICS,
     SKIP_KINDS
 } Skip;
 
@@ -137,6 +139,19 @@ static Error *failed(const SqlLoad *l, const char *sql, Error *e)
     return error_context(e, "the dump's statement \"%s\" failed", text);
 }
 
+/* What failed for want of a newer server, and makes no difference: undefined_object of a setting
+ * (transaction_timeout), undefined_function that restores statistics. */
+static Skip needless_here(const SqlLoad *l, const char *sql, const Words *w)
+{
+    const char *state = conn_last_sqlstate(l->c);
+    if (is(w, 0, "set") && !strcmp(state, "42704"))
+        return SKIP_SETTING;
+    bool statistics =
+        has_word(sql, "pg_restore_relation_stats") || has_word(sql, "pg_restore_attribute_stats");
+    return is(w, 0, "select") && statistics && !strcmp(state, "42883") ? SKIP_STATISTICS
+                                                                       : SKIP_NONE;
+}
+
 static Error *take_statement(void *ctx, const char *sql, bool copy)
 {
     SqlLoad *l = ctx;
@@ -151,6 +166,12 @@ static Error *take_statement(void *ctx, const char *sql, bool copy)
             ERROR_NEW(ERR_ARCHIVE, "the dump wants to COPY from or to a file of the server"),
             "that is not done by an import");
     Error *e = copy ? copy_in_begin(l->c, sql) : conn_exec(l->c, sql);
+    Skip needless = e ? needless_here(l, sql, &w) : SKIP_NONE;
+    if (needless) {
+        l->skipped[needless]++;
+        error_free(e);
+        return NULL;
+    }
     if (e)
         return conn_broken(l->c) ? e : failed(l, sql, e);
     /* Dumps begin with settings: they alone are no database. */
@@ -227,6 +248,8 @@ Error *sql_load_end(SqlLoad *l, StrList *notes)
         [SKIP_SYSTEM] = "about the server's settings",
         [SKIP_OWNER] = "about owners",
         [SKIP_PRIVILEGE] = "about privileges",
+        [SKIP_SETTING] = "that set what this server does not know",
+        [SKIP_STATISTICS] = "with statistics that this server cannot take",
     };
     TRY(sql_stream_end(l->stream));
     if (!l->done)

@@ -282,6 +282,9 @@ static char *need_words(const Search *s)
     if (!s->server_version)
         return mem_printf("%s or newer is needed", least);
     AUTO(char) server = version_words(s->server_version);
+    if (s->needed > rank(s->server_version))
+        return mem_printf("the archive asks for %s or newer, the server (%s) would not", least,
+                          server);
     return mem_printf("for the server's version %s, %s or newer is needed", server, least);
 }
 
@@ -304,8 +307,8 @@ static Error *refuse(const Search *s, ErrorKind kind, bool forced)
                       "looked for in: %s",
                       name, need, places_text);
     else if (kind == ERR_TOOL_VERSION)
-        e = ERROR_NEW(kind, "every %s found is too old: %s; found: %.*s; looked in: %s", name, need,
-                      found_len, found, places_text);
+        e = ERROR_NEW(kind, "every %s found is too old: %s; found: %.*s", name, need, found_len,
+                      found);
     else if (found_len)
         e = ERROR_NEW(kind, "no %s that works was found (%s); found: %.*s; looked in: %s", name,
                       need, found_len, found, places_text);

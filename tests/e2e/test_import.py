@@ -252,6 +252,19 @@ def test_what_reaches_beyond_the_database_is_not_done(cluster, pgstow, folder, d
     assert cluster.sql("SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles") == roles
 
 
+def test_what_only_a_newer_server_knows_is_passed_over(cluster, pgstow, folder):
+    """pg_dump 17 and 18 write such lines, whatever the server was."""
+    path = folder / "new.sql"
+    path.write_text(
+        "SET statement_timeout = 0;\nSET a_timeout_of_a_later_version = 0;\nCREATE TABLE t (x int);\n"
+        "SELECT * FROM pg_catalog.pg_restore_relation_stats('version', '180000'::integer, 'relname', 't');\n"
+    )
+    run = pgstow.run("import", path, "--as", "x", "--json", db=cluster.url("postgres"))
+    assert len(run.json["dumps"][0]["notes"]) == 2
+    path.write_text("CREATE TABLE t (x int);\nSELECT no_such_function(1);\n")
+    pgstow.run("import", path, "--as", "x", db=cluster.url("postgres"), expect="DB").error_says("no_such_function")
+
+
 def test_owners_may_be_left_out(cluster, pgstow, database, folder):
     path = folder / "d.sql"
     path.write_text("CREATE TABLE t (x int);\nALTER TABLE public.t OWNER TO nobody_here;\nGRANT ALL ON TABLE t TO nobody_here;\n")
