@@ -2,12 +2,14 @@
 """Does pgstow bring PostgreSQL's own regression database back as stock pg_dump and pg_restore do?
 
 PostgreSQL's regression suite leaves a database behind with nearly every kind of object there is. It is
-copied three ways: by pg_dump and pg_restore (A), by pgstow's backup and restore (B), and by pgstow's
-export and pg_restore (C). Stock pg_dump must say the same of all three, line by line in its order, and
-the rows' hashes must be equal. The same for a database with every extension that Debian's server brings.
+copied by pg_dump and pg_restore, and by all ways that lead through pgstow: restores, exports, imports.
+Stock pg_dump must say the same of all copies, line by line in its order, and the rows' hashes must be
+equal. The same for the databases of pg_dump's own tests, and for one with every extension that Debian's
+server brings.
 """
 
 import argparse
+import gzip
 import os
 import re
 import subprocess
@@ -134,8 +136,19 @@ def run_suite(cluster, tree, folder):
     assert cluster.exists("regression"), "the suite left no database"
 
 
+def load_label_provider(cluster, tree):
+    """From here on in every session. Not before the suite, which tests that there is none."""
+    library = tree / "src/test/modules/dummy_seclabel/dummy_seclabel.so"
+    cluster.sql(f"ALTER SYSTEM SET session_preload_libraries = '{library}'; SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 60
+    while str(library) not in cluster.sql("SHOW session_preload_libraries"):
+        assert time.monotonic() < deadline, "the server does not load dummy_seclabel"
+        time.sleep(0.05)
+
+
 def make_pg_dump_tests(cluster, tree):
     """The databases of pg_dump's own tests: all that it can dump, and an extension with privileges."""
+    load_label_provider(cluster, tree)
     share = next(path for path in (cluster.folder / "pg").rglob("extension") if path.is_dir())
     module = tree / "src/test/modules/test_pg_dump"
     for file in (module / "test_pg_dump.control", module / "test_pg_dump--1.0.sql"):
@@ -164,10 +177,10 @@ def make_contrib(cluster):
 # ---------------------------------------------------------------- copying and comparing
 
 
-def restored_by_stock(cluster, archive, database):
+def restored_by_stock(cluster, archive, database, *options):
     cluster.create(database)
     done = cluster.tool(
-        "pg_restore", "-d", database, archive, database=database, check=False, timeout=1200
+        "pg_restore", "-d", database, *options, archive, database=database, check=False, timeout=1200
     )
     said = done.stderr.decode(errors="replace")
     assert done.returncode == 0 and not said, f"pg_restore of {archive.name}:\n{said[-5000:]}"
@@ -249,18 +262,62 @@ def stored(pgstow):
     return sum(pgstow.files().values())
 
 
-def compare_three(checks, cluster, database, folder):
-    pgstow = Pgstow(cluster, folder)
-    a, b, c = (f"{database}_{copy}" for copy in ("stock", "restored", "exported"))
-    show_objects(cluster, database)
+def copies(cluster, pgstow, database, backup, folder):
+    """The ways from the backup, or from a stock dump through pgstow, into a new database."""
+    stock = folder / "stock.dump"
 
+    def restored(copy):
+        pgstow.restore(backup, database, "--to-db", copy)
+
+    def replaced(copy):
+        cluster.create(copy, sql="CREATE TABLE in_the_way (a int); INSERT INTO in_the_way VALUES (1)")
+        pgstow.restore(backup, database, "--to-db", copy, "--replace", "--yes", "--jobs", 1)
+
+    def exported(copy):
+        file = folder / "exported.dump"
+        pgstow.run("export", backup, "--format", "custom", "-o", file)
+        print(f"        {file.stat().st_size} bytes")
+        restored_by_stock(cluster, file, copy)
+
+    def as_directory(copy):
+        file = folder / "exported.folder"
+        pgstow.run("export", backup, "--format", "directory", "-o", file)
+        restored_by_stock(cluster, file, copy, "--jobs", 2)
+
+    def as_plain(copy):
+        file = folder / "exported.sql.gz"
+        pgstow.run("export", backup, "--format", "plain", "-o", file)
+        cluster.create(copy)
+        with gzip.open(file) as sql:
+            cluster.tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-f", "-", database=copy,
+                         stdout=subprocess.DEVNULL, input=sql.read())  # fmt: skip
+
+    def imported(copy):
+        repo = folder / "imported"
+        pgstow.run("import", stock, repo=repo)
+        pgstow.restore("latest", database, "--to-db", copy, repo=repo)
+
+    return {
+        "restored": ("restore", restored),
+        "replaced": ("restore --replace --jobs 1", replaced),
+        "exported": ("export as custom archive, pg_restore", exported),
+        "directory": ("export as directory, pg_restore --jobs", as_directory),
+        "plain": ("export as plain SQL, psql in one transaction", as_plain),
+        "imported": ("import of the stock archive, restore", imported),
+    }
+
+
+def compare_copies(checks, cluster, database, folder):
+    pgstow = Pgstow(cluster, folder)
+    stock = f"{database}_stock"
+    show_objects(cluster, database)
     archive = folder / "stock.dump"
 
-    def stock():
+    def by_stock():
         cluster.tool("pg_dump", "-Fc", "-f", archive, database=database, timeout=1200)
-        restored_by_stock(cluster, archive, a)
+        restored_by_stock(cluster, archive, stock)
 
-    if not checks.check(f"{database}: stock pg_dump and pg_restore have no errors", stock):
+    if not checks.check(f"{database}: stock pg_dump and pg_restore have no errors", by_stock):
         return
     print(f"        stock archive: {archive.stat().st_size} bytes")
     backup = checks.check(f"{database}: backup", pgstow.backup, database)
@@ -279,20 +336,13 @@ def compare_three(checks, cluster, database, folder):
 
     checks.check(f"{database}: a second backup of the unchanged database", again)
     checks.check(f"{database}: verify --level rebuild", pgstow.run, "verify", "--level", "rebuild")
-    checks.check(f"{database}: restore", lambda: pgstow.restore(backup, database, "--to-db", b))
-
-    def exported():
-        file = folder / "exported.dump"
-        pgstow.run("export", backup, "--format", "custom", "-o", file)
-        print(f"        exported archive: {file.stat().st_size} bytes")
-        restored_by_stock(cluster, file, c)
-
-    checks.check(f"{database}: export, and pg_restore of it without errors", exported)
-    for copy, how in ((b, "restored"), (c, "exported")):
-        what = f"{database}: {{}} of what was {how}"
-        checks.check(what.format("stock pg_dump"), assert_same_text, cluster, database, a, copy, folder)
-        checks.check(what.format("rows"), compare.assert_same_rows, cluster, a, copy)
-        checks.check(what.format("objects by kind"), assert_same_objects, cluster, a, copy)
+    for name, (how, make) in copies(cluster, pgstow, database, backup, folder).items():
+        copy = f"{database}_{name}"
+        if checks.check(f"{database}: {how}", make, copy):
+            what = f"{database}: {{}} of what came by {how}"
+            checks.check(what.format("stock pg_dump"), assert_same_text, cluster, database, stock, copy, folder)
+            checks.check(what.format("rows"), compare.assert_same_rows, cluster, stock, copy)
+            checks.check(what.format("objects by kind"), assert_same_objects, cluster, stock, copy)
 
 
 def compare_all(checks, cluster, tree, folder):
@@ -304,7 +354,7 @@ def compare_all(checks, cluster, tree, folder):
         if checks.check(what, make):
             for database in databases:
                 (folder / database).mkdir()
-                compare_three(checks, cluster, database, folder / database)
+                compare_copies(checks, cluster, database, folder / database)
 
 
 def main():
@@ -324,8 +374,7 @@ def main():
         )
         if suite:
             print(f"        of Debian's source package {suite[0]}, in {suite[1]}", flush=True)
-            labels = suite[1] / "src/test/modules/dummy_seclabel/dummy_seclabel.so"
-            cluster = Cluster({"max_locks_per_transaction": 256, "session_preload_libraries": f"'{labels}'"})
+            cluster = Cluster({"max_locks_per_transaction": 256})
             compare_all(checks, cluster, suite[1], folder)
     finally:
         if cluster:
