@@ -1,5 +1,9 @@
 #include "op/part.h"
 
+#include <string.h>
+
+#include "pg/encoding.h"
+
 void part_clear(Part *p)
 {
     selection_clear(&p->selection);
@@ -50,7 +54,22 @@ Error *part_choose(BackupRead *b, const SelectionOptions *o, Part *out)
     return NULL;
 }
 
-void part_list(const Part *p, SelectionMark mark, StrList *out)
+char *part_text(const char *archive_encoding, const char *text)
+{
+    AUTO(Encoding) encoding = NULL;
+    AUTO_VALUE(Buf) out = {0};
+    if (!archive_encoding || !strcmp(archive_encoding, "UTF8"))
+        return mem_strdup(text);
+    Error *e = encoding_open(archive_encoding, &encoding);
+    if (!e)
+        e = encoding_to_utf8(encoding, text, strlen(text), &out);
+    if (!e)
+        return buf_steal_str(&out);
+    error_drop(e);
+    return text_printable(text);
+}
+
+void part_list(const Part *p, const BackupRead *b, SelectionMark mark, StrList *out)
 {
     for (size_t i = 0; p->whole && i < p->whole->count; i++) {
         const TocEntry *e = &p->whole->entries[i];
@@ -60,7 +79,8 @@ void part_list(const Part *p, SelectionMark mark, StrList *out)
                        toc_is(e, "SEARCHPATH") || text_starts(e->desc, "DATABASE");
         if (p->selection.marks[i] != mark || special || (home && !data))
             continue;
-        strlist_own(out,
-                    mem_printf("%s %s%s%s", e->desc, e->schema, *e->schema ? "." : "", e->tag));
+        AUTO(char)
+        name = mem_printf("%s %s%s%s", e->desc, e->schema, *e->schema ? "." : "", e->tag);
+        strlist_own(out, part_text(b->encoding, name));
     }
 }

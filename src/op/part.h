@@ -23,9 +23,11 @@ Error *part_choose(BackupRead *b, const SelectionOptions *o, Part *out) MUST_CHE
  * where the backup has no such entry at all. */
 Error *part_entry(const Part *p, const BackupRead *b, const Stream *s,
                   const TocEntry **out) MUST_CHECK;
+/* A text of the archive in UTF-8, for people. Caller frees. */
+char *part_text(const char *archive_encoding_or_null, const char *text);
 /* "TABLE shop.orders" of all things with this mark that have a definition of their own, and (rows
  * alone) "TABLE DATA shop.orders"; adds nothing where there is no part. */
-void part_list(const Part *p, SelectionMark mark, StrList *out);
+void part_list(const Part *p, const BackupRead *b, SelectionMark mark, StrList *out);
 /* Whether the stream holds data of an archive's entry at all. */
 bool part_is_data(const Stream *s);
 

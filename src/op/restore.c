@@ -72,8 +72,8 @@ Error *op_restore_plan(const OpContext *c, const RestoreOptions *o, RestorePlan 
     p.logical_size = part ? w.part.bytes : info->logical_size;
     p.rows = part ? w.part.rows : info->rows;
     p.tables = part ? w.part.tables : info->tables;
-    part_list(&w.part, SELECTION_CHOSEN, &p.chosen);
-    part_list(&w.part, SELECTION_NEEDED, &p.needed);
+    part_list(&w.part, &w.backup, SELECTION_CHOSEN, &p.chosen);
+    part_list(&w.part, &w.backup, SELECTION_NEEDED, &p.needed);
     p.possible = !finding_has_problem(&p.findings);
     *out = p;
     p = (RestorePlan){0};

@@ -4,10 +4,13 @@
 #include "op/restore_work.h"
 #include "pg/part_target.h"
 
-static void add(FindingList *f, const char *title, const char *what, const StrList *names,
-                const char *remedy)
+static void add(const RestoreWork *w, FindingList *f, const char *title, const char *what,
+                const StrList *names, const char *remedy)
 {
-    restore_add_names(f, FINDING_PROBLEM, title, what, names, remedy);
+    AUTO_VALUE(StrList) texts = {0};
+    for (size_t i = 0; i < names->count; i++)
+        strlist_own(&texts, part_text(w->backup.encoding, names->items[i]));
+    restore_add_names(f, FINDING_PROBLEM, title, what, &texts, remedy);
 }
 
 typedef struct Names {
@@ -72,7 +75,7 @@ static Error *add_filled(RestoreWork *w, Conn *inside, bool of_extensions, Findi
         if (has_rows)
             strlist_add(&filled, there.items[0]);
     }
-    add(f, "tables", "these have rows already", &filled,
+    add(w, f, "tables", "these have rows already", &filled,
         "--merge upsert|mirror|insert brings rows into tables that have some");
     return NULL;
 }
@@ -92,7 +95,7 @@ static Error *check_none_there(RestoreWork *w, Conn *inside, FindingList *f)
     free(parents);
     TRY(part_target_relations(inside, &names.schemas, &names.names, true, &there));
     TRY(add_filled(w, inside, true, f));
-    add(f, "tables", "the database has these already", &there,
+    add(w, f, "tables", "the database has these already", &there,
         "--merge upsert|mirror|insert brings rows into tables that are there; --table "
         "shop.orders=shop.orders_old restores one beside the one that is there");
     return NULL;
@@ -113,7 +116,8 @@ static Error *check_new_schemas(RestoreWork *w, Conn *inside, FindingList *f)
         if (!there && !strlist_has(&missing, schema))
             strlist_add(&missing, schema);
     }
-    add(f, "schemas", "the database does not have", &missing, "CREATE SCHEMA; or name one it has");
+    add(w, f, "schemas", "the database does not have", &missing,
+        "CREATE SCHEMA; or name one it has");
     return NULL;
 }
 
@@ -130,7 +134,7 @@ static Error *check_all_empty(RestoreWork *w, Conn *inside, FindingList *f)
             add_name(s, e, &names);
     }
     TRY(part_target_relations(inside, &names.schemas, &names.names, false, &missing));
-    add(f, "tables", "the database does not have", &missing,
+    add(w, f, "tables", "the database does not have", &missing,
         "restore them with their definitions, without --data-only");
     if (missing.count)
         return NULL;

@@ -32,15 +32,16 @@ static size_t place(const Within *x, const TocEntry *e)
     return (size_t)(e - x->s->toc->entries);
 }
 
-static char *label(const TocEntry *e)
+static char *label(const Within *x, const TocEntry *e)
 {
     AUTO(char) text = mem_printf("%s %s%s%s", e->desc, e->schema, *e->schema ? "." : "", e->tag);
-    return text_printable(text);
+    AUTO(char) utf8 = part_text(x->w->backup.encoding, text);
+    return text_printable(utf8);
 }
 
 static void warn(Within *x, const TocEntry *e, const char *what)
 {
-    AUTO(char) name = label(e);
+    AUTO(char) name = label(x, e);
     strlist_own(&x->w->warnings, mem_printf("%s %s", name, what));
 }
 
@@ -48,7 +49,7 @@ static void warn(Within *x, const TocEntry *e, const char *what)
 
 static Error *exec_step(Within *x, const RestoreStep *step)
 {
-    AUTO(char) name = label(step->entry);
+    AUTO(char) name = label(x, step->entry);
     job_object(x->w->c->job, name);
     TRY_CTX(conn_exec(x->c, step->sql), "making %s", name);
     job_add_items(x->w->c->job, 1);

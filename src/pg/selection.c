@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "pg/encoding.h"
 #include "pg/toc_write.h"
 
 void selection_clear(Selection *s)
@@ -32,14 +33,20 @@ bool selection_wanted(const SelectionOptions *o)
 typedef struct Work {
     Selection *s;
     const Toc *toc;
-    int *parents;   /* of partitions */
-    bool *excluded; /* relations by a pattern; then what cannot be without them */
-    int *stack;     /* for the closure */
+    Encoding *encoding; /* of its names; NULL: UTF-8, or bytes that nobody knows */
+    Buf schema, name;   /* the last names that were converted */
+    int *parents;       /* of partitions */
+    bool *excluded;     /* relations by a pattern; then what cannot be without them */
+    int *stack;         /* for the closure */
     size_t stacked;
 } Work;
 
 static void work_clear(Work *w)
 {
+    if (w->encoding)
+        encoding_free(w->encoding);
+    buf_free(&w->schema);
+    buf_free(&w->name);
     free(w->parents);
     free(w->excluded);
     free(w->stack);
@@ -74,6 +81,32 @@ static bool is_selectable(const Work *w, size_t i)
 
 /* -- patterns --------------------------------------------------------------------------------- */
 
+/* A name of the archive as it is in UTF-8, which patterns are in; in `room` until that is used
+ * again. What is no text stays what it is. */
+static const char *in_utf8(Work *w, const char *name, Buf *room)
+{
+    bool ascii = true;
+    for (const char *p = name; *p; p++)
+        ascii = ascii && (unsigned char)*p < 0x80;
+    if (ascii || !w->encoding)
+        return name;
+    Error *e = encoding_to_utf8(w->encoding, name, strlen(name), room);
+    if (e) {
+        error_drop(e);
+        return name;
+    }
+    buf_u8(room, 0);
+    return (const char *)room->data;
+}
+
+static Error *open_encoding(Work *w)
+{
+    AUTO(char) name = toc_encoding(w->toc);
+    if (!name || !strcmp(name, "UTF8") || !strcmp(name, "SQL_ASCII"))
+        return NULL;
+    return encoding_open(name, &w->encoding);
+}
+
 static Error *no_match(const Work *w, const char *what, const char *pattern, const StrList *names)
 {
     const char *near = text_nearest(pattern, (const char *const *)names->items, names->count);
@@ -83,15 +116,16 @@ static Error *no_match(const Work *w, const char *what, const char *pattern, con
                 : error_hint(e, "pgstow show ID --tables lists its tables");
 }
 
-static Error *no_table(const Work *w, const Pattern *p)
+static Error *no_table(Work *w, const Pattern *p)
 {
     AUTO_VALUE(StrList) names = {0};
     for (size_t i = 0; i < w->toc->count; i++) {
         const TocEntry *e = &w->toc->entries[i];
         if (!is_selectable(w, i))
             continue;
-        AUTO(char)
-        name = p->has_schema ? mem_printf("%s.%s", e->schema, e->tag) : mem_strdup(e->tag);
+        const char *schema = in_utf8(w, e->schema, &w->schema);
+        const char *tag = in_utf8(w, e->tag, &w->name);
+        AUTO(char) name = p->has_schema ? mem_printf("%s.%s", schema, tag) : mem_strdup(tag);
         strlist_own(&names, text_printable(name));
     }
     return no_match(w, "table", p->text, &names);
@@ -109,6 +143,10 @@ static Error *add_rename(Work *w, const Pattern *p, const char *new_name, size_t
         FAIL(ERR_USAGE, "%s.%s cannot get a new name: it is no table of the database's own (%s)",
              e->schema, e->tag, e->desc);
     TRY(pattern_name(new_name, &schema, &name));
+    for (const char *c = new_name; *c && w->encoding; c++)
+        if ((unsigned char)*c >= 0x80)
+            FAIL(ERR_USAGE, "the new name %s has to be in ASCII, since the backup is not in UTF-8",
+                 new_name);
     Selection *s = w->s;
     for (size_t i = 0; i < s->rename_count; i++)
         if (s->renames[i].entry == e)
@@ -135,7 +173,8 @@ static Error *match_tables(Work *w, const StrList *patterns, bool may_rename, bo
         int last = -1;
         for (size_t i = 0; i < w->toc->count; i++) {
             const TocEntry *e = &w->toc->entries[i];
-            if (!is_selectable(w, i) || !pattern_matches(&p, e->schema, e->tag))
+            if (!is_selectable(w, i) || !pattern_matches(&p, in_utf8(w, e->schema, &w->schema),
+                                                         in_utf8(w, e->tag, &w->name)))
                 continue;
             flags[i] = true;
             last = (int)i;
@@ -165,14 +204,14 @@ static void choose(Work *w, size_t i)
     w->s->marks[i] = SELECTION_CHOSEN;
 }
 
-static bool is_schema_of(const TocEntry *e, const Pattern *p)
+static bool is_schema_of(Work *w, const TocEntry *e, const Pattern *p)
 {
     if (toc_is(e, "SCHEMA"))
-        return pattern_matches_name(p, e->tag);
+        return pattern_matches_name(p, in_utf8(w, e->tag, &w->name));
     /* "SCHEMA public": a schema that the archive need not make. */
     if ((toc_is(e, "COMMENT") || toc_is(e, "ACL")) && text_starts(e->tag, "SCHEMA "))
-        return pattern_matches_name(p, e->tag + strlen("SCHEMA "));
-    return *e->schema && pattern_matches_name(p, e->schema);
+        return pattern_matches_name(p, in_utf8(w, e->tag + strlen("SCHEMA "), &w->name));
+    return *e->schema && pattern_matches_name(p, in_utf8(w, e->schema, &w->schema));
 }
 
 static Error *choose_schemas(Work *w, const StrList *patterns)
@@ -184,10 +223,11 @@ static Error *choose_schemas(Work *w, const StrList *patterns)
         bool found = false;
         for (size_t i = 0; i < w->toc->count; i++) {
             const TocEntry *e = &w->toc->entries[i];
-            const char *schema = toc_is(e, "SCHEMA") ? e->tag : e->schema;
+            const char *own = toc_is(e, "SCHEMA") ? e->tag : e->schema;
+            const char *schema = in_utf8(w, own, &w->schema);
             if (*schema && !strlist_has(&names, schema))
                 strlist_add(&names, schema);
-            if (text_starts(e->desc, "PUBLICATION") || !is_schema_of(e, &p))
+            if (text_starts(e->desc, "PUBLICATION") || !is_schema_of(w, e, &p))
                 continue;
             found = true;
             /* What belongs to something goes with that. */
@@ -496,6 +536,7 @@ Error *selection_make(const Toc *toc, const SelectionOptions *o, Selection *out)
     s.homes = selection_homes(toc);
     w.parents = selection_parents(toc);
     w.excluded = mem_calloc(toc->count + 1, sizeof *w.excluded);
+    TRY(open_encoding(&w));
     TRY(make(&w));
     *out = s;
     s = (Selection){0};

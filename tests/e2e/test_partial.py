@@ -356,6 +356,53 @@ def test_another_name_in_a_new_database(cluster, store, database):
                        "partial_renamed") == "kept_orders_note\nkept_orders_pkey"  # fmt: skip
 
 
+# ------------------------------------------------------------------ surroundings
+
+
+def test_another_encoding(cluster, pgstow):
+    """Names and rows of a LATIN1 database; the pattern is UTF-8 as everything on the command line."""
+    names = [cluster.fresh_name("latin") for _ in range(3)]
+    for name in names[:2]:
+        cluster.sql(f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    cluster.create(names[2])
+    try:
+        cluster.sql("""SET client_encoding = 'UTF8'; CREATE SCHEMA "é"; CREATE TABLE "é"."tablé" (id serial PRIMARY KEY, "ñ" text);
+                       INSERT INTO "é"."tablé" ("ñ") VALUES ('ü'); CREATE TABLE other (a int)""", names[0])  # fmt: skip
+        backup_id = pgstow.backup(names[0])
+        for name in names[1:]:
+            pgstow.restore(backup_id, name, "--table", '"é"."tabl"?')
+            pgstow.restore(backup_id, name, "--table", '"é"."tablé"=public.plain')
+            pgstow.restore(backup_id, name, "--schema", "é", expect="PREFLIGHT").error_says("é.tablé")
+            ask = 'SET client_encoding = \'UTF8\'; SELECT "ñ" FROM "é"."tablé" UNION ALL SELECT "ñ" FROM plain'
+            assert cluster.sql(ask, name) == "ü\nü"
+        pgstow.restore(backup_id, names[0], "--table", "tablè", expect="NOT_FOUND").error_says("did you mean tablé")
+    finally:
+        cluster.drop(*names)
+
+
+def test_large_objects_come_with_the_whole_alone(cluster, pgstow, shop, database):
+    backup_id = pgstow.backup(shop)
+    count = "SELECT count(*) FROM pg_largeobject_metadata"
+    database.later("partial_objects")
+    pgstow.restore(backup_id, shop, "--schema-only", "--to-db", "partial_objects")
+    assert cluster.sql(count, "partial_objects") == "0"
+    pgstow.restore(backup_id, "partial_objects", "--data-only")
+    compare.assert_same(cluster, shop, "partial_objects")
+    assert cluster.sql("SELECT convert_from(lo_get(77001), 'UTF8')", "partial_objects") == "a large object"
+    other = database()
+    pgstow.restore(backup_id, other, "--table", "item")
+    assert cluster.sql(count, other) == "0"
+
+
+def test_owners_and_privileges(cluster, store, database):
+    db = database(sql=OTHER)
+    store.restore(store.id, db, "--table", "shop.customer", "--no-privileges", "--no-owner", "--role", "fid_owner",
+                  expect="DB_PERMISSION").error_says("is as it was")  # fmt: skip
+    cluster.sql("GRANT CREATE ON DATABASE %s TO fid_owner; GRANT CREATE, USAGE ON SCHEMA shop TO fid_owner" % db, db)
+    store.restore(store.id, db, "--table", "shop.numbered", "--no-privileges", "--no-owner", "--role", "fid_owner")
+    assert cluster.sql("SELECT relowner::regrole FROM pg_class WHERE relname = 'numbered'", db) == "fid_owner"
+
+
 # ------------------------------------------------------------------ export
 
 
@@ -386,3 +433,17 @@ def test_one_table_reads_its_own_chunks(cluster, pgstow, database):
     assert result["rows"] == 1000 and cluster.sql("SELECT count(*) FROM small", other) == "1000"
     share = result["fetchedBytes"] / stored
     assert 0.005 < share < 0.04, (result["fetchedBytes"], stored)
+
+
+@pytest.mark.slow
+def test_one_table_out_of_a_gigabyte(cluster, pgstow, database):
+    """The same with 1 GB: 1.0 % of the rows, 1.0 % of the bytes."""
+    text = "||".join(f"md5((g * {k})::text)" for k in (1, 7, 13, 17, 19, 23))
+    db = database(sql=f"""
+        CREATE UNLOGGED TABLE large AS SELECT g AS id, {text} AS t FROM generate_series(1, 5000000) g;
+        CREATE TABLE small AS SELECT -g AS id, {text.replace("g *", "-g *")} AS t FROM generate_series(1, 50000) g""")
+    backup_id = pgstow.backup(db, "--validate", "off", timeout=600)
+    stored = sum(size for name, size in pgstow.files().items() if name.startswith(("packs/", "backups/")))
+    assert pgstow.metadata(backup_id)["logicalSize"] > 1000000000
+    result = pgstow.restore(backup_id, database(), "--table", "small", "--json").json
+    assert result["rows"] == 50000 and result["fetchedBytes"] / stored < 0.02, (result, stored)
