@@ -357,10 +357,10 @@ static Error *take_once(Backup *b)
                         .schemas = &schemas,
                         .lock_wait_ms = wait,
                         .cancel = b->cancel};
-    TRY(lock_ended(b, dump_start(&dump, &b->dump)));
+    TRY(lock_ended(b, dump_ask_why(dump_start(&dump, &b->dump), b->list)));
     FAULT_POINT("backup.start.toc");
     TRY(cover(b, dump_toc(b->dump)));
-    return dump_end(b->dump, &b->facts.warnings);
+    return dump_ask_why(dump_end(b->dump, &b->facts.warnings), b->list);
 }
 
 /* Until a snapshot was taken during whose beginning nobody changed a table's file. */
@@ -514,6 +514,9 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
     TRY(warn_unlogged(&b));
     TRY(read_globals(&b));
     b.facts.filter = filter_text(options, !b.tool);
+    if (options->cascade && !options->where.count && !options->exclude_table_data.count)
+        return error_hint(ERROR_NEW(ERR_USAGE, "--cascade has nothing to begin with"),
+                          "--where or --exclude-table-data says which rows are left out");
     TRY(op_find_parent(b.repo, options->parent, b.facts.database, &parent));
     TRY(consistency_check(c, &options->consistency, b.list, b.cancel, false, &b.facts.warnings));
     TRY(take_snapshot(&b));

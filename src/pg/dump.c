@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
+#include "sql.h"
 
 struct Dump {
     Proc *proc;
@@ -31,14 +32,19 @@ static Error *read_pipe(void *ctx, void *p, size_t n, size_t *got)
     }
 }
 
+static Error *forbidden(Error *e)
+{
+    return error_hint(error_rekind(e, ERR_DB_PERMISSION),
+                      "`pgstow doctor` prints the GRANTs that a backup user needs; or leave the "
+                      "table out with --exclude-table");
+}
+
 /* Gives the error the kind and the hint that pg_dump's words stand for. Takes it over. */
 static Error *explain(Error *e, const char *said)
 {
     if (strstr(said, "permission denied") || strstr(said, "must be owner") ||
         strstr(said, "row-level security"))
-        e = error_hint(error_rekind(e, ERR_DB_PERMISSION),
-                       "`pgstow doctor` prints the GRANTs that a backup user needs; or leave the "
-                       "table out with --exclude-table");
+        e = forbidden(e);
     /* What --lock-wait-timeout sets for pg_dump's LOCK TABLE is a statement_timeout. */
     else if (strstr(said, "statement timeout") || strstr(said, "lock timeout") ||
              strstr(said, "could not obtain lock") || strstr(said, "deadlock detected"))
@@ -129,6 +135,51 @@ Error *dump_end(Dump *d, StrList *warnings)
             strlist_add(warnings, line);
     }
     return NULL;
+}
+
+/* The first table or sequence that this user may not read, or NULL. */
+static Error *ask_forbidden(Conn *c, char **name)
+{
+    const char *const questions[] = {sql_doctor_unreadable, sql_doctor_row_security};
+    *name = NULL;
+    for (size_t i = 0; i < sizeof questions / sizeof *questions && !*name; i++) {
+        AUTO(Rows) rows = NULL;
+        TRY(conn_query(c, questions[i], 0, NULL, &rows));
+        if (rows_count(rows))
+            *name = mem_strdup(rows_text(rows, 0, 0));
+    }
+    return NULL;
+}
+
+static Error *ask_waiting(Conn *c, bool *waiting)
+{
+    AUTO(char) answer = NULL;
+    TRY(conn_value(c,
+                   "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d "
+                   "ON d.oid = l.database WHERE d.datname = pg_catalog.current_database() "
+                   "AND NOT l.granted AND l.mode = 'AccessExclusiveLock')",
+                   0, NULL, &answer));
+    *waiting = !strcmp(answer, "t");
+    return NULL;
+}
+
+Error *dump_ask_why(Error *e, Conn *c)
+{
+    const char *said = e ? error_message(e) : "";
+    bool reading = strstr(said, "Dumping the contents of table");
+    if (!e || error_kind(e) != ERR_TOOL_FAILED || conn_broken(c) ||
+        (!reading && !strstr(said, "query failed: ")))
+        return e;
+    AUTO(char) name = NULL;
+    bool waiting = false;
+    Error *asking = ask_forbidden(c, &name);
+    if (!asking && !name && strstr(said, "uery was: LOCK TABLE"))
+        asking = ask_waiting(c, &waiting);
+    if (asking)
+        return error_first(e, asking);
+    if (name)
+        return error_context(forbidden(e), "this user may not read all of %s", name);
+    return waiting ? error_rekind(e, ERR_DB_CHANGED) : e;
 }
 
 void dump_free(Dump *d)

@@ -28,6 +28,11 @@ const Toc *dump_toc(const Dump *d);
 /* Ends it, and checks what it had to say: an error that it met before it was ended is one here.
  * Warnings are added to `warnings`. */
 Error *dump_end(Dump *d, StrList *warnings) MUST_CHECK;
+/* The server's share of pg_dump's words has no code and is in the server's language (lc_messages,
+ * which only a superuser may change). For an error of the two above that was not understood: asks
+ * the server whether a privilege is missing, row security is in the way, or somebody waits for a
+ * lock. Takes `e` over (NULL stays NULL) and gives it back; `c` is in no transaction. */
+Error *dump_ask_why(Error *e, Conn *c) MUST_CHECK;
 void dump_free(Dump *d);
 DEFINE_AUTO(Dump, dump_free)
 

@@ -5,13 +5,12 @@ import json
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from harness import compare
-from harness.cluster import SLOWER, Cluster, server_user
+from harness.cluster import Cluster, server_user, wait_until
 from harness.errors import status_of
 from harness.program import Pgstow, program
 from test_errors import assert_nothing_visible
@@ -19,13 +18,6 @@ from test_errors import assert_nothing_visible
 
 def with_faults(pgstow):
     return Pgstow(pgstow.cluster, pgstow.folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"), env=pgstow.env)
-
-
-def wait_until(condition, what, seconds=20):
-    deadline = time.monotonic() + seconds * SLOWER
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 # ---------------------------------------------------------------- a standby

@@ -95,6 +95,13 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
+def wait_until(condition, what, seconds=20):
+    deadline = time.monotonic() + seconds * SLOWER
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
 def scratch_folder(prefix="pgstow-e2e-"):
     """A folder that other users may enter and that goes when the tests end."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=os.environ.get("PGSTOW_TEST_TMP")))
