@@ -139,7 +139,7 @@ static Error *check_creation(RestoreWork *w, FindingList *f)
     const BackupInfo *info = &w->backup.manifest->info;
     bool known;
     TRY(preflight_knows_locale(w->admin, info->collate, &known));
-    if (!known) {
+    if (!known && *info->collate) { /* an import may not say */
         AUTO(char)
         detail = mem_printf("the server may not have the backup's locale %s", info->collate);
         finding_add(f, FINDING_WARNING, "locale", detail,

@@ -363,7 +363,8 @@ static Error *run_all(Within *x)
 static bool wants(void *ctx, const TocEntry *e)
 {
     const Within *x = ctx;
-    return x->s->marks[place(x, e)] != SELECTION_OUT && !toc_has_block(e);
+    return x->s->marks[place(x, e)] != SELECTION_OUT && !toc_has_block(e) &&
+           restore_server_has(conn_server_major(x->w->admin), e);
 }
 
 Error *restore_within_run(RestoreWork *w, const WithinSource *source)

@@ -21,15 +21,20 @@ bool restore_part_wants(RestorePart part, const TocEntry *e)
     return before == (part == RESTORE_BEFORE);
 }
 
+bool restore_server_has(int server_major, const TocEntry *e)
+{
+    return server_major >= 18 || !toc_is(e, "STATISTICS DATA");
+}
+
 typedef struct Wanted {
     RestorePart part;
-    bool statistics;
+    int server_major;
 } Wanted;
 
 static bool is_wanted(void *ctx, const TocEntry *e)
 {
     const Wanted *w = ctx;
-    return restore_part_wants(w->part, e) && (w->statistics || !toc_is(e, "STATISTICS DATA"));
+    return restore_part_wants(w->part, e) && restore_server_has(w->server_major, e);
 }
 
 /* An Int of the archive, at `at` of raw. */
@@ -69,9 +74,9 @@ static Error *find_count(const Toc *t, size_t *at)
     return NULL;
 }
 
-Error *restore_part_cut(const Toc *t, RestorePart part, bool statistics, Buf *out)
+Error *restore_part_cut(const Toc *t, RestorePart part, int server_major, Buf *out)
 {
-    Wanted want = {part, statistics};
+    Wanted want = {part, server_major};
     size_t count_at = 0, wanted = 0;
     TRY(find_count(t, &count_at));
     for (size_t i = 0; i < t->count; i++)
@@ -158,7 +163,7 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     ProcOptions options = {.argv = &argv, .env = &env, .line = hear, .ctx = l};
     /* Of its own, before and behind the jobs, whose errors it does not count. */
     int sessions = o->jobs > 1 && part == RESTORE_BEHIND && !o->tool->is_command ? 2 : 1;
-    Wanted want = {part, conn_server_major(o->server) >= 18};
+    Wanted want = {part, conn_server_major(o->server)};
 
     strlist_copy(&argv, &o->tool->argv);
     strlist_add(&argv, "--format=custom");
@@ -166,7 +171,7 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     add_flags(o, l->said.old_server, &argv);
     TRY(child_env(o->server, o->dbname, SETTINGS, &env, &argv));
     if (o->tool->is_command) {
-        TRY(restore_part_cut(o->toc, part, want.statistics, &bytes));
+        TRY(restore_part_cut(o->toc, part, want.server_major, &bytes));
         TRY(file_temp_with(&bytes, &archive));
         options.in_fd = archive.n;
     } else {

@@ -25,9 +25,11 @@ typedef enum RestorePart {
     RESTORE_BEHIND  /* everything else but the rows and the large objects' contents */
 } RestorePart;
 bool restore_part_wants(RestorePart part, const TocEntry *e);
-/* Header and TOC of an archive that holds only this part's entries, and of them the planner's
- * statistics only where wanted. ERR_ARCHIVE. */
-Error *restore_part_cut(const Toc *toc, RestorePart part, bool statistics, Buf *out) MUST_CHECK;
+/* Whether a server of this major version has what the entry calls: not before 18 for statistics. */
+bool restore_server_has(int server_major, const TocEntry *e);
+/* Header and TOC of an archive that holds only this part's entries, for a server of this major
+ * version. ERR_ARCHIVE. */
+Error *restore_part_cut(const Toc *toc, RestorePart part, int server_major, Buf *out) MUST_CHECK;
 
 typedef struct RestorePassOptions { /* all borrowed */
     const Tool *tool;

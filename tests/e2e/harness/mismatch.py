@@ -114,6 +114,28 @@ def privileges_of_public(fleet):
         fleet.drop(14, name, "public_14", "public_15")
 
 
+def statistics(fleet, target):
+    """What pg_dump 18 --statistics wrote goes into servers that have the functions for it, and only there; whole
+    and in part."""
+    first, second = fleet.server(18), fleet.server(target)
+    name, dump = first.create(sql=SIMPLE + "ANALYZE;"), fleet.folder / "statistics.dump"
+    program = fleet.pgstow(first, f"statistics-{target}")
+    url = second.url("postgres")
+    found = "SELECT count(*) FROM pg_stats WHERE schemaname = 'public' AND tablename = 'customer'"
+    try:
+        fleet.tool(18, "pg_dump", first, "-Fc", "--statistics", "-f", dump, database=name)
+        backup_id = program.run("import", dump, db=name).id
+        program.run("restore", backup_id, "--to-db", "whole", "--no-analyze", db=url)
+        assert int(second.sql(found, "whole")) == (3 if target >= 18 else 0)
+        second.create("part", sql="CREATE TABLE own (a int)")
+        program.run("restore", backup_id, "--to-db", "part", "--table", "customer", "--no-analyze", db=url)
+        assert second.sql("SELECT count(*) FROM customer", "part") == "300"
+    finally:
+        dump.unlink(missing_ok=True)
+        first.drop(name)
+        fleet.drop(target, "whole", "part")
+
+
 def many_large_objects(fleet, source, dump, target):
     """One entry each (up to 1.15), or a thousand to an entry (1.16): owner, privileges, comment, contents."""
     first, second = fleet.server(source), fleet.server(target)
@@ -192,6 +214,7 @@ CHECKS = [
       for s, t in ((14, 13), (15, 13), (16, 15), (17, 16), (18, 13), (18, 15), (18, 17))),
     *(named(f"2,600 large objects of {s} by {d} into {t}", many_large_objects, s, d, t)
       for s, d, t in ((13, 13, 13), (13, 13, 18), (13, 18, 13), (15, 15, 17), (15, 16, 15), (15, 17, 15), (18, 18, 18))),
+    *(named(f"statistics of 18 into {t}", statistics, t) for t in (15, 17, 18)),
     *(named(f"the database itself of {s} into {t}", database_itself, s, t)
       for s, t in ((13, 13), (13, 18), (15, 15), (15, 17), (16, 16), (16, 18), (17, 17), (17, 18), (18, 18))),
 ]  # fmt: skip
