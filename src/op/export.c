@@ -127,9 +127,22 @@ static Error *check_wishes(ExportWork *w)
     return NULL;
 }
 
+/* Statistics for the planner name values: those of all rows, as they were. */
+static bool is_no_statistics(void *ctx, const TocEntry *e)
+{
+    (void)ctx;
+    return !toc_is(e, "STATISTICS DATA");
+}
+
 /* The one place where the exported entries are chosen. */
 static Error *choose(ExportWork *w)
 {
+    if (w->o->rows) {
+        AUTO(Toc) silent = NULL;
+        TRY(toc_rewrite(w->backup.toc, &(TocShape){.want = is_no_statistics}, &silent));
+        toc_free(w->backup.toc);
+        w->backup.toc = STEAL(silent);
+    }
     w->toc = w->backup.toc;
     if (!selection_wanted(&w->o->select))
         return NULL;

@@ -186,7 +186,7 @@ static void check_mirror(const MergeWork *w, StrList *problems)
     const char *filter = w->backup.manifest->info.filter;
     if (w->o->rules.mode != MERGE_MIRROR)
         return;
-    if (filter && strstr(filter, "where="))
+    if (filter && (strstr(filter, "where=") || text_ends(filter, " cascade")))
         strlist_own(problems, mem_printf("the backup has only some of the rows (%s), and a mirror "
                                          "would delete the others",
                                          filter));

@@ -76,7 +76,7 @@ static Error *read_tables(Conn *c, Filter *f, const Toc *toc)
         if (at == FILTER_NONE)
             continue;
         f->tables[at].rows |= rows;
-        f->tables[at].defined |= defined;
+        f->tables[at].defined |= defined || rows; /* a backup of rows alone defines nothing */
     }
     TRY(conn_query(c, sql_filter_partitions, 0, NULL, &partitions));
     for (size_t r = 0; r < rows_count(partitions); r++) {
@@ -121,8 +121,13 @@ static Error *read_edges(Conn *c, Filter *f)
         }
         for (; low < rows_count(operators) && rows_oid(operators, low, 0) == oid &&
                !strcmp(rows_text(operators, low, 1), edge->foreign->name);
-             low++)
-            strlist_add(&edge->operators, rows_text(operators, low, 2));
+             low++) {
+            {
+                strlist_add(&edge->operators, rows_text(operators, low, 2));
+                edge->period = rows_bool(operators, low, 3);
+            }
+            edge->period = rows_bool(operators, low, 3);
+        }
         if (edge->operators.count != edge->foreign->columns.count)
             FAIL(ERR_DB_CHANGED, "foreign key %s changed while it was looked at",
                  edge->foreign->name);

@@ -177,6 +177,14 @@ static Error *check_edge(Check *k, const FilterEdge *edge)
     bool changed = any_change(f, edge->child, columns) || any_change(f, edge->target, keys);
     if (!edge->foreign->validated || (!left_out && !changed) || !any_rows(f, edge->child))
         return NULL;
+    if (edge->period) {
+        AUTO(char) name = name_of(f, edge->child);
+        strlist_own(&k->problems,
+                    mem_printf("foreign key %s of %s is about periods, of which several rows may "
+                               "be needed: what it refers to cannot be left out or masked",
+                               edge->foreign->name, name));
+        return NULL;
+    }
     size_t both[] = {edge->child, edge->target};
     AUTO(char) with = filter_with(f, both, 2, NULL);
     AUTO(char) child = filter_rows(f, edge->child, columns);

@@ -20,7 +20,7 @@ static void spread(Filter *f)
         changed = false;
         for (size_t e = 0; e < f->edge_count; e++) {
             FilterEdge *edge = &f->edges[e];
-            if (edge->follows || !f->tables[edge->target].defined ||
+            if (edge->follows || edge->period || !f->tables[edge->target].defined ||
                 !target_is_partial(f, edge->target))
                 continue;
             edge->follows = changed = true;

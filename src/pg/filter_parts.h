@@ -25,6 +25,7 @@ typedef struct FilterEdge {
     size_t child, target;
     const RelationForeign *foreign;
     StrList operators; /* as many as columns: key OPERATOR referring value */
+    bool period;       /* covers periods (from 18 on): not by one row alone, so nobody follows it */
     bool follows;      /* cascade: rows of the child go with those of the target */
 } FilterEdge;
 

@@ -170,6 +170,7 @@ def test_other_encoding(cluster, pgstow, database):
     ("--where", "shop.line: n", "USAGE", ["boolean"]),
     ("--where", "shop.line: count(*) > 1", "USAGE", ["aggregate"]),
     ("--where", 'shop."Orders": random() < 0.5', "USAGE", ["random", "Orders"]),
+    ("--cascade", "--quiet", "USAGE", ["--where"]),
     ("--mask", "shop.customer.emial: 'x'", "USAGE", ["emial", "email"]),
     ("--mask", "customer: 'x'", "USAGE", ["schema.table.column: expression"]),
     ("--mask", "shop.customer.shout: 'x'", "USAGE", ["generated"]),
