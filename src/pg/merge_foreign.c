@@ -50,6 +50,7 @@ Error *merge_foreigns_read(Conn *c, const RelationList *relations, const MergeTa
                 .child = mem_strdup(rows_text(rows, r, 4)),
                 .child_kind = rows_text(rows, r, 5)[0],
                 .parent = mem_strdup(rows_text(rows, r, 6)),
+                .parent_kind = rows_text(rows, r, 7)[0],
                 .from = from,
                 .to = to,
                 .validated = rows_bool(rows, r, 8),
@@ -230,16 +231,33 @@ static Error *add_again(Conn *c, const MergeForeign *f, bool check)
     return conn_execf(c, "COMMENT ON CONSTRAINT %s ON %s IS %s", f->name, f->child, comment);
 }
 
-/* FROM mN AS m WHERE: the child's rows c that refer to what is no more. */
+/* A partitioned table takes no foreign key that is not checked at once; and one that refers to a
+ * partitioned table keeps parts that count as unchecked when it is checked later. */
+static bool added_late(const MergeForeign *f)
+{
+    return (f->child_kind == 'p' || f->parent_kind == 'p') && f->validated;
+}
+
+/* The child's rows c that refer to what is no more: by mN, so that rows of a key that is NOT VALID,
+ * which never referred to anything, stay. Where all of them did (a valid key), those count too that
+ * lost their row only now, on the way. */
 static void orphans(Buf *b, const MergeForeign *f, const char *schema, const char *lead,
                     char action)
 {
-    buf_printf(b, " %s %s.m%zu AS m WHERE m.action = '%c'", lead, schema, f->number, action);
+    bool all = action == 'd' && added_late(f);
+    if (all)
+        buf_add_str(b, " WHERE ");
+    else
+        buf_printf(b, " %s %s.m%zu AS m WHERE m.action = '%c' AND ", lead, schema, f->number,
+                   action);
     for (size_t i = 0; i < f->columns.count; i++) {
         AUTO(char) own = text_sql_ident(f->columns.items[i]);
-        buf_printf(b, " AND m.o%zu %s c.%s", i, f->operators.items[i], own);
+        if (all)
+            buf_printf(b, "c.%s IS NOT NULL AND ", own);
+        else
+            buf_printf(b, "m.o%zu %s c.%s AND ", i, f->operators.items[i], own);
     }
-    buf_printf(b, " AND NOT EXISTS (SELECT FROM %s AS p WHERE ", f->parent);
+    buf_printf(b, "NOT EXISTS (SELECT FROM %s AS p WHERE ", f->parent);
     for (size_t i = 0; i < f->columns.count; i++) {
         AUTO(char) own = text_sql_ident(f->columns.items[i]);
         AUTO(char) other = text_sql_ident(f->target_columns.items[i]);
@@ -248,61 +266,76 @@ static void orphans(Buf *b, const MergeForeign *f, const char *schema, const cha
     buf_u8(b, ')');
 }
 
-/* The key's own action, for the rows that only the target has. moved: what has become of the row
- * that they refer to. */
-static Error *act(Conn *c, const MergeForeign *f, const char *schema, char moved, uint64_t *rows)
+/* What the key does to such rows; NULL: nothing, and the check will say what is left. moved: what
+ * has become of the row that they refer to. Caller frees. */
+static char *action_sql(const MergeForeign *f, const char *schema, char moved)
 {
     char action = moved == 'd' ? f->on_delete : f->on_update;
     const char *only = f->child_kind == 'p' ? "" : "ONLY ";
     AUTO_VALUE(Buf) b = {0};
     if (action == 'a' || action == 'r')
-        return NULL; /* what is left refers to nothing, and the check will say so */
+        return NULL;
     if (action == 'c' && moved == 'd') {
         buf_printf(&b, "DELETE FROM %s%s AS c", only, f->child);
         orphans(&b, f, schema, "USING", moved);
-    } else {
-        const StrList *set = action == 'c' || moved == 'u' ? &f->columns : &f->set_columns;
-        buf_printf(&b, "UPDATE %s%s AS c SET ", only, f->child);
-        for (size_t i = 0; i < set->count; i++) {
-            AUTO(char) own = text_sql_ident(set->items[i]);
-            buf_printf(&b, "%s%s = ", i ? ", " : "", own);
-            if (action == 'c')
-                buf_printf(&b, "m.n%zu", i);
-            else
-                buf_add_str(&b, action == 'n' ? "NULL" : "DEFAULT");
-        }
-        orphans(&b, f, schema, "FROM", moved);
+        return buf_steal_str(&b);
     }
-    AUTO(char) sql = buf_steal_str(&b);
-    TRY_CTX(conn_exec_rows(c, sql, rows), "what the foreign key %s of %s does", f->name, f->child);
+    const StrList *set = moved == 'u' ? &f->columns : &f->set_columns;
+    buf_printf(&b, "UPDATE %s%s AS c SET ", only, f->child);
+    for (size_t i = 0; i < set->count; i++) {
+        AUTO(char) own = text_sql_ident(set->items[i]);
+        buf_printf(&b, "%s%s = ", i ? ", " : "", own);
+        if (action == 'c')
+            buf_printf(&b, "m.n%zu", i);
+        else
+            buf_add_str(&b, action == 'n' ? "NULL" : "DEFAULT");
+    }
+    orphans(&b, f, schema, "FROM", moved);
+    return buf_steal_str(&b);
+}
+
+/* The key's own action, for the rows that only the target has. */
+static Error *act(Conn *c, const MergeForeign *f, const char *schema, char moved, uint64_t *rows)
+{
+    AUTO(char) sql = action_sql(f, schema, moved);
+    if (sql)
+        TRY_CTX(conn_exec_rows(c, sql, rows), "what the foreign key %s of %s does", f->name,
+                f->child);
     return NULL;
 }
 
-static Error *act_both(Conn *c, const MergeForeign *f, const char *schema)
+static Error *act_both(Conn *c, const MergeForeign *f, const char *schema, uint64_t *rows)
 {
     uint64_t moved = 0, gone = 0;
     TRY(act(c, f, schema, 'u', &moved));
     TRY(act(c, f, schema, 'd', &gone));
     if (f->from)
         f->from->counts.cascaded += moved + gone;
+    *rows += moved + gone;
     return NULL;
 }
 
-/* A partitioned table takes no foreign key that is not checked at once. */
-static bool added_late(const MergeForeign *f)
+static Error *act_all(Conn *c, const MergeForeigns *l, const char *schema)
 {
-    return f->child_kind == 'p' && f->validated;
+    /* What one key deletes the others may still refer to. A row set to its default may refer to
+     * nothing again and again: the check will say so. */
+    uint64_t rows = 1;
+    for (size_t round = 0; rows && round <= l->count; round++) {
+        rows = 0;
+        for (size_t i = 0; i < l->count; i++)
+            if (l->items[i].way == FOREIGN_SUSPEND)
+                TRY(act_both(c, &l->items[i], schema, &rows));
+    }
+    return NULL;
 }
 
 static Error *restore_suspended(Conn *c, const MergeForeigns *l, const char *schema)
 {
-    /* First all are there again, unchecked: then what one deletes goes on down the others. */
+    /* First they are there again, unchecked: then what one deletes goes on down the others. */
     for (size_t i = 0; i < l->count; i++)
         if (l->items[i].way == FOREIGN_SUSPEND && !added_late(&l->items[i]))
             TRY(add_again(c, &l->items[i], false));
-    for (size_t i = 0; i < l->count; i++)
-        if (l->items[i].way == FOREIGN_SUSPEND)
-            TRY(act_both(c, &l->items[i], schema));
+    TRY(act_all(c, l, schema));
     TRY(conn_exec(c, "SET CONSTRAINTS ALL IMMEDIATE"));
     for (size_t i = 0; i < l->count; i++) {
         const MergeForeign *f = &l->items[i];

@@ -16,10 +16,10 @@
 typedef enum ForeignWay { FOREIGN_AS_IS, FOREIGN_DEFER, FOREIGN_SUSPEND } ForeignWay;
 typedef struct MergeForeign {
     uint32_t oid;
-    char *name;            /* quoted */
-    char *child, *parent;  /* quoted tables */
-    char child_kind;       /* relkind */
-    MergeTable *from, *to; /* of the merge, by their roots; NULL where not in it */
+    char *name;                   /* quoted */
+    char *child, *parent;         /* quoted tables */
+    char child_kind, parent_kind; /* relkind */
+    MergeTable *from, *to;        /* of the merge, by their roots; NULL where not in it */
     bool validated, deferrable;
     char on_update, on_delete;
     char *definition, *comment;

@@ -856,3 +856,19 @@ def test_as_text(pair):
     run = lambda *args: p.pgstow.run("restore", saved, "--merge", "upsert", *args, db=p.target)
     run("--dry-run").says(r"TABLE +INSERTED +UPDATED", r"public.t +0 +1 +0 +1 +1", "id=1 differs", "nothing was changed in")
     assert run("--quiet").stdout == f"merged {saved} into {p.target} (upsert)\n"
+
+
+# ------------------------------------------------------------------------ encodings
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_other_encodings(cluster, pgstow, database, encoding):
+    """From a database in another encoding into one in UTF-8: names and values."""
+    name, target = cluster.fresh_name(), database()
+    cluster.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
+    database.later(name)
+    made = 'CREATE TABLE "Größe" ("Schlüssel" text PRIMARY KEY, "Maß" text);'
+    cluster.sql(made + "INSERT INTO \"Größe\" VALUES ('ä', 'weiß'), ('b', 'é')", name)
+    cluster.sql(made + "INSERT INTO \"Größe\" VALUES ('ä', 'rot'), ('c', 'ü')", target)
+    pgstow.restore(pgstow.backup(name), target, "--merge", "mirror")
+    assert cluster.sql('SELECT * FROM "Größe" ORDER BY 1', target) == "b|é\nä|weiß"
