@@ -169,6 +169,30 @@ def test_a_split_table_with_children(cluster, pgstow, database):
     compare.assert_same(cluster, name, f"{name}_copy")
 
 
+def test_rows_of_a_foreign_table(cluster, pgstow, database, folder):
+    """pg_dump --include-foreign-data: such a dump, imported and restored, writes the rows to the other server, as
+    pg_restore does. (A backup of ours never asks for them.)"""
+    far = database(sql="CREATE TABLE t (a int, b text); INSERT INTO t SELECT g, 'row ' || g FROM generate_series(1, 100) g")
+    name = database(sql=f"""
+        CREATE EXTENSION postgres_fdw;
+        CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '{cluster.port}', dbname '{far}');
+        CREATE USER MAPPING FOR postgres SERVER loop OPTIONS (user 'postgres');
+        CREATE FOREIGN TABLE "far t" (b text, a int) SERVER loop OPTIONS (table_name 't');
+        CREATE TABLE near AS SELECT 1 AS a;
+    """)  # fmt: skip
+    ask = "SELECT count(*), md5(string_agg(a || b, '' ORDER BY a)) FROM t"
+    before = cluster.sql(ask, far)
+    cluster.tool("pg_dump", "-Fc", "--include-foreign-data=loop", "-f", folder / "foreign.dump", database=name)
+    ours = pgstow.backup(name)
+    imported = pgstow.run("import", folder / "foreign.dump").id
+    assert [pgstow.metadata(b)["rows"] for b in (ours, imported)] == [1, 101]
+    database.later(f"{name}_copy")
+    cluster.sql("DELETE FROM t", far)
+    pgstow.restore(imported, name, "--to-db", f"{name}_copy")
+    assert cluster.sql(ask, far) == before
+    compare.assert_same_dump(cluster, name, f"{name}_copy")
+
+
 # ---------------------------------------------------------------- databases that are templates, or closed, or ICU's
 
 
