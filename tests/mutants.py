@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+"""Does each special handling have a test that fails without it? (./dev mutants)
+
+A scratch copy of the source is built as it is, and the named tests must pass. Then, one after another, each mutant
+below changes one place of it, the program is built again, and its test must fail. A mutant that is not caught, or
+whose text is not in the source any more (once, exactly), is an error: the last line is `N killed, N survived`.
+
+A test is a pytest id below tests/e2e, or `unit:NAME` for the program tests/unit-NAME of the build folder.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = "/usr/bin/python3"
+NOT_COPIED = (".git", "build", "backups", ".pytest_cache")
+FIDELITY = "test_fidelity.py::"
+MORE = "test_fidelity_more.py::"
+
+
+@dataclass
+class Mutant:
+    what: str  # the handling that is taken away
+    file: str
+    old: str
+    new: str
+    test: str
+    select: str = ""
+
+
+MUTANTS = [
+    # ---- what a TABLE DATA entry is read from
+    Mutant("the row condition of an extension's configuration table", "src/pg/source.c",
+           ".condition = mem_strdup(rows_text(rows, r, 5))", ".condition = mem_strdup(\"\")",
+           FIDELITY + "test_rows_are_equal"),
+    Mutant("ONLY where a table with children is read in ranges", "src/pg/source.c",
+           "FROM ONLY %s WHERE ctid >=", "FROM %s WHERE ctid >=", MORE + "test_a_split_table_with_children"),
+    Mutant("quotes in column lists", "src/pg/source.c",
+           "if (*p == '\"')\n            quoted = !quoted;", "if (*p == '\"')\n            quoted = false;",
+           "unit:pg-source"),
+    Mutant("names in quotes", "src/sql/table_sources.sql",
+           "pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),\n       c.relkind",
+           "n.nspname::pg_catalog.text || '.' || pg_catalog.quote_ident(c.relname),\n       c.relkind",
+           FIDELITY + "test_rows_are_equal"),
+    Mutant("names of a LATIN1 database in UTF-8", "src/sql/table_sources.sql",
+           "ELSE 'UTF8' END AS names", "ELSE pg_catalog.getdatabaseencoding() END AS names",
+           "test_servers.py::test_latin1"),
+    Mutant("a foreign table is read by a query", "src/pg/source.c",
+           "|| s->relkind != 'r')", ")", "unit:pg-source"),
+    # ---- sessions
+    Mutant("search_path '' for reading", "src/pg/conn.c",
+           "SET search_path = ''; SET statement_timeout = 0", "SET statement_timeout = 0",
+           MORE + "test_schemas_that_shadow_pg_catalog"),
+    Mutant("DateStyle for reading", "src/pg/conn_exec.c", "SET DateStyle = ISO; ", "",
+           FIDELITY + "test_settings_of_the_caller_do_not_change_the_rows"),
+    Mutant("IntervalStyle for reading", "src/pg/conn_exec.c", "SET IntervalStyle = postgres; ", "",
+           FIDELITY + "test_settings_of_the_caller_do_not_change_the_rows"),
+    Mutant("extra_float_digits for reading", "src/pg/conn_exec.c", "SET extra_float_digits = 3; ", "",
+           FIDELITY + "test_settings_of_the_caller_do_not_change_the_rows"),
+    Mutant("row_security off for reading", "src/pg/conn_exec.c", "; SET row_security = off", "; SET row_security = on",
+           "test_doctor.py::test_row_security_through_a_pooler"),
+    Mutant("xmloption for loading", "src/sql/load_session.sql", "SET xmloption = content;\n", "",
+           FIDELITY + "test_settings_of_the_caller_do_not_change_the_rows"),
+    # ---- locks and snapshot
+    Mutant("the file of a table that appeared late is compared", "src/pg/snapshot.c",
+           "if (!seen || !now || strcmp(seen, now))", "if (!seen)",
+           "test_consistency.py::test_between_every_two_steps_of_the_start", "CREATE"),
+    Mutant("locks before the snapshot", "src/pg/snapshot.c",
+           "TRY(lock_batch(s, tables, i, to));", "if (i > count)\n            TRY(lock_batch(s, tables, i, to));",
+           "test_consistency.py::test_between_every_two_steps_of_the_start", "TRUNCATE"),
+    Mutant("a table with a waiter is read where its lock is held", "src/op/copy_rows.c",
+           "if (conn_broken(c) || error_kind(e) != ERR_DB_IN_USE)", "if (true)",
+           "test_servers.py::test_a_waiter_during_copying"),
+    # ---- large objects
+    Mutant("OIDs of 2^31 and more", "src/pg/load_objects.c",
+           "\"%u\", oid);", "\"%d\", (int)oid);", FIDELITY + "test_stock_pg_dump_is_equal"),
+    Mutant("large objects of more than one read", "src/pg/large_object.c",
+           "if (n == FIRST_READ)", "if (n > FIRST_READ)", FIDELITY + "test_stock_pg_dump_is_equal"),
+    Mutant("a large object is made before its bytes come", "src/pg/restore_pass.c",
+           "toc_is(e, \"BLOB\") || toc_is(e, \"BLOB METADATA\")", "toc_is(e, \"BLOB METADATA\")",
+           MORE + "test_schemas_that_shadow_pg_catalog"),
+    # ---- loading
+    Mutant("load via the partition root", "src/pg/load_statement.c",
+           "return (entry->defn && text_starts(entry->defn, \"-- load via partition root\")) ||",
+           "return (entry->defn && text_starts(entry->defn, \"no such words\")) && target->schema[0] == 1 &&",
+           FIDELITY + "test_rows_are_equal"),
+    Mutant("extension configuration tables are added to", "src/pg/load.c",
+           "bool extension = among(of_extensions, &target);", "bool extension = false && among(of_extensions, &target);",
+           FIDELITY + "test_rows_are_equal"),
+    Mutant("extension configuration tables one after another", "src/pg/load.c",
+           ".serial = extension,", ".serial = false,", MORE + "test_schemas_that_shadow_pg_catalog"),
+    Mutant("TRUNCATE ONLY", "src/pg/load.c", "TRUNCATE TABLE ONLY %s", "TRUNCATE TABLE %s",
+           FIDELITY + "test_rows_are_equal"),
+    Mutant("foreign tables are loaded without FREEZE", "src/pg/load.c",
+           "|| among(foreign, &target)", "", MORE + "test_rows_of_a_foreign_table"),
+    Mutant("sequences' values (SEQUENCE SET stands in section data)", "src/pg/restore_pass.c",
+           "if (toc_has_block(e))\n        return false;",
+           "if (toc_has_block(e) || toc_is(e, \"SEQUENCE SET\"))\n        return false;",
+           FIDELITY + "test_stock_pg_dump_is_equal"),
+    # ---- the database itself
+    Mutant("datistemplate", "src/pg/dbadmin_traits.c",
+           "IS_TEMPLATE true", "IS_TEMPLATE false", MORE + "test_a_template_database"),
+    Mutant("a closed database says how to open it", "src/pg/conn_error.c",
+           "if (!strcmp(state, closed.state))", "if (!strcmp(state, \"\"))",
+           MORE + "test_a_database_that_takes_no_connections"),
+    # ---- many tables
+    Mutant("a parent's tables are found by name", "src/repo/parent_streams.c",
+           "return s ? s : find_name(p, schema, name);", "return s;", "unit:repo-dedup"),
+    Mutant("each group of large objects meets its own", "src/repo/parent_streams.c",
+           "&& nth-- == 0)", ")", "unit:repo-dedup"),
+]  # fmt: skip
+
+
+def run(command, **kwargs):
+    return subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, **kwargs)  # fmt: skip
+
+
+class Scratch:
+    """The copy of the source and its build."""
+
+    def __init__(self, folder):
+        self.tree, self.build = folder / "tree", folder / "build"
+        for entry in ROOT.iterdir():
+            if entry.name not in NOT_COPIED and not entry.name.startswith("build-"):
+                self.copy(entry, self.tree / entry.name)
+        if not (self.build / "build.ninja").exists():
+            done = run(["meson", "setup", self.build, self.tree])
+            assert done.returncode == 0, done.stdout.decode(errors="replace")
+
+    def copy(self, source, target):
+        """Only what differs, so that a second run builds little."""
+        if source.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+            for entry in target.iterdir():
+                if not (source / entry.name).exists():
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            for entry in source.iterdir():
+                if entry.name != "__pycache__":
+                    self.copy(entry, target / entry.name)
+        elif source.exists() and (not target.exists() or source.read_bytes() != target.read_bytes()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+    def compile(self, tests):
+        targets = ["pgstow", "pgstow-faults"] + [f"tests/unit-{t[5:]}" for t in tests if t.startswith("unit:")]
+        done = run(["ninja", "-C", self.build, *targets])
+        return "" if done.returncode == 0 else done.stdout.decode(errors="replace")[-3000:]
+
+    def passes(self, test, select=""):
+        """Whether it passed, and what was printed."""
+        if test.startswith("unit:"):
+            done = run([self.build / "tests" / f"unit-{test[5:]}"], timeout=600)
+            return done.returncode == 0, done.stdout.decode(errors="replace")
+        env = dict(os.environ, PGSTOW_BUILD=str(self.build))
+        command = [PYTHON, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", ROOT / "tests" / "e2e" / test]
+        done = run(command + (["-k", select] if select else []), env=env, timeout=1800)
+        said = done.stdout.decode(errors="replace")
+        # Anything but "passed" and "some failed" means that no test ran.
+        if done.returncode not in (0, 1):
+            raise SystemExit(f"{test}: pytest ended with {done.returncode}\n{said[-3000:]}")
+        return done.returncode == 0, said
+
+
+def kill(scratch, mutant):
+    """None where its test failed, else what went wrong."""
+    path = scratch.tree / mutant.file
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        return f"{mutant.file} has the text to be changed {text.count(mutant.old)} times"
+    try:
+        path.write_text(text.replace(mutant.old, mutant.new))
+        problem = scratch.compile([mutant.test])
+        if problem:
+            return f"it does not compile:\n{problem}"
+        passed, _ = scratch.passes(mutant.test, mutant.select)
+        return f"{mutant.test} passes without it" if passed else None
+    finally:
+        path.write_text(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, default=ROOT / "build-mutants", help="where to copy and build")
+    parser.add_argument("words", nargs="*", help="only mutants whose description or file has one of these")
+    args = parser.parse_args()
+    wanted = [m for m in MUTANTS if not args.words or any(w in m.what or w in m.file for w in args.words)]
+    if not wanted:
+        raise SystemExit("no mutant is called so")
+    scratch = Scratch(args.folder.resolve())
+    problem = scratch.compile([m.test for m in wanted])
+    if problem:
+        raise SystemExit(f"the source does not compile:\n{problem}")
+    for test, select in sorted({(m.test, m.select) for m in wanted}):
+        passed, said = scratch.passes(test, select)
+        if not passed:
+            raise SystemExit(f"{test} fails without any mutant:\n{said[-3000:]}")
+        print(f"passes: {test}", flush=True)
+    survived = 0
+    for mutant in wanted:
+        started = time.monotonic()
+        problem = kill(scratch, mutant)
+        survived += problem is not None
+        print(f"{'survived' if problem else 'killed'}: {mutant.what} ({time.monotonic() - started:.0f} s)"
+              + (f": {problem}" if problem else ""), flush=True)  # fmt: skip
+    problem = scratch.compile([])  # what was changed last is as it was
+    print(f"{len(wanted) - survived} killed, {survived} survived")
+    return 1 if survived or problem else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
