@@ -4,6 +4,7 @@
 #include "pg/archive.h"
 #include "pg/load_statement.h"
 #include "pg/restore_pass.h"
+#include "pg/toc_stray.h"
 
 typedef struct Source {
     const uint8_t *at, *end;
@@ -62,6 +63,15 @@ static void cut(const Toc *t, RestorePart part)
         MUST(toc_find(t, again->entries[i].dump_id));
 }
 
+/* What it puts in the place of an option is as long: it stays an archive of the same entries. */
+static void drop_stray(Toc *t)
+{
+    AUTO(Toc) again = NULL;
+    toc_drop_stray(t);
+    MUST(succeeded(toc_parse(t->raw.data, t->raw.len, &again)));
+    MUST(again->count == t->count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!size)
@@ -73,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         look_at(whole);
         cut(whole, RESTORE_BEFORE);
         cut(whole, RESTORE_BEHIND);
+        drop_stray(whole);
     }
     Source s = {data + 1, data + size, (size_t)data[0] + 1};
     bool read = succeeded(toc_read(read_step, &s, &stepped));
