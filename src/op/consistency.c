@@ -62,6 +62,10 @@ Error *consistency_check(const OpContext *c, const Consistency *o, Conn *like, C
 {
     if (o->mode == VALIDATE_OFF)
         return NULL;
+    if (o->mode == VALIDATE_WARN && conn_server_major(like) < VALIDATE_MAJOR) {
+        log_info("a server of this version is not looked at for consistency");
+        return NULL;
+    }
     Error *e = check(c, o, like, cancel, restored, warnings);
     if (!e || error_kind(e) == ERR_INVALID || cancel_requested(cancel))
         return e;

@@ -16,6 +16,8 @@
 #include "flow/job.h"
 #include "pg/conn.h"
 
+#define VALIDATE_MAJOR 12 /* the oldest server whose catalog the rules can read */
+
 typedef enum ValidateKind {
     VALIDATE_CATALOG,
     VALIDATE_FOREIGN,
