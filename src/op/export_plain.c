@@ -44,7 +44,7 @@ static void drop_unknown_settings(const Toc *toc, Buf *head)
 {
     static const char line[] = "\nSET transaction_timeout = 0;\n";
     size_t n = sizeof line - 2; /* the newline behind it stays */
-    uint8_t *at = memmem(head->data, head->len, line, sizeof line - 1);
+    uint8_t *at = head->len ? memmem(head->data, head->len, line, sizeof line - 1) : NULL;
     if (!at || atoi(toc->server_version) >= 17)
         return;
     memmove(at, at + n, head->len - (size_t)(at - head->data) - n);
