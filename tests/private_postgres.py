@@ -90,8 +90,7 @@ def run(command, **kwargs):
     except FileNotFoundError:
         raise Missing(f"the program {command[0]} is not installed") from None
     if done.returncode != 0:
-        words = " ".join(map(str, command))
-        raise Missing(f"{words} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
+        raise Missing(f"{command[0]} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
     return done.stdout
 
 
