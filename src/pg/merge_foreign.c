@@ -75,16 +75,17 @@ Error *merge_foreigns_read(Conn *c, const RelationList *relations, const MergeTa
 
 /* -- order ----------------------------------------------------------------------------------- */
 
-/* Whether a table that is not yet placed is referred to by table i. */
-static bool waits(const MergeForeigns *l, const MergeTables *tables, const bool *placed, size_t i)
+/* A table that is not yet placed and that table i refers to; i itself where there is none. */
+static size_t waits_for(const MergeForeigns *l, const MergeTables *tables, const bool *placed,
+                        size_t i)
 {
     const MergeTable *t = &tables->items[i];
     for (size_t k = 0; k < l->count; k++) {
         const MergeForeign *f = &l->items[k];
         if (f->from == t && f->to && f->to != t && !placed[f->to - tables->items])
-            return true;
+            return (size_t)(f->to - tables->items);
     }
-    return false;
+    return i;
 }
 
 size_t *merge_foreigns_order(const MergeForeigns *l, const MergeTables *tables)
@@ -93,21 +94,24 @@ size_t *merge_foreigns_order(const MergeForeigns *l, const MergeTables *tables)
     size_t *order = mem_calloc(n + 1, sizeof *order);
     bool *placed = mem_calloc(n + 1, sizeof *placed);
     while (done < n) {
-        size_t before = done, first = n;
+        size_t before = done, stuck = n;
         for (size_t i = 0; i < n; i++) {
             if (placed[i])
                 continue;
-            if (first == n)
-                first = i;
-            if (waits(l, tables, placed, i))
+            if (waits_for(l, tables, placed, i) != i) {
+                stuck = i;
                 continue;
+            }
             placed[i] = true;
             order[done++] = i;
         }
-        if (done == before) { /* a cycle: begin anywhere */
-            placed[first] = true;
-            order[done++] = first;
-        }
+        if (done > before)
+            continue;
+        /* All wait: whoever follows that for long is in a cycle, which is begun anywhere. */
+        for (size_t step = 0; step < n; step++)
+            stuck = waits_for(l, tables, placed, stuck);
+        placed[stuck] = true;
+        order[done++] = stuck;
     }
     free(placed);
     return order;

@@ -40,14 +40,11 @@ Error *merge_note_put(Repo *r, const char *system, const char *database_oid, con
     doc_set_str(d, "systemIdentifier", system);
     doc_set_str(d, "databaseOid", database_oid);
     doc_set_str(d, "database", database);
-    if (note->all) {
-        doc_set_null(d, "tables");
-    } else {
-        Doc *tables = doc_array();
-        for (size_t i = 0; i < note->tables.count; i++)
-            doc_push_str(tables, note->tables.items[i]);
-        doc_set(d, "tables", tables);
-    }
+    doc_set_bool(d, "all", note->all);
+    Doc *tables = doc_array();
+    for (size_t i = 0; i < note->tables.count; i++)
+        doc_push_str(tables, note->tables.items[i]);
+    doc_set(d, "tables", tables);
     doc_set_str(d, "pgstowVersion", PGSTOW_VERSION);
     random_bytes(random, sizeof random);
     text_hex(random, sizeof random, hex);
@@ -73,7 +70,8 @@ Error *merge_notes_read(Repo *r, const char *system, const char *database_oid, M
         mem_grow(out->items, out->count, out->cap);
         MergeNote *n = &out->items[out->count++];
         const Doc *tables = doc_get(d, "tables");
-        *n = (MergeNote){.backup = mem_strdup(doc_str(d, "backup", "")), .all = !doc_count(tables)};
+        *n = (MergeNote){.backup = mem_strdup(doc_str(d, "backup", "")),
+                         .all = doc_bool(d, "all", false)};
         for (size_t k = 0; k < doc_count(tables); k++)
             if (doc_text(doc_at(tables, k)))
                 strlist_add(&n->tables, doc_text(doc_at(tables, k)));
