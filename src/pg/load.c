@@ -20,13 +20,46 @@ void load_plan_clear(LoadPlan *p)
     *p = (LoadPlan){0};
 }
 
-/* Is schema.table one of the rows (schema, table)? */
-static bool among(const Rows *rows, const LoadTarget *t)
+/* Tables by name, sorted: many may be asked for as many. */
+typedef struct Named {
+    const char *schema, *table; /* borrowed from the rows */
+} Named;
+typedef struct NameSet {
+    Rows *rows;
+    Named *items;
+    size_t count;
+} NameSet;
+
+static void name_set_clear(NameSet *s)
 {
-    for (size_t i = 0; i < rows_count(rows); i++)
-        if (!strcmp(rows_text(rows, i, 0), t->schema) && !strcmp(rows_text(rows, i, 1), t->table))
-            return true;
-    return false;
+    if (s->rows)
+        rows_free(s->rows);
+    free(s->items);
+}
+DEFINE_AUTO_VALUE(NameSet, name_set_clear)
+
+static int by_name(const void *a, const void *b)
+{
+    const Named *x = a, *y = b;
+    int order = strcmp(x->table, y->table);
+    return order ? order : strcmp(x->schema, y->schema);
+}
+
+static Error *name_set_ask(Conn *c, const char *sql, NameSet *out)
+{
+    TRY(conn_query(c, sql, 0, NULL, &out->rows));
+    out->count = rows_count(out->rows);
+    out->items = mem_calloc(out->count, sizeof *out->items);
+    for (size_t i = 0; i < out->count; i++)
+        out->items[i] = (Named){rows_text(out->rows, i, 0), rows_text(out->rows, i, 1)};
+    mem_sort(out->items, out->count, sizeof *out->items, by_name);
+    return NULL;
+}
+
+static bool among(const NameSet *set, const LoadTarget *t)
+{
+    Named key = {t->schema, t->table};
+    return set->count && bsearch(&key, set->items, set->count, sizeof key, by_name);
 }
 
 static int by_dump_id(const void *a, const void *b)
@@ -69,13 +102,13 @@ static void target_itself(const TocEntry *e, LoadTarget *t)
 
 Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
 {
-    AUTO(Rows) of_extensions = NULL;
-    AUTO(Rows) foreign = NULL;
-    AUTO(Rows) generated = NULL;
-    TRY(conn_query(c, sql_load_extension_tables, 0, NULL, &of_extensions));
-    TRY(conn_query(c, sql_load_foreign_tables, 0, NULL, &foreign));
+    AUTO_VALUE(NameSet) of_extensions = {0};
+    AUTO_VALUE(NameSet) foreign = {0};
+    AUTO_VALUE(NameSet) generated = {0};
+    TRY(name_set_ask(c, sql_load_extension_tables, &of_extensions));
+    TRY(name_set_ask(c, sql_load_foreign_tables, &foreign));
     if (conn_server_version(c) >= 120000)
-        TRY(conn_query(c, sql_load_generated_tables, 0, NULL, &generated));
+        TRY(name_set_ask(c, sql_load_generated_tables, &generated));
     for (size_t i = 0; i < toc->count; i++) {
         const TocEntry *e = &toc->entries[i];
         if (!toc_is_table_data(e))
@@ -85,8 +118,8 @@ Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
                 "the archive's entry %d (%s %s)", e->dump_id, e->desc, e->tag);
         if (load_via_root(e, &target) && !has_table(toc, &target))
             target_itself(e, &target);
-        bool extension = among(of_extensions, &target);
-        bool plain = extension || load_via_root(e, &target) || among(foreign, &target);
+        bool extension = among(&of_extensions, &target);
+        bool plain = extension || load_via_root(e, &target) || among(&foreign, &target);
         mem_grow(out->tables, out->count, out->cap);
         out->tables[out->count++] = (LoadTable){
             .entry = e,
@@ -96,7 +129,7 @@ Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
                                plain ? "" : " WITH (FREEZE)"),
             .append = mem_printf("COPY %s %s FROM STDIN", target.text, target.columns),
             .serial = extension,
-            .late = !extension && generated && among(generated, &target),
+            .late = !extension && among(&generated, &target),
         };
     }
     index_tables(out);
