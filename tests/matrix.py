@@ -6,6 +6,7 @@
 The last line is `N passed, N failed`. PGSTOW_BUILD names the build folder; see tests/e2e/harness/crossing.py.
 """
 
+import re
 import signal
 import sys
 import time
@@ -49,7 +50,7 @@ def entry(c):
 
 def main():
     words = sys.argv[1:]
-    chosen = [c for c in checks() if all(word in c[0].split() for word in words)]
+    chosen = [c for c in checks() if all(word in re.findall(r"[\w.]+", c[0]) for word in words)]
     fleet = Fleet()
     passed, failed = 0, []
     try:

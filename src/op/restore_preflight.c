@@ -113,6 +113,22 @@ static Error *check_roles(RestoreWork *w, const Needs *needs, FindingList *f)
     return NULL;
 }
 
+/* Databases have a provider of their own from 15 on. */
+static void check_provider(const RestoreWork *w, FindingList *f)
+{
+    const TocEntry *e = toc_first(w->backup.toc, "DATABASE");
+    if (conn_server_major(w->admin) >= 15 || !e ||
+        (!strstr(e->defn, " LOCALE_PROVIDER = icu") &&
+         !strstr(e->defn, " LOCALE_PROVIDER = builtin")))
+        return;
+    AUTO(char)
+    detail = mem_printf("the backup's database does not sort by the operating system's locales; on "
+                        "this server it will, by %s",
+                        w->backup.manifest->info.collate);
+    finding_add(f, FINDING_WARNING, "locale", detail,
+                "restore into a server of version 15 or newer");
+}
+
 static Error *check_creation(RestoreWork *w, FindingList *f)
 {
     if (!makes_database(w))
@@ -136,6 +152,7 @@ static Error *check_creation(RestoreWork *w, FindingList *f)
             finding_add(f, FINDING_PROBLEM, "privileges", detail, "connect as its owner");
         }
     }
+    check_provider(w, f);
     const BackupInfo *info = &w->backup.manifest->info;
     bool known;
     TRY(preflight_knows_locale(w->admin, info->collate, &known));

@@ -189,10 +189,13 @@ def database_itself(fleet, source, target):
     program = fleet.pgstow(first, f"itself-{source}-{target}")
     back = f"{name}_back"
     try:
-        program.restore(program.backup(name), second.url("postgres"), "--to-db", back)
+        done = program.restore(program.backup(name), second.url("postgres"), "--to-db", back)
         was, now = first.rows(ITSELF, name)[0], second.rows(ITSELF, back)[0]
         if source < 15 <= target:
             was[3] = "c"
+        if target < 15 <= source:  # which has no providers
+            done.error_says("does not sort by the operating system's locales")
+            was[3] = was[4] = ""
         assert was == now, f"{was}\n{now}"
         assert compare.row_hashes(first, name) == compare.row_hashes(second, back)
     finally:
@@ -216,5 +219,5 @@ CHECKS = [
       for s, d, t in ((13, 13, 13), (13, 13, 18), (13, 18, 13), (15, 15, 17), (15, 16, 15), (15, 17, 15), (18, 18, 18))),
     *(named(f"statistics of 18 into {t}", statistics, t) for t in (15, 17, 18)),
     *(named(f"the database itself of {s} into {t}", database_itself, s, t)
-      for s, t in ((13, 13), (13, 18), (15, 15), (15, 17), (16, 16), (16, 18), (17, 17), (17, 18), (18, 18))),
+      for s, t in ((13, 13), (13, 18), (15, 14), (15, 15), (15, 17), (16, 16), (16, 18), (17, 17), (17, 18), (18, 18))),
 ]  # fmt: skip
