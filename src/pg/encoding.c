@@ -56,7 +56,6 @@ static const char *const names[][2] = {
     {"GB18030", "GB18030"},
     {"UHC", "UHC"},
     {"JOHAB", "JOHAB"},
-    {"UTF8", "UTF-8"},
 };
 
 Error *encoding_open(const char *name, Encoding **out)

@@ -1,4 +1,5 @@
-/* Text of a database that is not in UTF-8, into UTF-8. PostgreSQL's names of encodings. */
+/* Text of a database that is not in UTF-8, into UTF-8. PostgreSQL's names of encodings; UTF8 is
+ * none of them (iconv takes what is no UTF-8 for it). */
 #ifndef PGSTOW_PG_ENCODING_H
 #define PGSTOW_PG_ENCODING_H
 

@@ -27,7 +27,7 @@ static void write_value(uint8_t which, const char *p, size_t n)
 
 static void convert(uint8_t which, const char *p, size_t n)
 {
-    static const char *const names[] = {"LATIN1", "EUC_JP", "GB18030", "SQL_ASCII", "UTF8", "BIG5"};
+    static const char *const names[] = {"LATIN1", "EUC_JP", "GB18030", "SQL_ASCII", "UHC", "BIG5"};
     AUTO(Encoding) e = NULL;
     AUTO_VALUE(Buf) b = {0};
     if (!succeeded(encoding_open(names[which % (sizeof names / sizeof *names)], &e)) ||
