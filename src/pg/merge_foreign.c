@@ -5,6 +5,9 @@
 #include "pg/merge_sql.h"
 #include "sql.h"
 
+#define BULK_ROWS 100000
+#define BULK_SHARE 5 /* of the table's rows, one in so many */
+
 void merge_foreigns_clear(MergeForeigns *l)
 {
     for (size_t i = 0; i < l->count; i++) {
@@ -59,6 +62,7 @@ Error *merge_foreigns_read(Conn *c, const RelationList *relations, const MergeTa
                 .on_delete = rows_text(rows, r, 11)[0],
                 .definition = mem_strdup(rows_text(rows, r, 12)),
                 .comment = mem_strdup(rows_text(rows, r, 13)),
+                .owned = rows_bool(rows, r, 18),
                 .number = out->count,
             };
             out->count++;
@@ -127,7 +131,15 @@ static bool refers_to_key(const MergeForeign *f)
     return true;
 }
 
-static ForeignWay way_of(const MergeForeign *f, bool in_order)
+/* So many rows that one join is cheaper than a look-up for each. */
+static bool is_bulk(const MergeForeign *f)
+{
+    const MergeTable *t = f->from;
+    return f->owned && f->validated && t->counts.inserted >= BULK_ROWS &&
+           t->counts.inserted >= t->source_rows / BULK_SHARE;
+}
+
+static ForeignWay way_of(MergeForeign *f, bool in_order)
 {
     const MergeTable *from = f->from, *to = f->to;
     if (!to) /* what is referred to does not change */
@@ -135,7 +147,7 @@ static ForeignWay way_of(const MergeForeign *f, bool in_order)
     bool rewrites = to->rewritten > 0;
     bool removes = to->counts.deleted || to->counts.replaced || rewrites;
     bool rekeys = to->counts.updated && to->rekeyed && !refers_to_key(f);
-    bool acts = (removes && f->on_delete != 'a') || (rekeys && f->on_update != 'a');
+    f->moves = removes || rekeys;
     if (!from) {
         /* Others refer to it: their key acts, as it does for anybody. Rows that only seem to go
          * must not set that off. */
@@ -145,7 +157,7 @@ static ForeignWay way_of(const MergeForeign *f, bool in_order)
                                        : FOREIGN_DEFER;
         return FOREIGN_AS_IS;
     }
-    if (acts)
+    if ((removes && f->on_delete != 'a') || (rekeys && f->on_update != 'a') || is_bulk(f))
         return FOREIGN_SUSPEND;
     if (f->deferrable)
         return FOREIGN_AS_IS; /* SET CONSTRAINTS defers it */
@@ -207,8 +219,9 @@ Error *merge_foreigns_begin(Conn *c, const MergeForeigns *l, const char *schema)
     for (size_t i = 0; i < l->count; i++) {
         const MergeForeign *f = &l->items[i];
         if (f->way == FOREIGN_SUSPEND) {
-            AUTO(char) moved = moved_sql(f, schema);
-            TRY_CTX(conn_exec(c, moved), "foreign key %s of %s", f->name, f->child);
+            AUTO(char) moved = f->moves ? moved_sql(f, schema) : NULL;
+            if (moved)
+                TRY_CTX(conn_exec(c, moved), "foreign key %s of %s", f->name, f->child);
             TRY_CTX(conn_execf(c, "ALTER TABLE %s DROP CONSTRAINT %s", f->child, f->name),
                     "taking the foreign key %s of %s away for a while", f->name, f->child);
         } else if (f->way == FOREIGN_DEFER) {
@@ -327,7 +340,7 @@ static Error *act_all(Conn *c, const MergeForeigns *l, const char *schema)
     for (size_t round = 0; rows && round <= l->count; round++) {
         rows = 0;
         for (size_t i = 0; i < l->count; i++)
-            if (l->items[i].way == FOREIGN_SUSPEND)
+            if (l->items[i].way == FOREIGN_SUSPEND && l->items[i].moves)
                 TRY(act_both(c, &l->items[i], schema, &rows));
     }
     return NULL;

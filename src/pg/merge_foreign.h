@@ -3,6 +3,8 @@
  *
  * - What is deferrable is deferred. What is not, and would be checked too early, is made so until
  *   the end of the transaction (ALTER CONSTRAINT), and is then as it was.
+ * - Where very many rows are inserted, the key is taken away and made again at the end: one join
+ *   instead of a look-up for each row, all of which the server would have to remember.
  * - A key with an action of its own (CASCADE, SET NULL ..., RESTRICT) whose action would hit rows
  *   that the source has, is taken away and made again: until then the rows are what the source
  *   says. Then its action is done for the rows that only the target has, and the whole is checked
@@ -24,6 +26,8 @@ typedef struct MergeForeign {
     char on_update, on_delete;
     char *definition, *comment;
     StrList columns, target_columns, operators, set_columns; /* names; SQL; names */
+    bool owned; /* both tables belong to the user: it may be made again */
+    bool moves; /* rows that it may refer to go, or get another key */
     ForeignWay way;
     size_t number; /* mN holds the keys of `to` that go or change */
 } MergeForeign;

@@ -8,7 +8,8 @@ SELECT f.oid, f.conname, f.conrelid, f.confrelid,
        a.attname, ta.attname,
        pg_catalog.format('OPERATOR(%I.%s)', op.nspname, o.oprname),
        CASE pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(f) -> 'confdelsetcols') WHEN 'array'
-            THEN (pg_catalog.to_jsonb(f) -> 'confdelsetcols') @> pg_catalog.to_jsonb(a.attnum) ELSE true END
+            THEN (pg_catalog.to_jsonb(f) -> 'confdelsetcols') @> pg_catalog.to_jsonb(a.attnum) ELSE true END,
+       pg_catalog.pg_has_role(c.relowner, 'USAGE') AND pg_catalog.pg_has_role(tc.relowner, 'USAGE')
   FROM pg_catalog.pg_constraint f
   JOIN pg_catalog.pg_class c ON c.oid = f.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

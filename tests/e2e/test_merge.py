@@ -651,6 +651,21 @@ def test_empty_tables_are_loaded_directly(pair):
     p.assert_same()
 
 
+def test_very_many_rows_with_a_foreign_key(pair):
+    """Their key is checked by one join at the end, and is then as it was; what dangles is found."""
+    made = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int);"
+    p = pair(f"{made} INSERT INTO p SELECT generate_series(1, 10); INSERT INTO c SELECT g, 1 + g % 10 FROM generate_series(1, 120000) g",
+             f"{made} ALTER TABLE c ADD CONSTRAINT c_p FOREIGN KEY (p) REFERENCES p ON DELETE CASCADE")  # fmt: skip
+    ask = "SELECT convalidated, condeferrable, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'c_p'"
+    before = p.rows(ask)
+    p.change("DELETE FROM p WHERE id = 3")
+    p.refused("DB", "upsert").says("c_p")
+    p.change("INSERT INTO p VALUES (3)")
+    assert p.merge("upsert").counts() == {"inserted": 120010}
+    assert p.rows(ask) == before
+    p.assert_same_rows()
+
+
 def test_extension_tables(pair):
     """Only the user's rows take part: those that the extension made stay."""
     p = pair("CREATE EXTENSION pgstow_fixture")
@@ -782,6 +797,20 @@ def eventful(p):
     return p.backup()
 
 
+@pytest.mark.parametrize("point", ["merge.stage.table", "merge.deleted", "merge.checked"])
+def test_killed(cluster, pair, pgstow_faults, point):
+    p = pair(EVENTFUL)
+    saved = eventful(p)
+    before = compare.row_hashes(cluster, p.target)
+    with pgstow_faults.start("restore", saved, "--merge", "mirror", db=p.target, env={"PGSTOW_FAULT": f"{point}:kill"}) as run:
+        assert run.wait().status == -9
+    p.change(target="".join(f"DROP SCHEMA {left} CASCADE;" for left in p.leftovers().split()))
+    assert compare.row_hashes(cluster, p.target) == before
+    p.merge("mirror", backup=saved)
+    p.assert_same()
+
+
+@pytest.mark.slow
 def test_killed_or_failing_anywhere(cluster, pair, pgstow_faults):
     """At every point: the target is as it was, or as the backup; the next merge leaves nothing over."""
     p = pair(EVENTFUL)
