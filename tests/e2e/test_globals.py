@@ -83,6 +83,8 @@ def target(other):
     for kind, name in other.rows(r"""SELECT 'TABLESPACE', quote_ident(spcname) FROM pg_tablespace WHERE spcname !~ '^pg_'
             UNION ALL SELECT 'ROLE', quote_ident(rolname) FROM pg_roles WHERE rolname !~ '^(pg_|postgres|needs_)'
             ORDER BY 1 DESC, 2"""):  # fmt: skip
+        if kind == "ROLE":
+            other.sql(f"DROP OWNED BY {name}")
         other.sql(f"DROP {kind} {name}")
 
 
