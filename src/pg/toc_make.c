@@ -198,7 +198,8 @@ bool toc_is_rows_only(const Toc *t)
 {
     bool rows = false;
     for (size_t i = 0; i < t->count; i++) {
-        if (toc_is(&t->entries[i], "TABLE"))
+        /* An extension makes the tables whose rows are its configuration. */
+        if (toc_is(&t->entries[i], "TABLE") || toc_is(&t->entries[i], "EXTENSION"))
             return false;
         rows = rows || toc_is_table_data(&t->entries[i]);
     }
