@@ -27,12 +27,10 @@ static Error *conflict_from(const char *text, MergeRules *rules)
 static Error *options_from(const Run *run, MergeOptions *out)
 {
     const Config *c = run->config;
-    static const SettingId others[] = {SETTING_REPLACE, SETTING_IN_PLACE};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (config_bool(c, others[i]))
-            FAIL(ERR_USAGE,
-                 "--merge goes into the tables that are there: it excludes --replace and "
-                 "--in-place");
+    if (config_bool(c, SETTING_REPLACE) || config_bool(c, SETTING_IN_PLACE) ||
+        config_str(c, SETTING_KEEP_OLD))
+        FAIL(ERR_USAGE, "--merge goes into the tables that are there: it excludes --replace, "
+                        "--in-place and --keep-old");
     *out = (MergeOptions){
         .backup = run_word(run, 0),
         .at_given = config_str(c, SETTING_AT) != NULL,

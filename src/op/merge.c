@@ -76,8 +76,10 @@ static Error *session(MergeWork *w, Conn *c)
 {
     TRY(load_session(c, NULL, w->o->role));
     TRY(conn_use_utf8(c));
-    /* What a merge commits is as durable as anything else. */
-    return conn_exec(c, "SET synchronous_commit TO DEFAULT");
+    /* What a merge commits is as durable as anything else. Rows without a key are compared as text,
+     * which must tell all that differs. */
+    return conn_exec(c, "SET synchronous_commit TO DEFAULT; SET extra_float_digits = 3; SET "
+                        "DateStyle = ISO; SET IntervalStyle = postgres; SET bytea_output = hex");
 }
 
 static Error *open_target(MergeWork *w)
