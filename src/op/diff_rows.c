@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/spill_sort.h"
+#include "op/diff_window.h"
 #include "pg/copy_text.h"
 
 #define VALUE_SHOWN 1000 /* bytes of a value that are kept */
@@ -18,6 +19,7 @@ typedef struct Side {
     bool as_is;     /* these are all, in order: nothing is to be done */
     Buf row;        /* scratch */
     CopyField *fields;
+    DiffWindow *waiting; /* for the same row of the other side */
 } Side;
 
 struct DiffRows {
@@ -42,7 +44,7 @@ static size_t place_of(const StrList *l, const char *name)
 
 static Error *take_row(void *ctx, const char *row, size_t n);
 
-static void side_init(DiffRows *d, int number, const StrList *columns)
+static void side_init(DiffRows *d, int number, const StrList *columns, size_t memory)
 {
     Side *s = &d->sides[number];
     s->d = d;
@@ -53,6 +55,7 @@ static void side_init(DiffRows *d, int number, const StrList *columns)
     s->common = mem_calloc(d->common.count, sizeof *s->common);
     s->fields = mem_calloc(columns->count, sizeof *s->fields);
     s->as_is = columns->count == d->common.count;
+    s->waiting = diff_window_new(memory);
     for (size_t i = 0; i < d->common.count; i++) {
         s->common[i] = place_of(columns, d->common.items[i]);
         s->as_is = s->as_is && s->common[i] == i;
@@ -65,7 +68,7 @@ DiffRows *diff_rows_new(const DiffRowsSpec *spec, DiffTable *table)
     d->table = table;
     d->keep = spec->keep;
     d->limit = spec->limit;
-    d->sort = spill_sort_new(spec->memory);
+    d->sort = spill_sort_new(spec->memory / 2);
     for (int side = 0; side < 2; side++)
         for (size_t i = 0; i < spec->columns[side]->count; i++) {
             const char *name = spec->columns[side]->items[i];
@@ -82,8 +85,8 @@ DiffRows *diff_rows_new(const DiffRowsSpec *spec, DiffTable *table)
         if (d->key[i] > d->key_last)
             d->key_last = d->key[i];
     }
-    side_init(d, 0, spec->columns[0]);
-    side_init(d, 1, spec->columns[1]);
+    side_init(d, 0, spec->columns[0], spec->memory / 4);
+    side_init(d, 1, spec->columns[1], spec->memory / 4);
     return d;
 }
 
@@ -95,6 +98,7 @@ void diff_rows_free(DiffRows *d)
         copy_lines_clear(&d->sides[i].lines);
         free(d->sides[i].common);
         free(d->sides[i].fields);
+        diff_window_free(d->sides[i].waiting);
         buf_free(&d->sides[i].row);
     }
     spill_sort_free(d->sort);
@@ -145,11 +149,11 @@ static Error *project(Side *s, const char **row, size_t *n)
     return NULL;
 }
 
-static Error *take_row(void *ctx, const char *row, size_t n)
+/* A row of the common columns goes where it meets the others of its key. */
+static Error *sort_row(void *ctx, const char *row, size_t n)
 {
     Side *s = ctx;
     DiffRows *d = s->d;
-    TRY(project(s, &row, &n));
     SpillRecord r = {.key = (const uint8_t *)row, .key_n = (uint32_t)n, .tag = (uint8_t)s->number};
     if (d->key_count) {
         if (cut_fields(row, n, d->key_last + 1, s->fields) != d->key_last + 1)
@@ -167,6 +171,20 @@ static Error *take_row(void *ctx, const char *row, size_t n)
                           .tag = (uint8_t)s->number};
     }
     return spill_sort_add(d->sort, &r);
+}
+
+/* A row that is on both sides takes its like away; the others wait for theirs, until they are too
+ * many. */
+static Error *take_row(void *ctx, const char *row, size_t n)
+{
+    Side *s = ctx;
+    DiffRows *d = s->d;
+    TRY(project(s, &row, &n));
+    if (diff_window_take(d->sides[!s->number].waiting, row, n) ||
+        diff_window_add(s->waiting, row, n))
+        return NULL;
+    TRY(diff_window_flush(s->waiting, sort_row, s));
+    return diff_window_add(s->waiting, row, n) ? NULL : sort_row(s, row, n);
 }
 
 Error *diff_rows_take(void *ctx, int side, const void *p, size_t n)
@@ -325,6 +343,8 @@ Error *diff_rows_end(DiffRows *d, uint64_t *spilled)
     AUTO_VALUE(KeyGroup) g = {0};
     for (int i = 0; i < 2; i++)
         TRY(copy_lines_end(&d->sides[i].lines));
+    for (int i = 0; i < 2; i++)
+        TRY(diff_window_flush(d->sides[i].waiting, sort_row, &d->sides[i]));
     for (;;) {
         SpillRecord r;
         bool end;

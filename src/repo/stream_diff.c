@@ -6,7 +6,10 @@
 #include "repo/repo_internal.h"
 
 #define NONE UINT32_MAX
-#define CANCEL_EVERY 1024 /* chunks */
+#define HANDED (UINT32_MAX - 1) /* was handed out already */
+#define CANCEL_EVERY 1024       /* chunks */
+#define LIVE_LAG                                                                                   \
+    64 /* so many chunks the stored side is behind: a chunk that comes may still be one */
 
 /* The chunks of one side, and which of the other's each is taken out with. */
 typedef struct Side {
@@ -170,13 +173,31 @@ static Error *hand_out_chunk(StreamDiff *d, int number, const ChunkRef *c)
     return d->take(d->ctx, number, p, c->length);
 }
 
+/* Chunk number i, where it is not taken out. */
+static Error *hand_out_at(StreamDiff *d, int number, const Side *s, size_t i)
+{
+    if (i % CANCEL_EVERY == 0)
+        TRY(cancel_check(d->cancel));
+    return s->mate[i] == NONE ? hand_out_chunk(d, number, &s->page.chunks[i]) : NULL;
+}
+
 static Error *hand_out(StreamDiff *d, int number, const Side *s)
 {
-    for (size_t i = 0; i < s->page.count; i++) {
-        if (i % CANCEL_EVERY == 0)
-            TRY(cancel_check(d->cancel));
-        if (s->mate[i] == NONE)
-            TRY(hand_out_chunk(d, number, &s->page.chunks[i]));
+    for (size_t i = 0; i < s->page.count; i++)
+        TRY(hand_out_at(d, number, s, i));
+    return NULL;
+}
+
+/* Both, side by side: a row mostly comes at about the same place on both, and whoever takes them
+ * need not remember many. */
+static Error *hand_out_both(StreamDiff *d, const Side *a, const Side *b)
+{
+    for (size_t i = 0, j = 0; i < a->page.count || j < b->page.count;) {
+        if (j == b->page.count ||
+            (i < a->page.count && (uint64_t)i * b->page.count <= (uint64_t)j * a->page.count))
+            TRY(hand_out_at(d, 0, a, i++));
+        else
+            TRY(hand_out_at(d, 1, b, j++));
     }
     return NULL;
 }
@@ -203,8 +224,7 @@ static Error *compare(StreamDiff *d, const Stream *a, const Stream *b, size_t fr
     places_init(&places, &x.page);
     pair_up(&places, &x, &y);
     TRY(trim_runs(d, &x, &y));
-    TRY(hand_out(d, 0, &x));
-    return hand_out(d, 1, &y);
+    return hand_out_both(d, &x, &y);
 }
 
 static uint64_t chunks_of(const Stream *s)
@@ -256,6 +276,9 @@ struct LiveDiff {
     Buf window;
     bool at_row; /* the last chunk ended with a row */
     uint32_t expected;
+    uint32_t chunks;   /* that came */
+    uint32_t frontier; /* the stored chunks before it are dealt with */
+    bool torn;         /* the one before it was handed out and ended inside of a row */
 };
 
 Error *live_diff_new(StreamDiff *d, const Stream *s, uint32_t piece, LiveDiff **out)
@@ -288,12 +311,33 @@ void live_diff_free(LiveDiff *l)
     free(l);
 }
 
-/* Here a chunk is taken out only where it is whole rows: its bytes are at hand, those of the stored
- * one are looked at in the end. */
+/* Hands out what is stored and was not met, up to a place. What was met is whole rows there; here
+ * it may be the end of a row that began before: then it goes out on both sides. */
+static Error *live_advance(LiveDiff *l, uint32_t to)
+{
+    Side *a = &l->a;
+    for (; l->frontier < to; l->frontier++) {
+        const ChunkRef *c = &a->page.chunks[l->frontier];
+        bool met = a->mate[l->frontier] != NONE;
+        if (met && !l->torn)
+            continue;
+        bool ends;
+        if (met)
+            TRY(hand_out_chunk(l->d, 1, c));
+        TRY(hand_out_chunk(l->d, 0, c));
+        TRY(ends_row(l->d, a, l->frontier, &ends));
+        l->torn = !ends;
+        a->mate[l->frontier] = HANDED;
+    }
+    return NULL;
+}
+
+/* Here a chunk is taken out only where it is whole rows: its bytes are at hand. */
 static Error *live_chunk(LiveDiff *l, const uint8_t *p, size_t n)
 {
     bool whole = l->at_row && p[n - 1] == '\n';
     l->at_row = p[n - 1] == '\n';
+    l->chunks++;
     if (whole) {
         uint8_t sha256[HASH_BYTES];
         ChunkRef ref = {.length = (uint32_t)n};
@@ -307,7 +351,10 @@ static Error *live_chunk(LiveDiff *l, const uint8_t *p, size_t n)
         }
     }
     l->d->bytes[1] += n;
-    return l->d->take(l->d->ctx, 1, p, n);
+    TRY(l->d->take(l->d->ctx, 1, p, n));
+    uint32_t reached = l->expected < l->chunks ? l->expected : l->chunks;
+    /* Between rows only: what is met too late goes out on this side as well. */
+    return l->at_row && reached > LIVE_LAG ? live_advance(l, reached - LIVE_LAG) : NULL;
 }
 
 static Error *live_cut(LiveDiff *l, bool last)
@@ -343,19 +390,7 @@ Error *live_diff_feed(LiveDiff *l, const void *data, size_t n)
 
 Error *live_diff_end(LiveDiff *l)
 {
-    Side *a = &l->a;
     if (l->window.len)
         TRY(live_cut(l, true));
-    for (size_t i = 0; i < a->page.count; i++) {
-        if (a->mate[i] == NONE || (i && a->mate[i - 1] != NONE))
-            continue;
-        /* It is whole rows there; here it may be the end of a row that began before. */
-        bool begins;
-        TRY(begins_row(l->d, a, i, &begins));
-        if (begins)
-            continue;
-        a->mate[i] = NONE;
-        TRY(hand_out_chunk(l->d, 1, &a->page.chunks[i]));
-    }
-    return hand_out(l->d, 0, a);
+    return live_advance(l, (uint32_t)l->a.page.count);
 }
