@@ -310,25 +310,38 @@ static Error *load_all(Within *x)
 
 /* -- all of it -------------------------------------------------------------------------------- */
 
-static Error *analyze(Within *x)
+static Error *analyze_each(Within *x, const TocEntry **at)
 {
-    if (x->w->o->no_analyze)
-        return NULL;
-    job_phase(x->w->c->job, "analyzing", 0, 0);
     for (size_t i = 0; i < x->plan.count; i++) {
         const TocEntry *e = x->plan.tables[i].entry;
         if (!rows_of(x, &x->plan.tables[i]))
             continue;
         AUTO(char) schema = text_sql_ident(e->schema);
         AUTO(char) name = text_sql_ident(e->tag);
-        AUTO(char) sql = mem_printf("ANALYZE %s.%s", schema, name);
-        AUTO(Error) why = NULL;
-        /* The data are there and right: a plan may be slow, nothing is wrong. */
-        TRY(try_step(x, &(RestoreStep){.entry = e, .sql = sql}, does_not_fit, &why));
-        if (why)
-            warn(x, e, "was not analyzed");
+        *at = e;
+        TRY(conn_execf(x->c, "ANALYZE %s.%s", schema, name));
     }
     return NULL;
+}
+
+/* One part of the transaction for all tables: each such part costs the more, the more tables the
+ * transaction has made. */
+static Error *analyze(Within *x)
+{
+    const TocEntry *at = NULL;
+    if (x->w->o->no_analyze)
+        return NULL;
+    job_phase(x->w->c->job, "analyzing", 0, 0);
+    TRY(conn_exec(x->c, "SAVEPOINT pgstow_analyze"));
+    AUTO(Error) e = analyze_each(x, &at);
+    if (!e)
+        return conn_exec(x->c, "RELEASE SAVEPOINT pgstow_analyze");
+    if (conn_broken(x->c) || cancel_requested(x->w->cancel))
+        return STEAL(e);
+    /* The data are there and right: a plan may be slow, nothing is wrong. */
+    AUTO(char) what = mem_printf("was not analyzed (run ANALYZE): %s", error_message(e));
+    warn(x, at, what);
+    return conn_exec(x->c, "ROLLBACK TO SAVEPOINT pgstow_analyze");
 }
 
 /* What comes behind the rows; privileges are pg_restore's last, also those of tables. */
