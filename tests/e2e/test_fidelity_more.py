@@ -193,6 +193,38 @@ def test_rows_of_a_foreign_table(cluster, pgstow, database, folder):
     compare.assert_same_dump(cluster, name, f"{name}_copy")
 
 
+# ---------------------------------------------------------------- whose rows they are
+
+
+def test_row_security_that_pg_dump_does_not_meet(cluster, pgstow, database):
+    """pg_dump is ended before it comes to the second table: it is our own reading that must not be filtered."""
+    cluster.sql("DO $$ BEGIN CREATE ROLE fid_policed LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+    name = database(sql="""
+        CREATE TABLE a_first AS SELECT g, repeat('fills the pipe', 100) FROM generate_series(1, 1000) g;
+        CREATE TABLE z_second AS SELECT generate_series(1, 100) AS id;
+        GRANT SELECT ON a_first, z_second TO fid_policed;
+        ALTER TABLE z_second ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY few ON z_second FOR SELECT USING (id < 10);
+    """)  # fmt: skip
+    pgstow.run("backup", db=cluster.url(name, "fid_policed"), expect="DB_PERMISSION").error_says("z_second")
+    assert pgstow.manifests() == []
+
+
+def test_a_table_that_its_owner_may_not_write(cluster, pgstow, database):
+    """Privileges come last: an owner who took his own away restores the rows all the same."""
+    cluster.sql("DO $$ BEGIN CREATE ROLE fid_modest LOGIN CREATEDB; EXCEPTION WHEN duplicate_object THEN END $$")
+    name = database()
+    cluster.sql(f"ALTER DATABASE {name} OWNER TO fid_modest; GRANT ALL ON SCHEMA public TO fid_modest", name)
+    cluster.sql("CREATE TABLE t AS SELECT generate_series(1, 100) AS id;"
+                "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON t FROM fid_modest", name, user="fid_modest")  # fmt: skip
+    url = cluster.url(name, "fid_modest")
+    database.later(f"{name}_copy")
+    pgstow.restore(pgstow.backup(url), url, "--to-db", f"{name}_copy")
+    compare.assert_same_rows(cluster, name, f"{name}_copy")
+    privileges = "SELECT relacl FROM pg_class WHERE oid = 't'::regclass"
+    assert cluster.sql(privileges, f"{name}_copy") == cluster.sql(privileges, name) != ""
+
+
 # ---------------------------------------------------------------- databases that are templates, or closed, or ICU's
 
 
