@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "pg/encoding.h"
+#include "pg/source.h"
+#include "pg/sql_words.h"
 #include "pg/toc_stray.h"
 #include "repo/reader.h"
 
@@ -80,9 +83,8 @@ Error *backup_read_globals(const BackupRead *b, Globals *out)
     AUTO_VALUE(Buf) bytes = {0};
     const Stream *s = manifest_find_stream(b->manifest, STREAM_GLOBALS, 0);
     if (!s)
-        return error_hint(
-            ERROR_NEW(ERR_NOT_FOUND, "backup %s has no roles and tablespaces", b->id),
-            "backups made with backup --globals have them");
+        return error_hint(ERROR_NEW(ERR_NOT_FOUND, "backup %s has no roles and tablespaces", b->id),
+                          "backups made with backup --globals have them");
     TRY(stream_read_all(b->repo, b->manifest, s, GLOBALS_MAX, &bytes));
     TRY_CTX(globals_decode(bytes.data, bytes.len, out), "backup %s", b->id);
     return NULL;
@@ -94,6 +96,32 @@ const Stream *backup_read_table(const BackupRead *b, const char *schema, const c
         const Stream *s = &b->manifest->streams[i];
         if (s->kind == STREAM_TABLE && !strcmp(s->name, name) && !strcmp(s->schema, schema))
             return s;
+    }
+    return NULL;
+}
+
+Error *backup_read_columns(const BackupRead *b, const Stream *s, StrList *out)
+{
+    const TocEntry *e = toc_find(b->toc, (int)s->dump_id);
+    if (!e || !e->copy_stmt)
+        FAIL(ERR_DAMAGED, "backup %s: the rows of %s.%s have no place in its archive", b->id,
+             s->schema, s->name);
+    AUTO(Encoding) encoding = NULL;
+    if (b->encoding && strcmp(b->encoding, "UTF8") && strcmp(b->encoding, "SQL_ASCII"))
+        TRY(encoding_open(b->encoding, &encoding));
+    AUTO(char) columns = source_columns(e->copy_stmt);
+    const char *at = columns;
+    for (SqlWord w = sql_word_next(&at); w.kind != SQL_END; w = sql_word_next(&at)) {
+        if (w.kind != SQL_WORD && w.kind != SQL_QUOTED)
+            continue;
+        AUTO(char) name = sql_word_text(&w);
+        AUTO_VALUE(Buf) utf8 = {0};
+        if (encoding) {
+            TRY(encoding_to_utf8(encoding, name, strlen(name), &utf8));
+            strlist_own(out, buf_steal_str(&utf8));
+        } else {
+            strlist_own(out, STEAL(name));
+        }
     }
     return NULL;
 }

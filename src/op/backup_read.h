@@ -38,6 +38,9 @@ Error *backup_read_globals(const BackupRead *b, Globals *out) MUST_CHECK;
 /* The table's stream, or NULL. */
 const Stream *backup_read_table(const BackupRead *b, const char *schema, const char *name);
 
+/* The columns that a table's rows have, in their order, in UTF-8 (SQL_ASCII: the bytes). */
+Error *backup_read_columns(const BackupRead *b, const Stream *s, StrList *out) MUST_CHECK;
+
 /* Hands a whole stream on. When this returns NULL it was checked to its end. The job's bytes grow;
  * *fetched (may be NULL) by the stored bytes read of the repository. Several threads may do this
  * with one BackupRead. */

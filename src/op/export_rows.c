@@ -12,14 +12,29 @@ void export_tables_clear(ExportTables *t)
     *t = (ExportTables){0};
 }
 
-/* COPY's list has what is neither generated nor dropped, in the order of the columns. */
-static void take_columns(ExportTable *t)
+/* As the rows have them: in an imported backup that need not be the table's order. In a SQL_ASCII
+ * database a name may be no text, and not be found: then the order counts, generated ones left out,
+ * as every server has it. */
+static Error *take_columns(const BackupRead *b, ExportTable *t)
 {
+    AUTO_VALUE(StrList) names = {0};
     const Relation *r = t->relation;
-    t->columns = mem_calloc(r->column_count + 1, sizeof(RelationColumn *));
-    for (size_t i = 0; i < r->column_count; i++)
+    size_t stored = 0;
+    bool found = true;
+    TRY(backup_read_columns(b, t->stream, &names));
+    t->columns = mem_calloc(names.count + r->column_count + 1, sizeof(RelationColumn *));
+    for (size_t i = 0; i < names.count; i++) {
+        t->columns[i] = relation_column(r, names.items[i]);
+        found = found && t->columns[i];
+    }
+    t->column_count = names.count;
+    for (size_t i = 0; !found && i < r->column_count; i++)
         if (!r->columns[i].generated)
-            t->columns[t->column_count++] = &r->columns[i];
+            t->columns[stored++] = &r->columns[i];
+    if (!found && stored != names.count)
+        FAIL(ERR_DAMAGED, "backup %s records other columns of %s.%s than its rows have", b->id,
+             t->entry->schema, t->entry->tag);
+    return NULL;
 }
 
 Error *export_tables(ExportWork *w, ExportTables *out)
@@ -38,9 +53,9 @@ Error *export_tables(ExportWork *w, ExportTables *out)
                  e->schema, e->tag);
         t.root = t.relation->root ? relation_find_oid(relations, t.relation->root) : NULL;
         t.root = t.root ? t.root : t.relation;
-        take_columns(&t);
         mem_grow(out->items, out->count, out->cap);
         out->items[out->count++] = t;
+        TRY(take_columns(&w->backup, &out->items[out->count - 1]));
     }
     return NULL;
 }

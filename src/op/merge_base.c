@@ -127,7 +127,7 @@ static Error *use_base(MergeWork *w, MergeTable *t, const BackupRead *b)
             continue;
         MergeSource *s = merge_sources_add(&w->sources);
         *s = (MergeSource){.backup = b, .stream = stream, .table = t->number, .base = true};
-        TRY(merge_stream_columns(b, stream, &s->columns));
+        TRY(backup_read_columns(b, stream, &s->columns));
         same = same && same_stream(w, t, s);
     }
     size_t count = w->sources.count - first;

@@ -2,10 +2,8 @@
 #include <string.h>
 
 #include "op/merge_work.h"
-#include "pg/encoding.h"
 #include "pg/pattern.h"
 #include "pg/source.h"
-#include "pg/sql_words.h"
 #include "sql.h"
 
 #define SHOWN 30 /* problems that one error names */
@@ -23,32 +21,6 @@ MergeSource *merge_sources_add(MergeSources *l)
     mem_grow(l->items, l->count, l->cap);
     l->items[l->count] = (MergeSource){0};
     return &l->items[l->count++];
-}
-
-Error *merge_stream_columns(const BackupRead *b, const Stream *s, StrList *out)
-{
-    const TocEntry *e = toc_find(b->toc, (int)s->dump_id);
-    if (!e || !e->copy_stmt)
-        FAIL(ERR_DAMAGED, "backup %s: the rows of %s.%s have no place in its archive", b->id,
-             s->schema, s->name);
-    AUTO(Encoding) encoding = NULL;
-    if (b->encoding && strcmp(b->encoding, "UTF8") && strcmp(b->encoding, "SQL_ASCII"))
-        TRY(encoding_open(b->encoding, &encoding));
-    AUTO(char) columns = source_columns(e->copy_stmt);
-    const char *at = columns;
-    for (SqlWord w = sql_word_next(&at); w.kind != SQL_END; w = sql_word_next(&at)) {
-        if (w.kind != SQL_WORD && w.kind != SQL_QUOTED)
-            continue;
-        AUTO(char) name = sql_word_text(&w);
-        AUTO_VALUE(Buf) utf8 = {0};
-        if (encoding) {
-            TRY(encoding_to_utf8(encoding, name, strlen(name), &utf8));
-            strlist_own(out, buf_steal_str(&utf8));
-        } else {
-            strlist_own(out, STEAL(name));
-        }
-    }
-    return NULL;
 }
 
 /* -- which table ----------------------------------------------------------------------------- */
@@ -143,7 +115,7 @@ static Error *add_table(MergeWork *w, const Relation *target, const Relation **t
         }
         MergeSource *s = merge_sources_add(&w->sources);
         *s = (MergeSource){.backup = &w->backup, .stream = stream, .table = t->number};
-        TRY(merge_stream_columns(&w->backup, stream, &s->columns));
+        TRY(backup_read_columns(&w->backup, stream, &s->columns));
         check_columns(w, t, s, problems);
         if (first)
             strlist_copy(&t->columns, &s->columns);

@@ -50,8 +50,6 @@ DEFINE_AUTO_VALUE(MergeWork, merge_work_clear)
 Error *merge_plan(MergeWork *w) MUST_CHECK;
 /* The table that a stream's rows go into; NULL where it is not there. */
 const Relation *merge_find_target(const MergeWork *w, const BackupRead *b, const Stream *s);
-/* Columns of a stream, by its archive's entry. */
-Error *merge_stream_columns(const BackupRead *b, const Stream *s, StrList *out) MUST_CHECK;
 /* Finds the bases, and adds their streams to sources where they are needed. */
 Error *merge_find_bases(MergeWork *w) MUST_CHECK;
 /* Leaves a note in the repository of what was merged. */
