@@ -194,6 +194,10 @@ static void check_filter(const RestoreWork *w, FindingList *f)
                         loses ? ": what it left out will be lost" : "");
     finding_add(f, loses ? FINDING_WARNING : FINDING_NOTE, "filter", detail,
                 loses ? "--keep-old NAME keeps the old database" : NULL);
+    restore_add_names(f, loses ? FINDING_WARNING : FINDING_NOTE, "masked",
+                      "other values stand in the backup in the place of those of",
+                      &w->backup.manifest->info.masked,
+                      loses ? "another backup may have the real ones (pgstow list)" : NULL);
 }
 
 /* A warning only: who has no other backup may want to try. */

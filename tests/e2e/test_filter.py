@@ -237,6 +237,8 @@ def test_masks(cluster, pgstow, store, database):
     pgstow.run("show", backup).says(*masked)
     pgstow.run("list").says(r"\(masked\)")
     pgstow.run("check", store, expect="STALE")
+    dry = pgstow.restore(backup, store, "--replace", "--dry-run")
+    dry.says("masked", "in the place of those of: shop.customer.email, shop.customer.born", "the real ones")
     # Not the lineage of whole backups, nor their parent.
     whole = pgstow.backup(store)
     assert pgstow.metadata(whole)["parent"] == "" and "masked" not in pgstow.metadata(whole)
