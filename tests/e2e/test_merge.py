@@ -621,7 +621,12 @@ def test_partitioned_tables_go_by_their_root(pair, target):
     assert merged.counts() == {"inserted": 2, "updated": 2, "deleted": 2, "unchanged": 296, "conflicts": 2}
     assert set(merged.tables) == {"public.m"}
     all_rows(p, "SELECT * FROM m ORDER BY id")
-    p.again("mirror")
+    first = p.again("mirror").base("m")
+    p.change("UPDATE m SET v = 'q' WHERE id IN (60, 260)", "UPDATE m SET v = 'mine' WHERE id IN (61, 260)")
+    merged = p.merge("mirror")
+    assert merged.base("m") and merged.base("m") != first
+    assert merged.counts("m") == {"updated": 3, "unchanged": 297, "conflicts": 2}
+    assert merged.tables["public.m"]["samples"] == ["id=61, day=2024-03-02 changed", "id=260, day=2024-09-17 changed"]
     p.change(target="TRUNCATE m")  # loaded directly, but for the base
     assert p.merge("mirror", "--base", "none").counts() == {"inserted": 300}
     all_rows(p, "SELECT * FROM m ORDER BY id")
@@ -667,6 +672,20 @@ def test_empty_tables_are_loaded_directly(pair):
     assert p.rows("SELECT (SELECT count(*) FROM p) + (SELECT count(*) FROM c), last_value FROM p_id_seq") == ["0|1"]
     assert p.merge("insert", "--keyless", "replace", backup=saved).counts() == {"inserted": 202}
     p.assert_same()
+
+
+def test_a_table_that_is_empty_no_more(pair, pgstow_faults):
+    """Empty when it was looked at, and written into before it was locked."""
+    p = pair("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    p.change("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    saved = p.backup()
+    with pgstow_faults.start("restore", saved, "--merge", "upsert", "--json", db=p.target,
+                             env={"PGSTOW_FAULT": "merge.staged:stop"}) as run:  # fmt: skip
+        assert run.wait_stopped()
+        p.change(target="INSERT INTO t VALUES (2, 'x'), (3, 'y')")
+        run.resume()
+        assert Merged(run.wait().expect("OK")).counts("t") == {"inserted": 1, "updated": 1, "conflicts": 1}
+    assert p.rows("SELECT * FROM t ORDER BY id") == ["1|a", "2|b", "3|y"]
 
 
 def test_very_many_rows_with_a_foreign_key(pair):
