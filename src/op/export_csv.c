@@ -54,20 +54,20 @@ static Error *put_row(void *ctx, const CopyRow *row)
 
 static Error *find_column(const ExportTable *t, const char *name, size_t *place)
 {
-    for (size_t i = 0; i < t->column_count; i++)
-        if (!strcmp(t->columns[i]->name, name)) {
+    for (size_t i = 0; i < t->names.count; i++)
+        if (!strcmp(t->names.items[i], name)) {
             *place = i;
             return NULL;
         }
     FAIL(ERR_DAMAGED, "%s.%s has no column %s, which the table that it is a part of has",
-         t->relation->schema, t->relation->name, name);
+         t->entry->schema, t->entry->tag, name);
 }
 
 /* All that is exported must be one table, or partitions of one: then it has the root's columns. */
 static Error *check_one(const ExportTables *tables)
 {
     for (size_t i = 1; i < tables->count; i++)
-        if (tables->items[i].root != tables->items[0].root)
+        if (!tables->items[i].root || tables->items[i].root != tables->items[0].root)
             return error_hint(
                 ERROR_NEW(ERR_USAGE, "csv holds one table, and these are %zu", tables->count),
                 "--table schema.name says which");
@@ -76,39 +76,41 @@ static Error *check_one(const ExportTables *tables)
     return NULL;
 }
 
-static Error *put_header(Csv *c, const Relation *r)
+static void take_names(const ExportTables *tables, StrList *out)
 {
-    for (size_t i = 0; i < r->column_count; i++)
-        c->columns += !r->columns[i].generated;
-    for (size_t i = 0, at = 0; i < r->column_count; i++) {
-        if (r->columns[i].generated)
-            continue;
-        if (at++)
-            TRY(text_out_add(c->out, ",", 1));
-        TRY(put_field(c, r->columns[i].name, strlen(r->columns[i].name)));
-    }
-    return text_out_add(c->out, "\n", 1);
+    const Relation *root = tables->items[0].root;
+    if (tables->count == 1)
+        strlist_copy(out, &tables->items[0].names);
+    for (size_t i = 0; tables->count > 1 && i < root->column_count; i++)
+        if (!root->columns[i].generated)
+            strlist_add(out, root->columns[i].name);
 }
 
-static Error *put_table(ExportWork *w, Csv *c, const Relation *shown, const ExportTable *t)
+static Error *put_header(const Csv *c, const StrList *names)
 {
-    for (size_t i = 0, at = 0; i < shown->column_count; i++)
-        if (!shown->columns[i].generated)
-            TRY(find_column(t, shown->columns[i].name, &c->places[at++]));
-    return export_rows(w, t, true, put_row, c);
+    for (size_t i = 0; i < names->count; i++) {
+        if (i)
+            TRY(text_out_add(c->out, ",", 1));
+        TRY(put_field(c, names->items[i], strlen(names->items[i])));
+    }
+    return text_out_add(c->out, "\n", 1);
 }
 
 Error *export_csv(ExportWork *w, TextOut *out)
 {
     AUTO_VALUE(ExportTables) tables = {0};
+    AUTO_VALUE(StrList) names = {0};
     AUTO_VALUE(Csv) c = {.out = out};
-    TRY(export_tables(w, &tables));
+    TRY(export_tables(w, true, &tables));
     TRY(check_one(&tables));
-    const ExportTable *first = &tables.items[0];
-    const Relation *shown = tables.count > 1 ? first->root : first->relation;
-    c.places = mem_calloc(shown->column_count + 1, sizeof *c.places);
-    TRY(put_header(&c, shown));
-    for (size_t k = 0; k < tables.count; k++)
-        TRY(put_table(w, &c, shown, &tables.items[k]));
+    take_names(&tables, &names);
+    c.columns = names.count;
+    c.places = mem_calloc(names.count + 1, sizeof *c.places);
+    TRY(put_header(&c, &names));
+    for (size_t k = 0; k < tables.count; k++) {
+        for (size_t i = 0; i < names.count; i++)
+            TRY(find_column(&tables.items[k], names.items[i], &c.places[i]));
+        TRY(export_rows(w, &tables.items[k], true, put_row, &c));
+    }
     return NULL;
 }

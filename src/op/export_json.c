@@ -168,7 +168,7 @@ Error *export_json(ExportWork *w, TextOut *out)
 {
     AUTO_VALUE(ExportTables) tables = {0};
     uint64_t rows = 0;
-    TRY(export_tables(w, &tables));
+    TRY(export_tables(w, false, &tables));
     export_warn_left_out(w);
     TRY(put_header(w, out));
     for (size_t i = 0; i < tables.count; i++)

@@ -6,8 +6,10 @@
 
 void export_tables_clear(ExportTables *t)
 {
-    for (size_t i = 0; i < t->count; i++)
+    for (size_t i = 0; i < t->count; i++) {
+        strlist_free(&t->items[i].names);
         free(t->items[i].columns);
+    }
     free(t->items);
     *t = (ExportTables){0};
 }
@@ -17,45 +19,53 @@ void export_tables_clear(ExportTables *t)
  * as every server has it. */
 static Error *take_columns(const BackupRead *b, ExportTable *t)
 {
-    AUTO_VALUE(StrList) names = {0};
+    const StrList *names = &t->names;
     const Relation *r = t->relation;
     size_t stored = 0;
     bool found = true;
-    TRY(backup_read_columns(b, t->stream, &names));
-    t->columns = mem_calloc(names.count + r->column_count + 1, sizeof(RelationColumn *));
-    for (size_t i = 0; i < names.count; i++) {
-        t->columns[i] = relation_column(r, names.items[i]);
+    t->columns = mem_calloc(names->count + r->column_count + 1, sizeof(RelationColumn *));
+    for (size_t i = 0; i < names->count; i++) {
+        t->columns[i] = relation_column(r, names->items[i]);
         found = found && t->columns[i];
     }
-    t->column_count = names.count;
     for (size_t i = 0; !found && i < r->column_count; i++)
         if (!r->columns[i].generated)
             t->columns[stored++] = &r->columns[i];
-    if (!found && stored != names.count)
+    if (!found && stored != names->count)
         FAIL(ERR_DAMAGED, "backup %s records other columns of %s.%s than its rows have", b->id,
              t->entry->schema, t->entry->tag);
     return NULL;
 }
 
-Error *export_tables(ExportWork *w, ExportTables *out)
+static Error *take_relation(ExportWork *w, ExportTable *t)
 {
-    TRY(backup_read_relations(&w->backup));
     const RelationList *relations = &w->backup.relations;
+    t->relation = relation_find_oid(relations, t->stream->oid);
+    if (!t->relation)
+        FAIL(ERR_DAMAGED, "backup %s does not record the columns of %s.%s", w->backup.id,
+             t->entry->schema, t->entry->tag);
+    t->root = t->relation->root ? relation_find_oid(relations, t->relation->root) : NULL;
+    t->root = t->root ? t->root : t->relation;
+    return take_columns(&w->backup, t);
+}
+
+Error *export_tables(ExportWork *w, bool names_alone, ExportTables *out)
+{
+    bool recorded = manifest_find_stream(w->backup.manifest, STREAM_RELATIONS, 0) != NULL;
+    if (recorded || !names_alone)
+        TRY(backup_read_relations(&w->backup));
     for (size_t i = 0; i < w->toc->count; i++) {
         const TocEntry *e = &w->toc->entries[i];
         if (!toc_is_table_data(e) || !toc_has_block(e))
             continue;
-        ExportTable t = {.entry = e};
-        TRY(export_stream(w, e, &t.stream));
-        t.relation = relation_find_oid(relations, w->o->rows ? e->oid : t.stream->oid);
-        if (!t.relation)
-            FAIL(ERR_DAMAGED, "backup %s does not record the columns of %s.%s", w->backup.id,
-                 e->schema, e->tag);
-        t.root = t.relation->root ? relation_find_oid(relations, t.relation->root) : NULL;
-        t.root = t.root ? t.root : t.relation;
         mem_grow(out->items, out->count, out->cap);
-        out->items[out->count++] = t;
-        TRY(take_columns(&w->backup, &out->items[out->count - 1]));
+        ExportTable *t = &out->items[out->count++];
+        *t = (ExportTable){.entry = e};
+        TRY(export_stream(w, e, &t->stream));
+        TRY(backup_read_columns(&w->backup, t->stream, &t->names));
+        t->column_count = t->names.count;
+        if (w->backup.relations_read)
+            TRY(take_relation(w, t));
     }
     return NULL;
 }

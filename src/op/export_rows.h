@@ -8,9 +8,10 @@
 typedef struct ExportTable {
     const TocEntry *entry;
     const Stream *stream;
+    StrList names;                  /* of the columns that its rows have, in their order */
     const Relation *relation;       /* of the rows: a partition, where it is one */
     const Relation *root;           /* the partitioned table above it, or the same */
-    const RelationColumn **columns; /* those that its rows have, in their order */
+    const RelationColumn **columns; /* what is known of these columns */
     size_t column_count;
 } ExportTable;
 typedef struct ExportTables { /* in the order of the archive */
@@ -20,8 +21,9 @@ typedef struct ExportTables { /* in the order of the archive */
 void export_tables_clear(ExportTables *t);
 DEFINE_AUTO_VALUE(ExportTables, export_tables_clear)
 
-/* ERR_NOT_FOUND where the backup does not record its tables' columns. */
-Error *export_tables(ExportWork *w, ExportTables *out) MUST_CHECK;
+/* ERR_NOT_FOUND where the backup does not record its tables' columns; names_alone: then relation,
+ * root and columns are NULL. */
+Error *export_tables(ExportWork *w, bool names_alone, ExportTables *out) MUST_CHECK;
 
 typedef Error *(*ExportRow)(void *ctx, const CopyRow *row);
 /* In SQL_ASCII databases the bytes are handed on as they are where `raw`, else as encoding.h says

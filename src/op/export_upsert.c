@@ -224,7 +224,7 @@ Error *export_upsert(ExportWork *w, TextOut *out)
     AUTO_VALUE(ExportTables) tables = {0};
     AUTO_VALUE(ExportOrder) order = {0};
     AUTO_VALUE(StrList) keyless = {0};
-    TRY(export_tables(w, &tables));
+    TRY(export_tables(w, false, &tables));
     export_warn_left_out(w);
     export_order_make(&w->backup.relations, &tables, &order);
     TRY(put_begin(w, out));

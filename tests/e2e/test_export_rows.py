@@ -435,7 +435,9 @@ def test_rows_need_recorded_columns(large, folder):
     copy = folder / "golden"
     subprocess.run(["cp", "-r", golden, copy], check=True)
     ids = [b["id"] for b in large.list(repo=copy)]
-    for form in ("upsert", "json", "csv"):
+    rows = large.run("export", ids[-1], "--table", "middle", "-F", "csv", "-o", "-", repo=copy).stdout_bytes
+    assert rows.count(b"\n") > 160, "csv needs their names alone"
+    for form in ("upsert", "json"):
         large.run("export", ids[-1], "-F", form, "-o", "-", repo=copy, expect="NOT_FOUND").error_says("columns and keys")
 
 
