@@ -151,8 +151,10 @@ static Error *choose(ExportWork *w)
     if (chosen.rename_count)
         return error_hint(ERROR_NEW(ERR_USAGE, "an export does not rename tables"),
                           "restore can: pgstow restore ID --table a.b=c.d");
-    for (size_t i = 0; i < chosen.left_out.count; i++)
-        export_warn(w, "%s", chosen.left_out.items[i]);
+    AUTO_VALUE(StrList) notes = {0};
+    selection_notes(&chosen, &notes);
+    for (size_t i = 0; i < notes.count; i++)
+        export_warn(w, "%s", notes.items[i]);
     TRY(selection_cut(&chosen, &w->reduced));
     w->toc = w->reduced;
     return NULL;

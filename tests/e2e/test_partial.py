@@ -412,6 +412,7 @@ def test_export_of_a_table(cluster, store, folder, database):
     db = database()
     cluster.tool("pg_restore", "-e", "-d", db, folder / "part.dump")
     assert definition(cluster, db, "shop.customer") == definition(cluster, store.source, "shop.customer")
+    store.run("export", store.id, "--table", "shop.orders", "-o", folder / "noted.dump").error_says("orders_customer_fkey")
     store.run("export", store.id, "--table", "shop.nothing", "-o", folder / "no.dump", expect="NOT_FOUND")
     assert not (folder / "no.dump").exists()
 
