@@ -42,6 +42,8 @@ static const char *sample_value(const SettingInfo *s)
         return !strcmp(s->key, "tools.pgDump")      ? "/usr/lib/postgresql/16/bin/pg_dump"
                : !strcmp(s->key, "tools.pgRestore") ? "/usr/lib/postgresql/16/bin/pg_restore"
                                                     : "docker exec -i db psql";
+    case SETTING_IS_LIST:
+        return "public";
     default:
         return "";
     }
