@@ -119,16 +119,22 @@ char *filter_fix_time(const char *expression, const char *now)
 
 void filter_functions(const char *expression, StrList *out)
 {
-    AUTO(char) last = NULL;
+    AUTO(char) last = NULL; /* the name so far: "f", "a.", "a.f" */
     for (const char *at = expression;;) {
         SqlWord w = sql_word_next(&at);
         if (w.kind == SQL_END)
             return;
+        bool name = w.kind == SQL_WORD || w.kind == SQL_QUOTED;
+        AUTO(char) text = name ? sql_word_text(&w) : NULL;
+        for (char *c = text; c && w.kind == SQL_WORD && *c; c++)
+            *c = (char)tolower((unsigned char)*c);
         if (last && sql_word_is_mark(&w, '('))
             strlist_own(out, STEAL(last));
+        char *longer = !last                          ? STEAL(text)
+                       : sql_word_is_mark(&w, '.')    ? mem_printf("%s.", last)
+                       : name && text_ends(last, ".") ? mem_printf("%s%s", last, text)
+                                                      : STEAL(text);
         free(last);
-        last = w.kind == SQL_WORD || w.kind == SQL_QUOTED ? sql_word_text(&w) : NULL;
-        for (char *c = last; c && w.kind == SQL_WORD && *c; c++)
-            *c = (char)tolower((unsigned char)*c);
+        last = longer;
     }
 }

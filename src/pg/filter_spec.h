@@ -24,7 +24,7 @@ Error *filter_spec_parse(const char *option, const char *given, size_t least, si
  * now() of its own, and a row would be in or out depending on which one asks. Caller frees. */
 char *filter_fix_time(const char *expression, const char *now);
 
-/* The names before an opening parenthesis, in lower case: functions, mostly. */
+/* The names before an opening parenthesis: functions, mostly. "lower", "public.digest". */
 void filter_functions(const char *expression, StrList *out);
 
 #endif

@@ -15,6 +15,7 @@ CREATE TABLE shop."Orders" (
     id int PRIMARY KEY, customer int REFERENCES shop.customer, placed timestamptz NOT NULL, note text);
 CREATE TABLE shop.line (
     "order" int REFERENCES shop."Orders" ON DELETE CASCADE, n int, t text, PRIMARY KEY ("order", n));
+CREATE FUNCTION shop.lower(text) RETURNS float VOLATILE LANGUAGE sql AS 'SELECT random()';
 INSERT INTO shop.country VALUES ('NZ', 'New Zealand'), ('FR', 'France'), ('CH', 'Switzerland');
 INSERT INTO shop.customer (id, country, email, born)
     SELECT g, (ARRAY['NZ', 'FR', 'CH'])[1 + g % 3], 'user' || g || '@real.example', '1980-01-01'::date + g
@@ -194,6 +195,8 @@ def test_rows_alone(cluster, pgstow, store):
     ("--where", "shop.line: n", "USAGE", ["boolean"]),
     ("--where", "shop.line: count(*) > 1", "USAGE", ["aggregate"]),
     ("--where", 'shop."Orders": random() < 0.5', "USAGE", ["random", "Orders"]),
+    ("--where", 'shop."Orders": shop.lower(note) < 0.5', "USAGE", ["lower", "Orders"]),
+    ("--where", 'shop."Orders": lower(note) < \'0\'', "PREFLIGHT", ["line"]),  # another one
     ("--cascade", "--quiet", "USAGE", ["--where"]),
     ("--mask", "shop.customer.emial: 'x'", "USAGE", ["emial", "email"]),
     ("--mask", "customer: 'x'", "USAGE", ["schema.table.column: expression"]),

@@ -74,7 +74,7 @@ static void test_functions(void **state)
     filter_functions("Random () < 1 AND a.\"F\"(x) AND 'g(' || y IN (1)", &names);
     assert_int_equal(names.count, 3);
     assert_string_equal(names.items[0], "random");
-    assert_string_equal(names.items[1], "F");
+    assert_string_equal(names.items[1], "a.F");
     assert_string_equal(names.items[2], "in");
 }
 
