@@ -23,6 +23,30 @@ static void tasks_clear(Tasks *t)
 }
 DEFINE_AUTO_VALUE(Tasks, tasks_clear)
 
+/* What one thread has read last: a manifest of many tables takes longer than a table. */
+typedef struct Held {
+    const char *id; /* NULL: none yet */
+    Manifest *m;    /* NULL where it could not be read, which was reported */
+} Held;
+
+static void held_clear(Held *h)
+{
+    if (h->m)
+        manifest_free(h->m);
+    *h = (Held){0};
+}
+DEFINE_AUTO_VALUE(Held, held_clear)
+
+static Error *hold(Check *c, Held *h, const char *id)
+{
+    if (h->id == id)
+        return NULL;
+    held_clear(h);
+    TRY(check_load(c, id, &h->m));
+    h->id = id;
+    return NULL;
+}
+
 static void hash_u64(Hash *h, uint64_t v)
 {
     hash_add(h, &v, sizeof v);
@@ -61,9 +85,41 @@ static Error *add_tasks(Check *c, const char *id, Tasks *t, Hash *hash)
     return NULL;
 }
 
+static int compare_key(const Task *a, const Task *b)
+{
+    return memcmp(a->key, b->key, HASH_BYTES);
+}
+
+/* Of equal ones the oldest backup's first. */
 static int by_key(const void *a, const void *b)
 {
-    return memcmp(((const Task *)a)->key, ((const Task *)b)->key, HASH_BYTES);
+    const Task *x = a, *y = b;
+    int order = compare_key(x, y);
+    return order ? order : strcmp(x->id, y->id);
+}
+
+/* So many equal tasks, from `first` on. */
+typedef struct Same {
+    const Task *first;
+    size_t count;
+} Same;
+typedef struct SameList {
+    Same *items;
+    size_t count, cap;
+} SameList;
+
+static void same_list_clear(SameList *l)
+{
+    free(l->items);
+}
+DEFINE_AUTO_VALUE(SameList, same_list_clear)
+
+/* Those of one manifest behind each other, in its order. */
+static int by_manifest(const void *a, const void *b)
+{
+    const Task *x = ((const Same *)a)->first, *y = ((const Same *)b)->first;
+    int order = strcmp(x->id, y->id);
+    return order ? order : (x->stream > y->stream) - (x->stream < y->stream);
 }
 
 static Error *read_stream(Check *c, const Manifest *m, const Stream *s, const Cancel *cancel)
@@ -82,11 +138,12 @@ static Error *read_stream(Check *c, const Manifest *m, const Stream *s, const Ca
 }
 
 /* The tasks items[0..count) are equal: what the first one finds is true of all. */
-static Error *rebuild(Check *c, const Task *items, size_t count, const Cancel *cancel)
+static Error *rebuild(Check *c, Held *held, Held *others, const Task *items, size_t count,
+                      const Cancel *cancel)
 {
-    AUTO(Manifest) m = NULL;
     size_t problem = NO_PROBLEM;
-    TRY(check_load(c, items->id, &m));
+    TRY(hold(c, held, items->id));
+    const Manifest *m = held->m;
     if (!m)
         return NULL;
     const Stream *s = &m->streams[items->stream];
@@ -98,8 +155,9 @@ static Error *rebuild(Check *c, const Task *items, size_t count, const Cancel *c
     if (!check_is_damage(e))
         return STEAL(e);
     for (size_t i = 0; i < count; i++) {
-        AUTO(Manifest) other = NULL;
-        TRY(check_load(c, items[i].id, &other));
+        Held *holder = items[i].id == items->id ? held : others;
+        TRY(hold(c, holder, items[i].id));
+        const Manifest *other = holder->m;
         if (!other)
             continue;
         AUTO(char) name = stream_label(&other->streams[items[i].stream]);
@@ -117,29 +175,38 @@ static Error *rebuild(Check *c, const Task *items, size_t count, const Cancel *c
 static Error *stream_work(void *arg)
 {
     CheckTurns *turns = arg;
-    const Tasks *t = turns->ctx;
+    const SameList *l = turns->ctx;
+    AUTO_VALUE(Held) held = {0};
+    AUTO_VALUE(Held) others = {0};
     for (;;) {
-        size_t i, count = 1;
+        size_t i;
         bool got;
         TRY(check_next(turns, &i, &got));
         if (!got)
             return NULL;
-        if (i && !by_key(&t->items[i - 1], &t->items[i]))
-            continue;
-        while (i + count < t->count && !by_key(&t->items[i], &t->items[i + count]))
-            count++;
-        TRY(rebuild(turns->check, &t->items[i], count, turns->cancel));
-        job_add_items(turns->check->job, count);
+        const Same *same = &l->items[i];
+        TRY(rebuild(turns->check, &held, &others, same->first, same->count, turns->cancel));
+        job_add_items(turns->check->job, same->count);
     }
 }
 
 Error *check_streams(Check *c)
 {
     AUTO_VALUE(Tasks) t = {0};
+    AUTO_VALUE(SameList) l = {0};
     AUTO(Hash) hash = hash_new();
     for (size_t i = 0; i < c->readable.count; i++)
         TRY(add_tasks(c, c->readable.items[i], &t, hash));
     mem_sort(t.items, t.count, sizeof *t.items, by_key);
+    for (size_t i = 0; i < t.count; i++) {
+        if (i && !compare_key(&t.items[i - 1], &t.items[i])) {
+            l.items[l.count - 1].count++;
+            continue;
+        }
+        mem_grow(l.items, l.count, l.cap);
+        l.items[l.count++] = (Same){&t.items[i], 1};
+    }
+    mem_sort(l.items, l.count, sizeof *l.items, by_manifest);
     job_phase(c->job, "streams", 0, t.count);
-    return check_parallel(c, t.count, stream_work, &t);
+    return check_parallel(c, l.count, stream_work, &l);
 }
