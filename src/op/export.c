@@ -54,13 +54,22 @@ Error *export_stream(const ExportWork *w, const TocEntry *e, const Stream **out)
     if (!*out)
         FAIL(ERR_DAMAGED, "backup %s has no data for its entry %d (%s %s)", b->id, e->dump_id,
              e->desc, e->tag);
+    return NULL;
+}
+
+Error *export_source(const ExportWork *w, const TocEntry *e, const BackupRead **from,
+                     const Stream **out)
+{
+    *from = &w->backup;
+    TRY(export_stream(w, e, out));
     if (!w->o->rows || (*out)->kind != STREAM_TABLE)
         return NULL;
     const Stream *own = *out;
+    *from = w->o->rows;
     *out = backup_read_table(w->o->rows, own->schema, own->name);
     if (!*out)
-        FAIL(ERR_DAMAGED, "the filtered copy of backup %s has no table %s.%s", b->id, own->schema,
-             own->name);
+        FAIL(ERR_DAMAGED, "the filtered copy of backup %s has no table %s.%s", w->backup.id,
+             own->schema, own->name);
     return NULL;
 }
 
@@ -240,10 +249,11 @@ static Error *begin_phase(ExportWork *w)
     uint64_t bytes = 0, blocks = 0;
     for (size_t i = 0; i < w->toc->count && w->result.format != EXPORT_GLOBALS; i++) {
         const TocEntry *e = &w->toc->entries[i];
+        const BackupRead *from;
         const Stream *s;
         if (!toc_has_block(e))
             continue;
-        TRY(export_stream(w, e, &s));
+        TRY(export_source(w, e, &from, &s));
         bytes += s->bytes;
         blocks++;
         if (s->kind == STREAM_TABLE) {

@@ -14,13 +14,13 @@ Error *export_shape(const ExportWork *w, Toc **out)
 
 static Error *pump(ExportWork *w, const TocEntry *e, StreamTake take, void *to)
 {
+    const BackupRead *from;
     const Stream *s;
-    TRY(export_stream(w, e, &s));
+    TRY(export_source(w, e, &from, &s));
     AUTO(char) name = export_entry_name(e);
     job_object(w->c->job, name);
-    const BackupRead *from = w->o->rows && s->kind == STREAM_TABLE ? w->o->rows : &w->backup;
-    TRY_CTX(backup_read_stream(from, s, job_cancel(w->c->job), take, to, NULL),
-            "exporting %s", name);
+    TRY_CTX(backup_read_stream(from, s, job_cancel(w->c->job), take, to, NULL), "exporting %s",
+            name);
     job_add_items(w->c->job, 1);
     return NULL;
 }

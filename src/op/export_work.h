@@ -21,6 +21,9 @@ typedef struct ExportWork {
 void export_warn(ExportWork *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The stream of an entry that has a block; ERR_DAMAGED where the backup has none. */
 Error *export_stream(const ExportWork *w, const TocEntry *e, const Stream **out) MUST_CHECK;
+/* The stream that is read for it, and of which backup: of a filtered copy, where there is one. */
+Error *export_source(const ExportWork *w, const TocEntry *e, const BackupRead **from,
+                     const Stream **out) MUST_CHECK;
 /* For progress and messages: "schema.table", or "large objects"; caller frees. */
 char *export_entry_name(const TocEntry *e);
 
