@@ -30,12 +30,18 @@ static Doc *list_doc(const StrList *l)
     return d;
 }
 
+/* As op_verify judges. */
+static bool is_whole(const Work *w)
+{
+    return !w->report.bad.count && (w->names.count || !w->report.count);
+}
+
 static Doc *report_doc(const Work *w)
 {
     const CheckReport *r = &w->report;
     Doc *d = doc_object(), *problems = doc_array();
     doc_set_str(d, "level", check_level_name(w->level));
-    doc_set_bool(d, "whole", !r->count && !r->bad.count);
+    doc_set_bool(d, "whole", is_whole(w));
     doc_set_int(d, "backups", (int64_t)r->backups);
     doc_set_int(d, "packs", (int64_t)r->packs);
     doc_set_int(d, "bytes", (int64_t)r->bytes);
@@ -71,7 +77,7 @@ static void print_report(const Work *w, bool quiet)
     char backups[32], packs[32], bytes[32];
     for (size_t i = 0; i < r->count; i++) {
         const CheckProblem *p = &r->problems[i];
-        printf("DAMAGED %s: %s\n", p->object, p->what);
+        printf("%s %s: %s\n", is_whole(w) ? "damaged beside it:" : "DAMAGED", p->object, p->what);
         print_names("backups:", &p->backups);
         print_names("tables:", &p->streams);
     }
@@ -82,7 +88,9 @@ static void print_report(const Work *w, bool quiet)
     for (size_t i = 0; i < r->good.count; i++)
         printf("%s: whole\n", r->good.items[i]);
     printf("level %s: %s (backups: %s, packs: %s, %s looked at)\n", check_level_name(w->level),
-           r->count || r->bad.count ? "damage found" : "no damage",
+           !is_whole(w) ? "damage found"
+           : r->count   ? "no damage of these backups"
+                        : "no damage",
            output_count(r->backups, backups), output_count(r->packs, packs),
            text_size(r->bytes, bytes));
 }

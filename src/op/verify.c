@@ -12,7 +12,8 @@ Error *op_verify(const OpContext *c, const StrList *names, CheckLevel level, Che
         strlist_own(&ids, id);
     }
     TRY(check_run(repo, &ids, level, op_jobs(c), c->job, out));
-    if (!out->count)
+    /* A healed backup may use a pack beside what is damaged in it: that is no damage of its own. */
+    if (ids.count ? !out->bad.count : !out->count)
         return NULL;
     return error_hint(
         ERROR_NEW(ERR_DAMAGED, "%zu problem%s found in %s; %zu of %llu backups are damaged",

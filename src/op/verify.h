@@ -6,7 +6,7 @@
 #include "repo/check.h"
 
 /* names: what a person writes; empty: all backups. Damage lies in the report, and is ERR_DAMAGED
- * besides. */
+ * besides: with names only damage of these backups, not what lies beside it in their packs. */
 Error *op_verify(const OpContext *c, const StrList *names, CheckLevel level,
                  CheckReport *out) MUST_CHECK;
 

@@ -229,6 +229,8 @@ def test_the_next_backup_heals(cluster, damaged):
     damaged.run("verify", "--level", "data", expect="DAMAGED")
     healed = damaged.backup(damaged.other)
     damaged.run("verify", healed, "--level", "rebuild")
+    # The repository still has the damage, and whoever asks for all of it is told.
+    damaged.run("verify", "--level", "data", expect="DAMAGED")
 
 
 def test_damage_and_healing_reach_check_and_restore(cluster, damaged, database):
