@@ -50,8 +50,10 @@ Error *merge_lock(MergeWork *w)
 {
     TRY(conn_exec(w->conn, "BEGIN"));
     TRY(conn_execf(w->conn, "SET LOCAL lock_timeout = %" PRId64, w->o->lock_wait_ms));
-    /* Hash tables of whole records; compiling statements costs more than it brings. */
-    TRY(conn_exec(w->conn, "SET LOCAL jit = off; SELECT pg_catalog.set_config('work_mem', "
+    /* Hash tables of whole records; comparing them is worth a second process, whose rows are small;
+     * compiling statements costs more than it brings. */
+    TRY(conn_exec(w->conn, "SET LOCAL jit = off; SET LOCAL parallel_tuple_cost = 0.01; SELECT "
+                           "pg_catalog.set_config('work_mem', "
                            "greatest(65536, setting::pg_catalog.int4)::pg_catalog.text, "
                            "true) FROM pg_catalog.pg_settings WHERE name = 'work_mem'"));
     for (size_t i = 0; i < w->tables.count; i++) {
