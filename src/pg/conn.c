@@ -412,6 +412,12 @@ Cancel *conn_cancel(const Conn *c)
     return c->cancel;
 }
 
+bool conn_standard_strings(const Conn *c)
+{
+    const char *value = PQparameterStatus(c->pg, "standard_conforming_strings");
+    return value && !strcmp(value, "on");
+}
+
 const char *conn_last_sqlstate(const Conn *c)
 {
     return c->sqlstate;

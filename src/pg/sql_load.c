@@ -18,6 +18,7 @@ typedef enum Skip {
     SKIP_TABLESPACE,
     SKIP_SYSTEM,
     SKIP_OWNER,
+    SKIP_OWNED,
     SKIP_PRIVILEGE,
     SKIP_SETTING,
     SKIP_STATISTICS,
@@ -90,8 +91,45 @@ static Skip about(const Words *w, size_t i)
     return is(w, i, "tablespace") ? SKIP_TABLESPACE : SKIP_NONE;
 }
 
+/* What GRANT ... ON is about. Only where a name follows is it that: there are tables called
+ * "database". */
+static Skip granted(const char *sql)
+{
+    static const struct {
+        const char *word;
+        Skip skip;
+    } kinds[] = {
+        {"database", SKIP_DATABASE}, {"tablespace", SKIP_TABLESPACE}, {"parameter", SKIP_SYSTEM}};
+    const char *at = sql;
+    SqlWord w = sql_word_next(&at);
+    while (w.kind != SQL_END && !sql_word_is(&w, "on"))
+        w = sql_word_next(&at);
+    if (w.kind == SQL_END)
+        return SKIP_ROLE; /* a membership */
+    w = sql_word_next(&at);
+    SqlWord name = sql_word_next(&at);
+    bool named = name.kind == SQL_QUOTED || (name.kind == SQL_WORD && !sql_word_is(&name, "to") &&
+                                             !sql_word_is(&name, "from"));
+    for (size_t i = 0; named && i < sizeof kinds / sizeof *kinds; i++)
+        if (sql_word_is(&w, kinds[i].word))
+            return kinds[i].skip;
+    return SKIP_NONE;
+}
+
+static bool sets_role(const Words *w)
+{
+    size_t at = is(w, 1, "local") || (is(w, 1, "session") && is(w, 2, "role")) ? 2 : 1;
+    return is(w, 0, "set") &&
+           (is(w, at, "role") || (is(w, at, "session") && is(w, at + 1, "authorization")));
+}
+
 static Skip skip_of(const SqlLoad *l, const char *sql, const Words *w)
 {
+    /* Of all databases, and tablespaces too. */
+    if ((is(w, 0, "drop") || is(w, 0, "reassign")) && is(w, 1, "owned"))
+        return SKIP_OWNED;
+    if (l->options.no_owner && sets_role(w))
+        return SKIP_OWNER;
     if (is(w, 0, "create") || is(w, 0, "drop") || is(w, 0, "alter")) {
         if (is(w, 0, "alter") && is(w, 1, "system"))
             return SKIP_SYSTEM;
@@ -108,12 +146,9 @@ static Skip skip_of(const SqlLoad *l, const char *sql, const Words *w)
     if (is(w, 0, "security") && is(w, 1, "label"))
         return is(w, 2, "on") ? about(w, 3) : is(w, 4, "on") ? about(w, 5) : SKIP_NONE;
     if (is(w, 0, "grant") || is(w, 0, "revoke")) {
-        if (!has_word(sql, "on"))
-            return SKIP_ROLE; /* a membership */
-        if (has_word(sql, "database"))
-            return SKIP_DATABASE;
-        if (has_word(sql, "tablespace"))
-            return SKIP_TABLESPACE;
+        Skip skip = granted(sql);
+        if (skip)
+            return skip;
         return l->options.no_privileges ? SKIP_PRIVILEGE : SKIP_NONE;
     }
     return SKIP_NONE;
@@ -132,8 +167,9 @@ static char *shown(const char *sql)
 static Error *failed(const SqlLoad *l, const char *sql, Error *e)
 {
     AUTO(char) text = shown(sql);
-    /* undefined_object, of a role */
-    if (!strcmp(conn_last_sqlstate(l->c), "42704") && strstr(error_message(e), "role"))
+    /* undefined_object, or a wrong value of SET: of a role */
+    const char *state = conn_last_sqlstate(l->c);
+    if ((!strcmp(state, "42704") || !strcmp(state, "22023")) && strstr(error_message(e), "role"))
         e = error_hint(e, "make the roles that the dump names, or leave owners and privileges out "
                           "with --no-owner and --no-privileges");
     return error_context(e, "the dump's statement \"%s\" failed", text);
@@ -144,7 +180,7 @@ static Error *failed(const SqlLoad *l, const char *sql, Error *e)
 static Skip needless_here(const SqlLoad *l, const char *sql, const Words *w)
 {
     const char *state = conn_last_sqlstate(l->c);
-    if (is(w, 0, "set") && !strcmp(state, "42704"))
+    if (is(w, 0, "set") && !sets_role(w) && !strcmp(state, "42704"))
         return SKIP_SETTING;
     bool statistics =
         has_word(sql, "pg_restore_relation_stats") || has_word(sql, "pg_restore_attribute_stats");
@@ -165,7 +201,10 @@ static Error *take_statement(void *ctx, const char *sql, bool copy)
         return error_hint(
             ERROR_NEW(ERR_ARCHIVE, "the dump wants to COPY from or to a file of the server"),
             "that is not done by an import");
-    Error *e = copy ? copy_in_begin(l->c, sql) : conn_exec(l->c, sql);
+    /* conn_query takes one statement alone: what the server would tell apart otherwise than we do,
+     * and so get past us, it refuses. */
+    AUTO(Rows) rows = NULL;
+    Error *e = copy ? copy_in_begin(l->c, sql) : conn_query(l->c, sql, 0, NULL, &rows);
     Skip needless = e ? needless_here(l, sql, &w) : SKIP_NONE;
     if (needless) {
         l->skipped[needless]++;
@@ -174,6 +213,7 @@ static Error *take_statement(void *ctx, const char *sql, bool copy)
     }
     if (e)
         return conn_broken(l->c) ? e : failed(l, sql, e);
+    sql_stream_standard(l->stream, conn_standard_strings(l->c));
     /* Dumps begin with settings: they alone are no database. */
     l->done += !is(&w, 0, "set") && !is(&w, 0, "select");
     return NULL;
@@ -247,6 +287,7 @@ Error *sql_load_end(SqlLoad *l, StrList *notes)
         [SKIP_TABLESPACE] = "about tablespaces",
         [SKIP_SYSTEM] = "about the server's settings",
         [SKIP_OWNER] = "about owners",
+        [SKIP_OWNED] = "about all that a role owns, anywhere",
         [SKIP_PRIVILEGE] = "about privileges",
         [SKIP_SETTING] = "that set what this server does not know",
         [SKIP_STATISTICS] = "with statistics that this server cannot take",

@@ -51,6 +51,11 @@ SqlStream *sql_stream_new(const SqlTake *take)
     return s;
 }
 
+void sql_stream_standard(SqlStream *s, bool standard)
+{
+    s->standard = standard;
+}
+
 void sql_stream_free(SqlStream *s)
 {
     buf_free(&s->text);
@@ -86,32 +91,12 @@ static bool is_copy_from_stdin(const char *sql)
     return false;
 }
 
-/* SET standard_conforming_strings = off changes how the rest is to be read. */
-static void notice_setting(SqlStream *s, const char *sql)
-{
-    const char *at = sql;
-    SqlWord w = sql_word_next(&at);
-    if (!sql_word_is(&w, "set"))
-        return;
-    w = sql_word_next(&at);
-    if (!sql_word_is(&w, "standard_conforming_strings"))
-        return;
-    for (w = sql_word_next(&at); w.kind != SQL_END; w = sql_word_next(&at)) {
-        AUTO(char) value = sql_word_text(&w);
-        if (text_equal_nocase(value, "off") || text_equal_nocase(value, "false"))
-            s->standard = false;
-        if (text_equal_nocase(value, "on") || text_equal_nocase(value, "true"))
-            s->standard = true;
-    }
-}
-
 static Error *statement_end(SqlStream *s)
 {
     bool copy = false;
     Error *e = NULL;
     if (s->any) {
         AUTO(char) sql = mem_strndup((const char *)s->text.data, s->text.len);
-        notice_setting(s, sql);
         copy = is_copy_from_stdin(sql);
         e = s->take.statement(s->take.ctx, sql, copy);
     }
@@ -344,6 +329,24 @@ static Error *rows_line(SqlStream *s, const char *line, size_t n)
     return s->take.rows_end(s->take.ctx);
 }
 
+/* The rest of COPY's own line: it is no row. */
+static Error *take_rest(SqlStream *s, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n && !s->any; i++) {
+        bool dash = p[i] == '-';
+        s->any = dash && s->last == '-'; /* a comment to its end */
+        if (!s->any && !dash && (s->last || !isspace((unsigned char)p[i])))
+            FAIL(ERR_ARCHIVE, "more than a COPY ... FROM stdin stands on its line");
+        s->last = dash ? '-' : 0;
+    }
+    if (p[n - 1] != '\n')
+        return NULL;
+    s->rows_begun = true;
+    s->any = false;
+    s->last = 0;
+    return NULL;
+}
+
 /* Whole lines are handed on at once, up to one that begins with a backslash, which may be the mark.
  * *used: bytes that belonged to the rows. */
 static Error *take_rows(SqlStream *s, const char *p, size_t n, size_t *used)
@@ -351,10 +354,8 @@ static Error *take_rows(SqlStream *s, const char *p, size_t n, size_t *used)
     const char *newline = memchr(p, '\n', n);
     *used = newline ? (size_t)(newline - p) + 1 : n;
     s->line += newline != NULL;
-    if (!s->rows_begun && !s->text.len) { /* the rest of COPY's own line */
-        s->rows_begun = newline != NULL;
-        return NULL;
-    }
+    if (!s->rows_begun && !s->text.len)
+        return take_rest(s, p, *used);
     TRY(buf_reserve(&s->text, *used, SQL_STATEMENT_MAX));
     buf_add(&s->text, p, *used);
     if (!newline)

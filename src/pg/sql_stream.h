@@ -23,6 +23,9 @@ typedef struct SqlTake {
 
 typedef struct SqlStream SqlStream;
 SqlStream *sql_stream_new(const SqlTake *take);
+/* standard_conforming_strings, as it is after a statement: the taker knows, as psql does. At first
+ * on. */
+void sql_stream_standard(SqlStream *s, bool standard);
 /* Errors of the takers are passed up, with the number of the line. */
 Error *sql_stream_write(SqlStream *s, const void *p, size_t n) MUST_CHECK;
 /* A last statement needs no semicolon. ERR_ARCHIVE where the text ends inside of a string, comment

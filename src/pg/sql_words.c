@@ -14,12 +14,26 @@ static bool is_name_part(char c)
     return is_name_start(c) || isdigit((unsigned char)c) || c == '$';
 }
 
+/* Behind a comment that begins at s; such comments nest. */
+static const char *comment_end(const char *s)
+{
+    int depth = 1;
+    for (s += 2; *s && depth; s++) {
+        bool opens = s[0] == '/' && s[1] == '*', closes = s[0] == '*' && s[1] == '/';
+        depth += opens - closes;
+        s += opens || closes;
+    }
+    return s;
+}
+
 static const char *skip_space(const char *s)
 {
     for (;;) {
-        s += strspn(s, " \t\r\n\f");
+        s += strspn(s, " \t\r\n\f\v");
         if (s[0] == '-' && s[1] == '-')
             s += strcspn(s, "\n");
+        else if (s[0] == '/' && s[1] == '*')
+            s = comment_end(s);
         else
             return s;
     }

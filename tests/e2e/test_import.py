@@ -215,6 +215,11 @@ def test_dumps_of_one_database_share_what_they_hold(cluster, pgstow, database, f
         ("CREATE TABLE t (x int);\n\\connect other\nCREATE TABLE u (x int);\n", "several databases"),
         ("CREATE TABLE t (x text);\nCOPY t FROM PROGRAM 'touch {mark}';\n", "COPY from or to a file"),
         ("CREATE TABLE t (x text);\nCOPY t TO '{mark}';\n", "COPY from or to a file"),
+        ("CREATE TABLE t (x text);\n/* it's /**/ */COPY/**/t TO PROGRAM 'touch {mark}';\n", "COPY from or to a file"),
+        ("CREATE TABLE t (x text);\nCREATE OR REPLACE VIEW begin AS SELECT 1; COPY t TO PROGRAM 'touch {mark}'; end;\n",
+         "multiple commands"),
+        ("CREATE TABLE t (x text);\nCOPY t FROM stdin; INSERT INTO t VALUES ('lost');\n\\.\n", "stands on its line"),
+        ("SET SESSION AUTHORIZATION no_such_role;\nCREATE TABLE t ();\n", "no_such_role"),
         ("CREATE TABLE t (x text);\nCOPY t FROM stdin;\nabc\n", "cut short"),
         ("CREATE TABLE t (x text);\nINSERT INTO t VALUES ('abc\n", "cut short"),
         ("CREATE TABLE t (x text);\nCREATE TABEL u ();\n", "TABEL"),
@@ -242,6 +247,8 @@ def test_what_reaches_beyond_the_database_is_not_done(cluster, pgstow, folder, d
     path.write_text(
         f"DROP DATABASE {kept};\nCREATE DATABASE {kept};\n\\connect {kept}\nCREATE ROLE import_intruder SUPERUSER;\n"
         "ALTER ROLE postgres PASSWORD 'x';\nALTER SYSTEM SET work_mem = '1MB';\nGRANT pg_monitor TO import_intruder;\n"
+        f"/* then */ DROP DATABASE {kept};\nCREATE/**/ROLE import_intruder;\nGRANT SET ON PARAMETER work_mem TO fid_reader;\n"
+        "REASSIGN OWNED BY fid_owner TO postgres;\nDROP OWNED BY fid_owner;\n"
         "CREATE TABLE t (x int);\nCOPY t FROM stdin;\n1\n2\n\\.\n\nSELECT 1;\n"
     )  # fmt: skip
     run = pgstow.run("import", path, "--as", "shop", "--json", db=cluster.url("postgres"))
@@ -250,6 +257,22 @@ def test_what_reaches_beyond_the_database_is_not_done(cluster, pgstow, folder, d
     assert run.json["dumps"][0]["backup"]["rows"] == 2
     assert cluster.sql("SELECT count(*) FROM precious", kept) == "0"
     assert cluster.sql("SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles") == roles
+    assert cluster.sql("SELECT count(*) FROM pg_parameter_acl") == "0"
+    assert "all that a role owns" in notes
+
+
+def test_privileges_on_what_is_called_like_a_keyword_are_kept(cluster, pgstow, folder, database):
+    path, target = folder / "words.sql", cluster.fresh_name("words")
+    path.write_text(
+        "CREATE TABLE public.database (x int);\nGRANT SELECT ON TABLE public.database TO fid_reader;\n"
+        "CREATE SCHEMA tablespace;\nGRANT USAGE ON SCHEMA tablespace TO fid_reader;\nGRANT INSERT ON database TO fid_reader;\n"
+    )
+    run = pgstow.run("import", path, "--as", "x", "--json", db=cluster.url("postgres"))
+    assert not run.json["dumps"][0]["notes"]
+    database.later(target)
+    pgstow.restore(run.json["dumps"][0]["backup"]["id"], target)
+    ask = "SELECT has_table_privilege('fid_reader', 'public.database', 'SELECT, INSERT'), has_schema_privilege('fid_reader', 'tablespace', 'USAGE')"
+    assert cluster.sql(ask, target) == "t|t"
 
 
 def test_what_only_a_newer_server_knows_is_passed_over(cluster, pgstow, folder):
@@ -270,6 +293,9 @@ def test_owners_may_be_left_out(cluster, pgstow, database, folder):
     path.write_text("CREATE TABLE t (x int);\nALTER TABLE public.t OWNER TO nobody_here;\nGRANT ALL ON TABLE t TO nobody_here;\n")
     pgstow.run("import", path, "--as", "x", db=cluster.url("postgres"), expect="DB").error_says("--no-owner")
     pgstow.run("import", path, "--as", "x", "--no-owner", "--no-privileges", db=cluster.url("postgres"))
+    path.write_text("SET SESSION AUTHORIZATION 'nobody_here';\nCREATE TABLE t (x int);\n")
+    pgstow.run("import", path, "--as", "x", db=cluster.url("postgres"), expect="DB").error_says("--no-owner")
+    pgstow.run("import", path, "--as", "x", "--no-owner", db=cluster.url("postgres"))
 
 
 def test_the_time_is_the_archives_own_or_the_one_given(cluster, pgstow, folder, source):

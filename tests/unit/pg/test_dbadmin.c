@@ -40,6 +40,15 @@ static void test_words(void **state)
         assert_string_equal(text, expected[i].text);
         assert_int_equal(w.kind, expected[i].kind);
     }
+    at = "/* it's /* nested */ -- \n */copy/**/\v/**/t / * -- /*\n/";
+    static const char *const uncommented[] = {"copy", "t", "/", "*", "/", ""};
+    for (size_t i = 0; i < sizeof uncommented / sizeof *uncommented; i++) {
+        SqlWord w = sql_word_next(&at);
+        AUTO(char) text = mem_strndup(w.start, w.n);
+        assert_string_equal(text, uncommented[i]);
+    }
+    at = "/* a /* b */ copy";
+    assert_int_equal(sql_word_next(&at).kind, SQL_END);
     /* What is never closed ends with the text. */
     static const char *const open[] = {"'abc", "\"abc", "$x$ abc", "E'abc\\"};
     for (size_t i = 0; i < 4; i++) {

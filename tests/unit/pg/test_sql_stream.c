@@ -11,11 +11,15 @@ static void put(Buf *b, const char *kind, const void *p, size_t n)
     buf_u8(b, '|');
 }
 
+static SqlStream *stream; /* the one that is read */
+
 static Error *take_statement(void *ctx, const char *sql, bool copy)
 {
     while (*sql == ' ' || *sql == '\n')
         sql++;
     put(ctx, copy ? "C:" : "S:", sql, strlen(sql));
+    if (!strcmp(sql, "off") || !strcmp(sql, "on"))
+        sql_stream_standard(stream, !strcmp(sql, "on"));
     return NULL;
 }
 
@@ -44,7 +48,7 @@ static Error *run(const char *sql, size_t slice, Buf *out)
                     .rows_end = take_end,
                     .command = take_command,
                     .ctx = out};
-    AUTO(SqlStream) s = sql_stream_new(&take);
+    AUTO(SqlStream) s = stream = sql_stream_new(&take);
     for (size_t at = 0, n = strlen(sql); at < n; at += slice)
         TRY(sql_stream_write(s, sql + at, n - at < slice ? n - at : slice));
     return sql_stream_end(s);
@@ -80,8 +84,7 @@ static void test_strings(void **state)
     gives("SELECT e'a\\\\'; x", "S:SELECT e'a\\\\'|S:x|");
     gives("SELECT E'a''\\';'; x", "S:SELECT E'a''\\';'|S:x|");
     gives("SELECT '\\'; x", "S:SELECT '\\'|S:x|");
-    gives("SET standard_conforming_strings = off; SELECT '\\';'; x",
-          "S:SET standard_conforming_strings = off|S:SELECT '\\';'|S:x|");
+    gives("off; SELECT '\\';'; on; '\\'; x", "S:off|S:SELECT '\\';'|S:on|S:'\\'|S:x|");
     gives("SELECT $$;'$$; x", "S:SELECT $$;'$$|S:x|");
     gives("SELECT $a$;$b$;$$;$a$; x", "S:SELECT $a$;$b$;$$;$a$|S:x|");
     gives("SELECT $a$$a$; x", "S:SELECT $a$$a$|S:x|");
@@ -107,6 +110,7 @@ static void test_rows(void **state)
     gives("COPY t FROM STDIN WITH (FORMAT text);\n\\.\nx",
           "C:COPY t FROM STDIN WITH (FORMAT text)|E|S:x|");
     gives("COPY t FROM stdin;\r\na\r\n\\.\r\nx", "C:COPY t FROM stdin|R:a\r\n|E|S:x|");
+    gives("COPY t FROM stdin; -- ;-\n-- a\n\\.\n; b", "C:COPY t FROM stdin|R:-- a\n|E|S:b|");
     gives("COPY t FROM stdin;\na\n\\.", "C:COPY t FROM stdin|R:a\n|E|");
     gives("COPY (SELECT x FROM stdin) TO stdout; y", "S:COPY (SELECT x FROM stdin) TO stdout|S:y|");
     gives("COPY t FROM 'stdin'; y", "S:COPY t FROM 'stdin'|S:y|");
@@ -136,12 +140,29 @@ static void test_cut_short(void **state)
     }
 }
 
+/* psql would run it behind the rows; it must not be lost. */
+static void test_more_on_the_line_of_a_copy(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"COPY t FROM stdin; x;\na\n\\.\n",
+                                        "COPY t FROM stdin;- -\na\n\\.\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (size_t slice = 1; slice < 40; slice += 13) {
+            AUTO_VALUE(Buf) out = {0};
+            FAILS(ERR_ARCHIVE, run(texts[i], slice, &out));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_statements),         cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_bodies_of_routines), cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_commands),           cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_statements),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_bodies_of_routines),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_more_on_the_line_of_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
