@@ -14,7 +14,8 @@ typedef struct Within {
     Conn *c;
     RestoreScript script;
     LoadPlan plan;
-    bool *skipped; /* entries that the database had already, and what belongs to them */
+    bool committing; /* if the connection is lost then, nobody can say what the server did */
+    bool *skipped;   /* entries that the database had already, and what belongs to them */
 } Within;
 
 static void within_clear(Within *x)
@@ -163,6 +164,8 @@ static Error *run_step(Within *x, const RestoreStep *step)
     bool owned = x->s->homes[place(x, e)] >= 0;
     if (mark == SELECTION_NEEDED || (!owned && !selection_is_relation(e)))
         return make_if_missing(x, step);
+    if (x->w->o->part.data_only && toc_is(e, "SEQUENCE SET"))
+        TRY(part_target_own_sequence(x->c, e->schema, e->tag));
     return exec_step(x, step);
 }
 
@@ -271,6 +274,18 @@ static Error *check_streams(const Within *x, const LoadTable *const *tables, siz
     return NULL;
 }
 
+/* They were empty when that was looked at; somebody may have written since. */
+static Error *hold_empty(Within *x, const LoadTable *t)
+{
+    bool filled = false;
+    TRY(part_target_hold(x->c, t->entry->schema, t->entry->tag, &filled));
+    if (!filled)
+        return NULL;
+    AUTO(char) name = label(x, t->entry);
+    return error_hint(ERROR_NEW(ERR_PREFLIGHT, "%s: others brought rows into the table", name),
+                      "--merge upsert|mirror|insert brings rows into tables that have some");
+}
+
 static Error *load_in_order(Within *x, const LoadTable **tables)
 {
     size_t count = 0;
@@ -284,6 +299,7 @@ static Error *load_in_order(Within *x, const LoadTable **tables)
     AUTO_VALUE(StrList) names = {0};
     AUTO_VALUE(StrList) before = {0};
     for (size_t i = 0; x->w->o->part.data_only && i < count; i++) {
+        TRY(hold_empty(x, tables[i]));
         strlist_add(&schemas, tables[i]->entry->schema);
         strlist_add(&names, tables[i]->entry->tag);
     }
@@ -370,7 +386,9 @@ static Error *run_all(Within *x)
             TRY(run_step(x, &x->script.steps[i]));
     TRY(analyze(x));
     FAULT_POINT("restore.within.commit");
-    return conn_exec(x->c, "SET LOCAL synchronous_commit = on; COMMIT");
+    TRY(conn_exec(x->c, "SET LOCAL synchronous_commit = on"));
+    x->committing = true;
+    return conn_exec(x->c, "COMMIT");
 }
 
 static bool wants(void *ctx, const TocEntry *e)
@@ -400,6 +418,11 @@ Error *restore_within_run(RestoreWork *w, const WithinSource *source)
     Error *e = run_all(&x);
     if (!e)
         return NULL;
+    if (conn_broken(x.c) && x.committing)
+        return error_context(e,
+                             "database \"%s\" has either all of it or nothing: the server did not "
+                             "answer to the COMMIT",
+                             w->database);
     if (!conn_broken(x.c))
         error_drop(conn_exec(x.c, "ROLLBACK"));
     return error_context(e, "database \"%s\" is as it was", w->database);

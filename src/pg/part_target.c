@@ -65,6 +65,21 @@ Error *part_target_filled(Conn *c, const char *schema, const char *name, bool *f
     return NULL;
 }
 
+Error *part_target_hold(Conn *c, const char *schema, const char *name, bool *filled)
+{
+    AUTO(char) first = text_sql_ident(schema);
+    AUTO(char) second = text_sql_ident(name);
+    TRY(conn_execf(c, "LOCK TABLE ONLY %s.%s IN SHARE ROW EXCLUSIVE MODE", first, second));
+    return part_target_filled(c, schema, name, filled);
+}
+
+Error *part_target_own_sequence(Conn *c, const char *schema, const char *name)
+{
+    AUTO(char) first = text_sql_ident(schema);
+    AUTO(char) second = text_sql_ident(name);
+    return conn_execf(c, "ALTER SEQUENCE %s.%s RESTART", first, second);
+}
+
 /* Runs the first column of each row, and keeps the second. */
 static Error *run_each(Conn *c, const Rows *rows, StrList *before)
 {

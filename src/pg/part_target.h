@@ -15,6 +15,11 @@ Error *part_target_has_language(Conn *c, const char *name, bool *there) MUST_CHE
 /* Whether a table that is there has a row of its own; of an extension's, one that a backup would
  * take. */
 Error *part_target_filled(Conn *c, const char *schema, const char *name, bool *filled) MUST_CHECK;
+/* The same, and to the end of the transaction nobody else brings rows in. */
+Error *part_target_hold(Conn *c, const char *schema, const char *name, bool *filled) MUST_CHECK;
+/* No server takes a setval back; within the transaction in which the sequence got a new file it
+ * does. */
+Error *part_target_own_sequence(Conn *c, const char *schema, const char *name) MUST_CHECK;
 
 /* While rows come into tables that are there (schemas[i].names[i]): their users' triggers are off,
  * and foreign keys between them are looked at when all have theirs. Inside of the caller's

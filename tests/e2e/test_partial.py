@@ -293,6 +293,37 @@ def test_rows_alone(cluster, store, database):
     assert cluster.sql("SELECT count(*) FROM shop.orders WHERE note LIKE '%stamped%'", "partial_rows") == "0"
 
 
+ROWS_ALONE_SEQUENCES = "SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2"
+
+
+def test_rows_alone_that_do_not_fit_change_nothing(cluster, store, database):
+    """Not even a sequence, whose setval no server takes back."""
+    database.later("partial_unfit")
+    store.restore(store.id, store.source, "--schema-only", "--to-db", "partial_unfit")
+    cluster.sql("ALTER TABLE shop.orders ADD CONSTRAINT narrow CHECK (id < 2000)", "partial_unfit")
+    before = cluster.sql(ROWS_ALONE_SEQUENCES, "partial_unfit")
+    with untouched(cluster, "partial_unfit"):
+        store.restore(store.id, "partial_unfit", "--data-only", expect="DB").error_says("is as it was", "narrow")
+    assert cluster.sql(ROWS_ALONE_SEQUENCES, "partial_unfit") == before
+    cluster.sql("ALTER TABLE shop.orders DROP CONSTRAINT narrow", "partial_unfit")
+    store.restore(store.id, "partial_unfit", "--data-only")
+    wanted = cluster.sql(ROWS_ALONE_SEQUENCES, store.source)
+    assert wanted != before and cluster.sql(ROWS_ALONE_SEQUENCES, "partial_unfit") == wanted
+
+
+def test_rows_alone_never_mix_with_rows_that_come_meanwhile(cluster, store, database):
+    database.later("partial_mixed")
+    store.restore(store.id, store.source, "--schema-only", "--to-db", "partial_mixed")
+    faulty = Pgstow(cluster, store.folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"))
+    args = ["restore", store.id, "--data-only", "--table", "shop.numbered"]
+    with faulty.start(*args, db="partial_mixed", env={"PGSTOW_FAULT": "restore.within.defined:stop"}) as running:
+        assert running.wait_stopped()
+        cluster.sql("INSERT INTO shop.numbered VALUES (-1, 'mine')", "partial_mixed")
+        running.resume()
+        running.wait().expect("PREFLIGHT").error_says("shop.numbered", "is as it was")
+    assert cluster.sql("SELECT count(*) FROM shop.numbered", "partial_mixed") == "1"
+
+
 def test_rows_alone_need_empty_tables(cluster, store, database):
     db = database(template=store.source)
     cluster.sql("TRUNCATE shop.orders; DROP TABLE shop.numbered", db)
