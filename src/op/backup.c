@@ -518,7 +518,9 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
         return error_hint(ERROR_NEW(ERR_USAGE, "--cascade has nothing to begin with"),
                           "--where or --exclude-table-data says which rows are left out");
     TRY(op_find_parent(b.repo, options->parent, b.facts.database, &parent));
-    TRY(consistency_check(c, &options->consistency, b.list, b.cancel, false, &b.facts.warnings));
+    Consistency look = options->consistency;
+    look.without_keys = options->where.count || options->masks.count;
+    TRY(consistency_check(c, &look, b.list, b.cancel, false, &b.facts.warnings));
     TRY(take_snapshot(&b));
     if (options->as)
         TRY(toc_as(dump_toc(b.dump), b.facts.database, &b.toc));

@@ -48,7 +48,9 @@ static Error *check(const OpContext *c, const Consistency *o, Conn *like, Cancel
         TRY(default_limit(like, &options.max_ms));
     TRY(validate_run(like, &options, &report));
     for (size_t i = 0; i < report.count; i++) {
-        AUTO(char) line = validate_line(&report.findings[i]);
+        AUTO(char)
+        line = o->without_keys ? validate_line_bare(&report.findings[i])
+                               : validate_line(&report.findings[i]);
         strlist_own(warnings, mem_printf("consistency: %s", line));
     }
     if (report.left_count)

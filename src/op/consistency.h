@@ -10,7 +10,8 @@
 typedef enum ValidateMode { VALIDATE_OFF, VALIDATE_WARN, VALIDATE_STRICT } ValidateMode;
 typedef struct Consistency {
     ValidateMode mode;
-    int64_t max_ms; /* 0: about 5 % of what a backup of the database takes, 0.25 to 10 s */
+    int64_t max_ms;    /* 0: about 5 % of what a backup of the database takes, 0.25 to 10 s */
+    bool without_keys; /* warnings name no values: they go with rows that are filtered or masked */
 } Consistency;
 
 /* `like`: connected to the database. restored: it has just been filled, so that what the server

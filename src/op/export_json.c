@@ -22,6 +22,9 @@ static Error *put_header(const ExportWork *w, TextOut *out)
 {
     char time[CLOCK_TEXT];
     const BackupInfo *i = &w->backup.manifest->info;
+    const char *further = w->o->rows ? w->o->rows->manifest->info.filter : "";
+    AUTO(char)
+    filter = mem_printf("%s%s%s", i->filter, *i->filter && *further ? " " : "", further);
     Doc *d = doc_object();
     doc_set_str(d, "format", "pgstow rows");
     doc_set_int(d, "version", FORMAT_VERSION);
@@ -30,7 +33,7 @@ static Error *put_header(const ExportWork *w, TextOut *out)
     doc_set_str(d, "timestamp", clock_iso(i->timestamp, time));
     doc_set_str(d, "databaseVersion", i->database_version);
     doc_set_str(d, "encoding", w->backup.encoding);
-    doc_set_str(d, "filter", i->filter);
+    doc_set_str(d, "filter", filter);
     return put_line(out, "header", d);
 }
 

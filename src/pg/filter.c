@@ -324,6 +324,36 @@ static Error *take_all(Conn *c, Filter *f, const FilterOptions *o)
     return NULL;
 }
 
+static bool masks_column(const FilterTable *t, const char *column)
+{
+    for (size_t k = 0; t->masks && k < t->relation->column_count; k++)
+        if (t->masks[k] && !strcmp(t->relation->columns[k].name, column))
+            return true;
+    return false;
+}
+
+/* SELECT from a table shows the rows of those that inherit from it too; a mask means itself alone.
+ */
+static Error *warn_inheriting(Conn *c, const Filter *f, StrList *warnings)
+{
+    AUTO(Rows) rows = NULL;
+    if (!f->masked.count)
+        return NULL;
+    TRY(conn_query(c, sql_filter_inheriting, 0, NULL, &rows));
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        size_t child = place(f, rows_oid(rows, i, 0)), parent = place(f, rows_oid(rows, i, 1));
+        const char *column = rows_text(rows, i, 2);
+        if (child == FILTER_NONE || parent == FILTER_NONE || !f->tables[child].rows ||
+            !masks_column(&f->tables[parent], column) || masks_column(&f->tables[child], column))
+            continue;
+        const Relation *r = f->tables[child].relation, *from = f->tables[parent].relation;
+        strlist_own(warnings, mem_printf("column %s of %s.%s is not masked: it inherits from "
+                                         "%s.%s, whose mask means that table alone",
+                                         column, r->schema, r->name, from->schema, from->name));
+    }
+    return NULL;
+}
+
 Error *filter_make(Conn *c, const RelationList *relations, const Toc *toc, const FilterOptions *o,
                    StrList *warnings, Filter **out)
 {
@@ -336,6 +366,7 @@ Error *filter_make(Conn *c, const RelationList *relations, const Toc *toc, const
     TRY(filter_check_expressions(c, f));
     filter_spread(f);
     TRY(filter_check(c, f, o->schemas_chosen, warnings));
+    TRY(warn_inheriting(c, f, warnings));
     *out = STEAL(f);
     return NULL;
 }

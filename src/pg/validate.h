@@ -87,6 +87,7 @@ Error *validate_run(const Conn *like, const ValidateOptions *options,
 
 /* "app.item: 3 rows refer to nothing: ... (id = 1, customer = 99; ...)"; caller frees. */
 char *validate_line(const ValidateFinding *f);
+char *validate_line_bare(const ValidateFinding *f); /* without samples */
 /* What `validate --json` prints. */
 Doc *validate_doc(const ValidateReport *r);
 

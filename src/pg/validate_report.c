@@ -65,10 +65,16 @@ void validate_report_settle(ValidateReport *r)
         *(r->findings[i].error ? &r->errors : &r->warnings) += 1;
 }
 
+char *validate_line_bare(const ValidateFinding *f)
+{
+    return mem_printf("%s.%s: %s", f->schema, f->table, f->message);
+}
+
 char *validate_line(const ValidateFinding *f)
 {
     AUTO_VALUE(Buf) b = {0};
-    buf_printf(&b, "%s.%s: %s", f->schema, f->table, f->message);
+    AUTO(char) bare = validate_line_bare(f);
+    buf_add_str(&b, bare);
     for (size_t s = 0; s < f->sample_count; s++)
         for (size_t i = 0; i < f->columns.count; i++) {
             const char *value = f->samples[s * f->columns.count + i];

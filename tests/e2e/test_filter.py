@@ -1,5 +1,7 @@
 """backup --where, --mask, --cascade: what is left fits together, or nothing is written."""
 
+import json
+
 import pytest
 
 from harness import compare
@@ -400,6 +402,33 @@ def test_export_of_other_formats(cluster, pgstow, store):
     export(pgstow, store, whole, "-o", sql, *FILTER)
     text = sql.read_text()
     assert "x2@example.com" in text and "real.example" not in text
+
+
+def test_a_filtered_export_says_so(cluster, pgstow, store):
+    lines = pgstow.folder / "x.json"
+    export(pgstow, store, pgstow.backup(store), "-o", lines, *FILTER)
+    header = json.loads(lines.read_text().splitlines()[0])["header"]
+    assert "where=shop.country: code = 'CH'" in header["filter"] and "mask=shop.customer.email" in header["filter"]
+
+
+def test_no_masked_value_in_what_is_said_of_the_database(cluster, pgstow, database):
+    """The consistency check before the backup names keys; they would be in its manifest."""
+    db = database("""CREATE TABLE person (email text PRIMARY KEY); CREATE TABLE note (email text PRIMARY KEY);
+        INSERT INTO note VALUES ('secret@real.example');
+        ALTER TABLE note ADD FOREIGN KEY (email) REFERENCES person NOT VALID""")
+    pgstow.run("backup", db=db).says("consistency", "secret@real")
+    masked = pgstow.run("backup", "--mask", "note.email: md5(email)", db=db).says("consistency")
+    assert "secret@real" not in masked.said and "secret@real" not in json.dumps(pgstow.metadata(masked.id))
+
+
+def test_who_inherits_a_masked_column_is_named(cluster, pgstow, database):
+    db = database("""CREATE TABLE person (id int, email text); CREATE TABLE worker (pay int) INHERITS (person);
+        CREATE TABLE boss () INHERITS (worker); CREATE TABLE blank () INHERITS (person);
+        INSERT INTO boss VALUES (1, 'boss@real.example', 3)""")
+    given = ["--mask", "person.email: 'x'", "--mask", "worker.email: 'x'", "--exclude-table-data", "blank"]
+    run = pgstow.run("backup", *given, db=db).says("column email of public.boss is not masked")
+    assert "of public.worker is" not in run.said and "public.blank" not in run.said
+    assert "not masked" not in pgstow.run("backup", *given, "--mask", "boss.email: 'x'", db=db).said
 
 
 def test_export_of_inherited_columns(cluster, pgstow, database):
