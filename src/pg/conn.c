@@ -418,6 +418,11 @@ bool conn_standard_strings(const Conn *c)
     return value && !strcmp(value, "on");
 }
 
+bool conn_in_transaction(const Conn *c)
+{
+    return PQtransactionStatus(c->pg) != PQTRANS_IDLE;
+}
+
 const char *conn_last_sqlstate(const Conn *c)
 {
     return c->sqlstate;

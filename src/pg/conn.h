@@ -51,6 +51,7 @@ int conn_server_version(const Conn *c);              /* 150018; 90624 */
 int conn_server_major(const Conn *c);                /* 15; 9 */
 const char *conn_server_version_text(const Conn *c); /* "PostgreSQL 15.3" */
 bool conn_standard_strings(const Conn *c);           /* standard_conforming_strings, as it is now */
+bool conn_in_transaction(const Conn *c);
 int conn_backend_pid(const Conn *c); /* as the login said it: a pooler makes one up */
 Cancel *conn_cancel(const Conn *c);  /* as it was given; may be NULL */
 /* SQLSTATE of the last failed statement; "" where the last one went well or none was sent. */

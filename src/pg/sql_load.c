@@ -293,6 +293,9 @@ Error *sql_load_end(SqlLoad *l, StrList *notes)
         [SKIP_STATISTICS] = "with statistics that this server cannot take",
     };
     TRY(sql_stream_end(l->stream));
+    if (conn_in_transaction(l->c))
+        FAIL(ERR_ARCHIVE, "it ends inside a transaction, of which nothing would stay: it is cut "
+                          "short");
     if (!l->done)
         FAIL(ERR_ARCHIVE, "there is no statement in it that makes anything");
     for (size_t i = 1; i < SKIP_KINDS; i++)

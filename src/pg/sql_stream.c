@@ -26,9 +26,10 @@ struct SqlStream {
     State state;
     Buf text; /* the statement so far; of COMMAND the line; of ROWS a line that may be the mark */
     size_t line;
-    bool any;        /* something other than space and comments in the statement */
-    bool rows_begun; /* ROWS: we are behind the line of the COPY itself */
-    int depth;       /* of comments, in BLOCK_COMMENT */
+    size_t begun, complete; /* dumps of pg_dump, by its own comments */
+    bool any;               /* something other than space and comments in the statement */
+    bool rows_begun;        /* ROWS: we are behind the line of the COPY itself */
+    int depth;              /* of comments, in BLOCK_COMMENT */
     int parens;
     bool standard;     /* backslashes mean nothing in '...' */
     char last;         /* the character before, where two belong together; else 0 */
@@ -286,6 +287,22 @@ static Error *take_command(SqlStream *s, char c)
     return s->take.command(s->take.ctx, line);
 }
 
+static bool is_comment(const SqlStream *s, const char *comment)
+{
+    const uint8_t *p = s->text.data;
+    size_t end = s->text.len - 1, n = strlen(comment); /* before the newline */
+    if (end && p[end - 1] == '\r')
+        end--;
+    return end >= n && !memcmp(p + end - n, comment, n) && (end == n || p[end - n - 1] == '\n');
+}
+
+/* The first and the last line of what pg_dump writes. */
+static void notice_comment(SqlStream *s)
+{
+    s->begun += is_comment(s, "-- PostgreSQL database dump");
+    s->complete += is_comment(s, "-- PostgreSQL database dump complete");
+}
+
 static Error *take_char(SqlStream *s, char c)
 {
     if (s->state == PLAIN)
@@ -295,8 +312,10 @@ static Error *take_char(SqlStream *s, char c)
     buf_u8(&s->text, (uint8_t)c);
     switch (s->state) {
     case LINE_COMMENT:
-        if (c == '\n')
+        if (c == '\n') {
+            notice_comment(s);
             s->state = PLAIN;
+        }
         s->last = 0;
         break;
     case BLOCK_COMMENT:
@@ -407,6 +426,13 @@ Error *sql_stream_end(SqlStream *s)
     if (s->state != PLAIN && s->state != LINE_COMMENT)
         return place(s, ERROR_NEW(ERR_ARCHIVE, "the text ends inside %s: it is cut short",
                                   inside[s->state]));
+    if (s->state == LINE_COMMENT)
+        TRY(take_char(s, '\n'));
+    if (s->begun > s->complete)
+        return error_hint(place(s, ERROR_NEW(ERR_ARCHIVE, "the dump is cut short: pg_dump's last "
+                                                          "line is not there")),
+                          "if nothing but that line is missing, append it: -- PostgreSQL database "
+                          "dump complete");
     word_end(s);
     return place(s, statement_end(s));
 }

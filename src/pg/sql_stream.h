@@ -29,7 +29,7 @@ void sql_stream_standard(SqlStream *s, bool standard);
 /* Errors of the takers are passed up, with the number of the line. */
 Error *sql_stream_write(SqlStream *s, const void *p, size_t n) MUST_CHECK;
 /* A last statement needs no semicolon. ERR_ARCHIVE where the text ends inside of a string, comment
- * or rows. */
+ * or rows, or before the last line of a dump by pg_dump. */
 Error *sql_stream_end(SqlStream *s) MUST_CHECK;
 void sql_stream_free(SqlStream *s);
 DEFINE_AUTO(SqlStream, sql_stream_free)

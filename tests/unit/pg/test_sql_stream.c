@@ -140,6 +140,21 @@ static void test_cut_short(void **state)
     }
 }
 
+static void test_the_last_line_of_pg_dump(void **state)
+{
+    (void)state;
+    gives(
+        "--\n-- PostgreSQL database dump\n--\n\na;\n--\n-- PostgreSQL database dump complete\n--\n",
+        "S:--\n-- PostgreSQL database dump\n--\n\na|");
+    gives("-- PostgreSQL database dump\r\na; -- PostgreSQL database dump\n$$\n-- PostgreSQL "
+          "database dump\n$$;\n"
+          "-- PostgreSQL database dump complete",
+          "S:-- PostgreSQL database dump\r\na|S:-- PostgreSQL database dump\n$$\n-- PostgreSQL "
+          "database dump\n$$|");
+    AUTO_VALUE(Buf) out = {0};
+    FAILS(ERR_ARCHIVE, run("--\n-- PostgreSQL database dump\n--\n\na;\n", 7, &out));
+}
+
 /* psql would run it behind the rows; it must not be lost. */
 static void test_more_on_the_line_of_a_copy(void **state)
 {
@@ -162,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_the_last_line_of_pg_dump),
         cmocka_unit_test(test_more_on_the_line_of_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
