@@ -221,6 +221,12 @@ static bool has_setting(const Apply *a, const Doc *d)
 static Error *make_setting(Apply *a, const Doc *d)
 {
     const char *role = doc_str(d, "role", NULL), *database = doc_str(d, "database", NULL);
+    if (!role && !database && !has_setting(a, d))
+        strlist_own(&a->out->warnings,
+                    mem_printf("all roles have the setting %s in the backup, but not here (ALTER "
+                               "ROLE ALL): it would be that of the roles that were there already "
+                               "too, and is not made",
+                               doc_str(d, "setting", "")));
     if (!role || (database && !strlist_has(&a->databases, database)))
         return NULL;
     if (!made(a, role)) {
@@ -237,15 +243,35 @@ static Error *make_setting(Apply *a, const Doc *d)
     return a->really && statements.count ? attempt_or_warn(a, statements.items[0]) : NULL;
 }
 
+static bool has_privilege(const Apply *a, const char *parameter, const Doc *privilege)
+{
+    const Doc *here = globals_find(&a->there, "parameter", parameter);
+    const Doc *list = here ? doc_get(here, "privileges") : NULL;
+    for (size_t i = 0; i < doc_count(list); i++)
+        if (same_text(doc_at(list, i), privilege, "grantee") &&
+            same_text(doc_at(list, i), privilege, "privilege"))
+            return true;
+    return false;
+}
+
 /* Only what roles get that are made here. */
 static Error *make_parameter(Apply *a, const Doc *d)
 {
     AUTO_VALUE(StrList) statements = {0};
     const Doc *privileges = doc_get(d, "privileges");
     globals_statements(d, conn_server_version(a->c), &statements);
-    for (size_t i = 0; a->really && i < statements.count && i < doc_count(privileges); i++)
-        if (made(a, doc_str(doc_at(privileges, i), "grantee", NULL)))
+    for (size_t i = 0; i < statements.count && i < doc_count(privileges); i++) {
+        const Doc *p = doc_at(privileges, i);
+        const char *grantee = doc_str(p, "grantee", NULL);
+        if (a->really && made(a, grantee))
             TRY(attempt_or_warn(a, statements.items[i]));
+        else if (!made(a, grantee) && !has_privilege(a, doc_str(d, "name", ""), p))
+            strlist_own(&a->out->warnings,
+                        mem_printf("%s has %s on parameter %s in the backup, but not here; it was "
+                                   "there already and stays as it is",
+                                   grantee ? grantee : "PUBLIC", doc_str(p, "privilege", ""),
+                                   doc_str(d, "name", "")));
+    }
     return NULL;
 }
 

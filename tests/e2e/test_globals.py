@@ -28,6 +28,8 @@ ALTER ROLE worker SET "shop.note" = 'it''s';
 ALTER ROLE same SET work_mem = '9MB';
 ALTER ROLE worker IN DATABASE postgres SET work_mem = '8MB';
 CREATE ROLE owner_of_things;
+ALTER ROLE ALL SET statement_timeout = '61min';
+GRANT SET ON PARAMETER log_statement TO PUBLIC, worker;
 """
 # What is left of a role that was made by a restore: everything but its OID.
 ASK = {
@@ -140,6 +142,9 @@ def test_restore(source, store, target):
         warnings = "\n".join(done.json["warnings"])
         assert "differs" in warnings and "login, connectionLimit" in warnings
         assert '"same" has the setting work_mem=9MB' in warnings and '"differs" is a member of "same"' in warnings
+        assert "all roles have the setting statement_timeout=61min" in warnings
+        assert "PUBLIC has SET on parameter log_statement" in warnings and "worker has SET" not in warnings
+        assert target.sql("SELECT has_parameter_privilege('worker', 'log_statement', 'SET')") == "t"
         assert "no password" in warnings and "worker" in warnings
         assert target.sql("SELECT rolcanlogin, rolconnlimit FROM pg_roles WHERE rolname = 'differs'") == "f|-1"
         assert answers(target) == before
