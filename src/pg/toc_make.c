@@ -8,6 +8,7 @@
 #include "sql.h"
 
 /* Archive 1.14, as docs on it say; what stands in an entry is in the order of the file. */
+enum { SETTINGS = 3 }; /* entries before those of tables */
 enum { MINOR = 14, INT_SIZE = 4, OFF_SIZE = 8, FORMAT_CUSTOM = 1 };
 
 typedef struct Making {
@@ -78,17 +79,25 @@ static Error *matches_any(const StrList *patterns, bool schemas, const char *sch
     return NULL;
 }
 
+static Error *is_asked_for(const TocRows *choice, const char *schema, const char *name, bool *asked)
+{
+    bool in_schema, excluded;
+    TRY(matches_any(choice->schemas, true, schema, NULL, &in_schema));
+    TRY(matches_any(choice->exclude_tables, false, schema, name, &excluded));
+    bool all = !choice->schemas || !choice->schemas->count;
+    *asked = (all || in_schema) && !excluded;
+    return NULL;
+}
+
 static Error *is_chosen(const TocRows *choice, const Relation *r, bool *chosen)
 {
-    bool in_schema, excluded, without_data;
+    bool without_data;
     *chosen = false;
     if (r->kind != 'r' || r->extension)
         return NULL;
-    TRY(matches_any(choice->schemas, true, r->schema, NULL, &in_schema));
-    TRY(matches_any(choice->exclude_tables, false, r->schema, r->name, &excluded));
     TRY(matches_any(choice->exclude_table_data, false, r->schema, r->name, &without_data));
-    bool all = !choice->schemas || !choice->schemas->count;
-    *chosen = (all || in_schema) && !excluded && !without_data;
+    TRY(is_asked_for(choice, r->schema, r->name, chosen));
+    *chosen = *chosen && !without_data;
     return NULL;
 }
 
@@ -115,11 +124,19 @@ static void put_table(Making *m, const Relation *r)
                         .data = true});
 }
 
-static Error *put_sequences(Conn *c, Making *m)
+static Error *put_sequences(Conn *c, const TocRows *choice, Making *m)
 {
     AUTO(Rows) rows = NULL;
     TRY_CTX(conn_query(c, sql_sequence_values, 0, NULL, &rows), "reading the sequences");
     for (size_t i = 0; i < rows_count(rows); i++) {
+        bool asked;
+        TRY(is_asked_for(choice, rows_text(rows, i, 0), rows_text(rows, i, 1), &asked));
+        if (!asked)
+            continue;
+        if (!rows_bool(rows, i, 3))
+            return error_hint(ERROR_NEW(ERR_DB_PERMISSION, "sequence %s.%s may not be read",
+                                        rows_text(rows, i, 0), rows_text(rows, i, 1)),
+                              "GRANT SELECT ON ALL SEQUENCES IN SCHEMA ... TO the backup user");
         AUTO(char) schema = text_sql_ident(rows_text(rows, i, 0));
         AUTO(char) name = text_sql_ident(rows_text(rows, i, 1));
         AUTO(char) whole = mem_printf("%s.%s", schema, name);
@@ -187,7 +204,10 @@ Error *toc_make_rows(Conn *c, const RelationList *relations, const TocRows *choi
             put_table(&m, &relations->items[i]);
     }
     if (!e)
-        e = put_sequences(c, &m);
+        e = put_sequences(c, choice, &m);
+    if (!e && choice->schemas && choice->schemas->count && m.count == SETTINGS)
+        e = ERROR_NEW(ERR_NOT_FOUND, "--schema matches no table or sequence that could be backed "
+                                     "up");
     put_header(c, &m, &raw);
     buf_add(&raw, m.entries.data, m.entries.len);
     buf_free(&m.entries);

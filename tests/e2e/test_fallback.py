@@ -63,6 +63,32 @@ def test_as_a_setting_with_patterns_and_as_json(cluster, pgstow, database, folde
     assert len(lines) > 1003
 
 
+def test_sequences_are_chosen_like_tables(cluster, pgstow, database, folder):
+    source = database(sql=TABLES + ROWS)
+    run = pgstow.run("backup", "--fallback", "json", "--schema", '"Odd ""one"', "--json", db=cluster.url(source), env=NO_PG_DUMP)
+    pgstow.run("export", run.json["id"], "--format", "json", "-o", folder / "rows.json")
+    lines = [json.loads(line) for line in (folder / "rows.json").read_text().splitlines()]
+    assert [line["sequence"]["schema"] for line in lines if "sequence" in line] == ['Odd "one']
+    pgstow.run("backup", "--fallback", "json", "--schema", "ood", db=cluster.url(source), env=NO_PG_DUMP, expect="NOT_FOUND")
+
+
+def test_a_sequence_that_may_not_be_read_is_not_left_out_silently(cluster, pgstow, database):
+    source = database(sql=TABLES + ROWS + 'GRANT USAGE ON SCHEMA "Odd ""one" TO fid_reader;'
+                      'GRANT SELECT ON ALL TABLES IN SCHEMA public, "Odd ""one" TO fid_reader;'
+                      'GRANT SELECT ON ALL SEQUENCES IN SCHEMA "Odd ""one" TO fid_reader')  # fmt: skip
+    before = cluster.sql("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'fid_reader'")
+    cluster.sql("ALTER ROLE fid_reader LOGIN")
+    try:
+        url = cluster.url(source).replace("postgres@", "fid_reader@")
+        run = pgstow.run("backup", "--fallback", "json", db=url, env=NO_PG_DUMP, expect="DB_PERMISSION")
+        run.error_says("sequence public.free", "GRANT SELECT")
+        assert not pgstow.manifests()
+        cluster.sql("GRANT SELECT ON SEQUENCE free TO fid_reader", source)
+        pgstow.run("backup", "--fallback", "json", db=url, env=NO_PG_DUMP)
+    finally:
+        cluster.sql(f"ALTER ROLE fid_reader {'LOGIN' if before == 't' else 'NOLOGIN'}")
+
+
 def test_a_later_whole_backup_shares_with_it(cluster, pgstow, database):
     source = database(sql="CREATE TABLE big (id int PRIMARY KEY, t text); INSERT INTO big SELECT i, md5(i::text) FROM generate_series(1, 50000) i")
     first = pgstow.run("backup", "--json", db=cluster.url(source)).json
