@@ -8,9 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #define MARK "toc.dat" /* what an earlier export has in it */
 
-/* Folders of exports hold files alone: one that holds more was not made by us, and stays. */
 static void remove_flat(const char *path)
 {
     DIR *dir = opendir(path);
@@ -44,6 +45,26 @@ static bool is_empty(const char *path)
     return dir && entries <= 2; /* . and .. */
 }
 
+/* Nothing but what an export in this format is made of: no file of somebody's own goes with it. */
+static bool is_export(const char *path)
+{
+    static const char *const endings[] = {".dat", ".dat.gz", ".dat.lz4", ".dat.zst", ".toc"};
+    AUTO(char) mark = file_join(path, MARK);
+    DIR *dir = file_exists(mark) ? opendir(path) : NULL;
+    bool good = dir != NULL;
+    for (struct dirent *d; good && (d = readdir(dir));) {
+        struct stat st;
+        bool dots = !strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."), named = dots;
+        for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+            named = named || text_ends(d->d_name, endings[i]);
+        good = named && (dots || (!fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+                                  S_ISREG(st.st_mode)));
+    }
+    if (dir)
+        closedir(dir);
+    return good;
+}
+
 /* *occupied: there is an earlier export that may be replaced. */
 static Error *look_at_place(const ExportFolder *f, bool *occupied)
 {
@@ -54,13 +75,13 @@ static Error *look_at_place(const ExportFolder *f, bool *occupied)
     if (!S_ISDIR(st.st_mode))
         return error_hint(ERROR_NEW(ERR_EXISTS, "%s is there, and is no folder", f->path),
                           "choose another name");
-    AUTO(char) mark = file_join(f->path, MARK);
-    *occupied = f->overwrite && file_exists(mark);
+    *occupied = f->overwrite && is_export(f->path);
     if (*occupied)
         return NULL;
-    return error_hint(ERROR_NEW(ERR_EXISTS, "the folder %s is there and is not empty", f->path),
-                      f->overwrite ? "it is no earlier export, so it is not overwritten"
-                                   : "choose another name, or --overwrite");
+    return error_hint(
+        ERROR_NEW(ERR_EXISTS, "the folder %s is there and is not empty", f->path),
+        f->overwrite ? "it is no earlier export, or holds more than that, so it is not overwritten"
+                     : "choose another name, or --overwrite");
 }
 
 Error *export_folder_open(const char *path, bool overwrite, ExportFolder *out)

@@ -158,6 +158,14 @@ def test_a_folder_is_replaced_only_on_request(exported, module_folder):
     (ours / "1.dat").write_text("old")
     exported.run(*args, expect="EXISTS")
     exported.run(*args, "--overwrite")
+    # Nobody's own files go with an earlier export.
+    for own in ("notes.txt", "more.dat"):
+        (ours / own).write_text("mine") if own == "notes.txt" else (ours / own).mkdir()
+        before = sorted(p.name for p in ours.iterdir())
+        exported.run(*args, "--overwrite", expect="EXISTS").error_says("holds more")
+        assert sorted(p.name for p in ours.iterdir()) == before
+        (ours / own).unlink() if own == "notes.txt" else (ours / own).rmdir()
+    exported.run(*args, "--overwrite")
     assert not (ours / "1.dat").exists() and (ours / "toc.dat").exists()
     other = module_folder / "other"
     other.mkdir()
