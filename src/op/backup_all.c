@@ -2,10 +2,14 @@
 
 #include <string.h>
 
+#include "op/scratch.h"
 #include "pg/pattern.h"
 
+/* Scratch databases of runs that go on beside us, or were killed, are nobody's. */
 #define DATABASES                                                                                  \
     "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate "         \
+    "AND COALESCE(pg_catalog.strpos(pg_catalog.shobj_description(oid, 'pg_database'), "            \
+    "'" SCRATCH_MARK "'), 0) <> 1 "                                                                \
     "ORDER BY datname::pg_catalog.text COLLATE \"C\""
 
 void backup_outcomes_clear(BackupOutcomes *o)

@@ -43,7 +43,7 @@ Error *scratch_drop(Scratch *s)
 /* Advisory locks hold between sessions of the same database only: so the comment says which. */
 static char *mark_of(const Scratch *s)
 {
-    return mem_printf("pgstow scratch held from %s since ", conn_dbname(s->admin));
+    return mem_printf(SCRATCH_MARK "%s since ", conn_dbname(s->admin));
 }
 
 /* What killed runs left: nobody holds their lock. */

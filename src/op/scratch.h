@@ -8,6 +8,9 @@
 #include "op/op.h"
 #include "pg/archive.h"
 
+/* How the comment of every scratch database begins. */
+#define SCRATCH_MARK "pgstow scratch held from "
+
 typedef struct Scratch {
     Conn *admin; /* to another database of the server; not cancelled with the job */
     Cancel *calm;

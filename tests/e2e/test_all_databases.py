@@ -42,6 +42,18 @@ def test_all(server, all_of):
     all_of.run("verify", "--level", "rebuild")
 
 
+def test_scratch_databases_are_nobodys(server, all_of):
+    """Those of an import or a filtered export that goes on meanwhile, or was killed."""
+    server.create("shop_pgstow_0123abcd")
+    server.sql("COMMENT ON DATABASE shop_pgstow_0123abcd IS 'pgstow scratch held from postgres since now'")
+    server.sql("COMMENT ON DATABASE shop_b IS 'not a pgstow scratch held from here'")
+    try:
+        all_of.run("backup", "--all-databases", db="shop_a")
+    finally:
+        server.drop("shop_pgstow_0123abcd")
+    assert databases(all_of) == ['Odd "one" ü', "postgres", "shop_a", "shop_b"]
+
+
 def test_new_ones_are_picked_up(server, all_of):
     first = all_of.run("backup", "--all-databases", "--quiet", db="postgres").stdout.split()
     assert sorted(first) == sorted(all_of.ids())
