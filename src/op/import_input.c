@@ -100,6 +100,8 @@ Error *import_input_form(ImportInput *in, DumpForm *form)
         *form = DUMP_TAR;
     } else if (n && !memchr(p, 0, n < LOOK ? n : LOOK)) {
         *form = DUMP_PLAIN;
+        if (n > 3 && !memcmp(p, "\xef\xbb\xbf", 3)) /* editors on Windows; psql skips it too */
+            in->at += 3;
     }
     return NULL;
 }

@@ -291,6 +291,13 @@ def test_what_only_a_newer_server_knows_is_passed_over(cluster, pgstow, folder):
     pgstow.run("import", path, "--as", "x", db=cluster.url("postgres"), expect="DB").error_says("no_such_function")
 
 
+def test_a_byte_order_mark_is_no_statement(cluster, pgstow, folder):
+    path = folder / "windows.sql"
+    path.write_bytes(b"\xef\xbb\xbfCREATE TABLE t (x int);\r\nINSERT INTO t VALUES (1);\r\n")
+    run = pgstow.run("import", path, "--as", "x", "--json", db=cluster.url("postgres"))
+    assert run.json["dumps"][0]["backup"]["rows"] == 1
+
+
 def test_owners_may_be_left_out(cluster, pgstow, database, folder):
     path = folder / "d.sql"
     path.write_text("CREATE TABLE t (x int);\nALTER TABLE public.t OWNER TO nobody_here;\nGRANT ALL ON TABLE t TO nobody_here;\n")
