@@ -130,19 +130,25 @@ static Error *checksum(ImportWork *w)
     return import_checksum(w->form == DUMP_DIRECTORY ? toc : w->path, &w->facts.checksum);
 }
 
-static Error *find_earlier(const BackupList *there, const char *tag, ImportItem *item)
+/* In the repository before, or by this very run. */
+static void find_earlier(const BackupList *there, const ImportResult *run, const char *tag,
+                         ImportItem *item)
 {
-    for (size_t i = 0; i < there->count; i++)
-        if (strlist_has(&there->items[i].tags, tag)) {
-            item->state = IMPORT_THERE;
-            backup_info_copy(&item->info, &there->items[i]);
-            return NULL;
-        }
-    return NULL;
+    const BackupInfo *found = NULL;
+    for (size_t i = 0; i < there->count && !found; i++)
+        if (strlist_has(&there->items[i].tags, tag))
+            found = &there->items[i];
+    for (size_t i = 0; i < run->count && !found; i++)
+        if (run->items[i].state == IMPORT_DONE && strlist_has(&run->items[i].info.tags, tag))
+            found = &run->items[i].info;
+    if (!found)
+        return;
+    item->state = IMPORT_THERE;
+    backup_info_copy(&item->info, found);
 }
 
 static Error *import_one(const OpContext *c, const ImportOptions *o, const BackupList *there,
-                         ImportItem *item)
+                         const ImportResult *run, ImportItem *item)
 {
     ImportOptions own = *o;
     AUTO_VALUE(StrList) tags = {0};
@@ -167,7 +173,7 @@ static Error *import_one(const OpContext *c, const ImportOptions *o, const Backu
     strlist_copy(&tags, &o->tags);
     strlist_own(&tags, mem_printf("imported=%s", name));
     strlist_own(&tags, mem_printf(CHECKSUM_TAG "%s", w.facts.checksum));
-    TRY(find_earlier(there, tags.items[tags.count - 1], item));
+    find_earlier(there, run, tags.items[tags.count - 1], item);
     if (item->state == IMPORT_THERE)
         return NULL;
     own.tags = tags;
@@ -198,7 +204,7 @@ Error *op_import(const OpContext *c, const ImportOptions *o, ImportResult *out)
         ImportItem *item = &out->items[out->count++];
         *item =
             (ImportItem){.path = mem_strdup(dumps.items[i]), .form = dump_form_name(DUMP_UNKNOWN)};
-        item->error = import_one(c, o, &there, item);
+        item->error = import_one(c, o, &there, out, item);
         if (item->error)
             item->state = IMPORT_FAILED;
         TRY(cancel_check(job_cancel(c->job)));

@@ -170,6 +170,16 @@ def test_a_folder_with_metadata_keeps_ids_and_times(cluster, pgstow, database, f
     assert len(pgstow.list()) == 3
 
 
+def test_the_same_bytes_twice_in_one_run(cluster, pgstow, folder, source):
+    dumps = folder / "copies"
+    dumps.mkdir()
+    dump(cluster, source, dumps / "one.dump", "-Fc")
+    shutil.copy(dumps / "one.dump", dumps / "two.dump")
+    run = pgstow.run("import", dumps, "--json", db=cluster.url("postgres"))
+    assert [i["state"] for i in run.json["dumps"]] == ["imported", "there"]
+    assert len(pgstow.list()) == 1
+
+
 def test_one_bad_dump_does_not_stop_the_others(cluster, pgstow, folder, source):
     dumps = folder / "dumps"
     dumps.mkdir()
