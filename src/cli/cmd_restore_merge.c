@@ -43,6 +43,7 @@ static Error *options_from(const Run *run, MergeOptions *out)
         .base = config_str(c, SETTING_BASE),
         .triggers = config_bool(c, SETTING_TRIGGERS),
         .dry_run = config_bool(c, SETTING_DRY_RUN),
+        .masked_too = run->yes,
         .part = {.tables = config_list(c, SETTING_TABLE),
                  .schemas = config_list(c, SETTING_SCHEMA),
                  .exclude_tables = config_list(c, SETTING_EXCLUDE_TABLE),

@@ -118,6 +118,20 @@ static void warn(MergeWork *w)
                                              i->masked.count));
 }
 
+/* Nobody gets the real values back whose place a mask has taken. */
+static Error *refuse_masked(const MergeWork *w)
+{
+    const StrList *masked = &w->backup.manifest->info.masked;
+    if (!masked->count || w->o->masked_too || w->o->dry_run)
+        return NULL;
+    AUTO(char) first = text_printable(masked->items[0]);
+    return error_hint(ERROR_NEW(ERR_CONFIRM,
+                                "backup %s has masked values (%s%s), and a merge would put them in "
+                                "the place of the target's",
+                                w->backup.id, first, masked->count > 1 ? ", ..." : ""),
+                      "--yes does it; pgstow show tells which columns are masked");
+}
+
 static Error *prepare(MergeWork *w)
 {
     job_phase(w->c->job, "preflight", 0, 0);
@@ -126,6 +140,7 @@ static Error *prepare(MergeWork *w)
     if (w->o->timeout_ms)
         cancel_deadline(w->cancel, w->o->timeout_ms);
     TRY(open_backup(w));
+    TRY(refuse_masked(w));
     w->fetched += w->backup.fetched;
     if (selection_wanted(&w->o->part)) {
         TRY(selection_make(w->backup.toc, &w->o->part, &w->selection));

@@ -25,9 +25,10 @@ typedef struct MergeOptions {
     MergeRules rules;
     const StrList *keys; /* "schema.table: index"; or NULL */
     MergeKeyless keyless;
-    const char *base;      /* NULL: the backup that was merged last; "none"; or one that is named */
-    bool triggers;         /* they fire */
-    bool dry_run;          /* all is done, and rolled back */
+    const char *base; /* NULL: the backup that was merged last; "none"; or one that is named */
+    bool triggers;    /* they fire */
+    bool dry_run;     /* all is done, and rolled back */
+    bool masked_too;  /* masked values may take the place of real ones; else that is ERR_CONFIRM */
     SelectionOptions part; /* only some tables */
     const char *role;
     int64_t lock_wait_ms, timeout_ms; /* 0: no limit */

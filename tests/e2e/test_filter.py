@@ -458,3 +458,15 @@ def test_export_refusals(pgstow, store):
 def test_guard_wants_all(pgstow, store):
     result = pgstow.run("guard", "--where", "shop.line: n = 1", "--", "true", db=store, expect="USAGE")
     assert not pgstow.repo.exists(), result
+
+
+def test_a_merge_of_masked_values_is_asked_about(cluster, pgstow, database):
+    """Nobody gets back what a mask has taken the place of."""
+    rows = "CREATE TABLE t (id int PRIMARY KEY, mail text); INSERT INTO t VALUES (1, 'a@b.c')"
+    source, target = database(sql=rows), database(sql=rows)
+    backup = pgstow.backup(source, "--mask", "public.t.mail: 'x'")
+    pgstow.run("restore", backup, "--merge", "upsert", db=target, expect="CONFIRM").error_says("public.t.mail", "--yes")
+    assert cluster.sql("SELECT mail FROM t", target) == "a@b.c"
+    pgstow.run("restore", backup, "--merge", "upsert", "--dry-run", db=target)
+    pgstow.run("restore", backup, "--merge", "upsert", "--yes", db=target)
+    assert cluster.sql("SELECT mail FROM t", target) == "x"
