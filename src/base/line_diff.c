@@ -125,7 +125,9 @@ void line_diff(const char *before, const char *after, Buf *out)
         n--;
         m--;
     }
-    align(a.items + head, n - head, b.items + head, m - head, &steps);
+    /* With no lines in common there may be no array at all. */
+    align(head ? a.items + head : a.items, n - head, head ? b.items + head : b.items, m - head,
+          &steps);
     for (; n < a.count; n++)
         add(&steps, ' ', &a.items[n]);
     print(&steps, out);

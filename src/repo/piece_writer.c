@@ -341,6 +341,8 @@ Error *piece_begin(PieceWriter *p, uint32_t stream, uint32_t piece)
 
 Error *piece_write(PieceWriter *p, const void *data, size_t n)
 {
+    if (!n) /* nothing may be NULL */
+        return NULL;
     const uint8_t *from = data;
     while (n > WINDOW - p->have) {
         size_t part = WINDOW - p->have;
