@@ -184,12 +184,13 @@ static Error *read_offset(Source *s, TocEntry *e)
 
 static Error *read_file_name(Source *s, TocEntry *e)
 {
-    const char *name;
+    const char *name; /* ends with a NUL in the building run only */
+    size_t n;
     e->offset_at = s->at;
-    TRY(read_text(s, &name));
-    e->offset_flag = *name ? TOC_OFFSET_UNSET : TOC_OFFSET_NO_DATA;
+    TRY(read_str(s, &name, &n));
+    e->offset_flag = name && n ? TOC_OFFSET_UNSET : TOC_OFFSET_NO_DATA;
     if (s->build)
-        strlist_add(s->files, name);
+        strlist_own(s->files, mem_strndup(name ? name : "", n));
     return NULL;
 }
 
