@@ -131,7 +131,9 @@ def test_a_directory(cluster, exported, module_folder):
     cluster.tool("pg_dump", "-Fd", "-Z0", "-f", stock, database=exported.source)
     exported.run("export", exported.backup_id, "-o", f"{ours}/")
     copy = cluster.create()
-    cluster.tool("pg_restore", "-e", "-j", 4, "-d", copy, ours)
+    # Attaching the partitions of an index is where pg_restore's own workers can meet in a deadlock.
+    cluster.tool("pg_restore", "-e", "-j", 4, "--section=pre-data", "--section=data", "-d", copy, ours)
+    cluster.tool("pg_restore", "-e", "--section=post-data", "-d", copy, ours)
     compare.assert_same_rows(cluster, exported.source, copy)
     drop(cluster, copy)
     assert sorted(p.name for p in ours.iterdir()) == sorted(p.name for p in stock.iterdir())
