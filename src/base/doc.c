@@ -98,6 +98,14 @@ void doc_push_str(Doc *array, const char *value)
     doc_push(array, wrap(string(value)));
 }
 
+Doc *doc_texts(const StrList *texts)
+{
+    Doc *array = doc_array();
+    for (size_t i = 0; i < texts->count; i++)
+        doc_push_str(array, texts->items[i]);
+    return array;
+}
+
 const Doc *doc_get(const Doc *object, const char *key)
 {
     return (const Doc *)json_object_get(raw(object), key);

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include "base/buf.h"
+#include "base/text.h"
 
 typedef struct Doc Doc; /* one value: object, array, string, number, boolean or null */
 
@@ -26,6 +27,7 @@ void doc_set_null(Doc *object, const char *key);
 void doc_set(Doc *object, const char *key, Doc *value);
 void doc_push(Doc *array, Doc *value);
 void doc_push_str(Doc *array, const char *value);
+Doc *doc_texts(const StrList *texts); /* an array of them */
 
 /* Reading. A missing key, or one of another type, gives the fallback. Borrowed from the document.
  */

@@ -72,15 +72,20 @@ Error *file_read(const char *path, size_t max, Buf *out)
     }
 }
 
-static Error *sync_dir_of(const char *path)
+Error *file_sync_folder(const char *path)
+{
+    AUTO_VALUE(Fd) fd = {open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (fd.n < 0 || fsync(fd.n) < 0)
+        return failed("sync folder", path);
+    return NULL;
+}
+
+Error *file_sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     AUTO(char)
     dir = slash ? mem_strndup(path, (size_t)(slash - path) + (slash == path)) : mem_strdup(".");
-    AUTO_VALUE(Fd) fd = {open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (fd.n < 0 || fsync(fd.n) < 0)
-        return failed("sync folder", dir);
-    return NULL;
+    return file_sync_folder(dir);
 }
 
 Error *file_write_atomic(const char *path, const void *p, size_t n, mode_t mode)
@@ -100,7 +105,7 @@ Error *file_write_atomic(const char *path, const void *p, size_t n, mode_t mode)
         unlink(temp);
         return e;
     }
-    return sync_dir_of(path);
+    return file_sync_folder_of(path);
 }
 
 Error *file_make_dir(const char *path, mode_t mode)

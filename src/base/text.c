@@ -261,6 +261,16 @@ void strlist_copy(StrList *to, const StrList *from)
         strlist_add(to, from->items[i]);
 }
 
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strlist_sort(StrList *l)
+{
+    mem_sort(l->items, l->count, sizeof *l->items, compare_texts);
+}
+
 void strlist_free(StrList *l)
 {
     for (size_t i = 0; i < l->count; i++)

@@ -50,6 +50,7 @@ void strlist_add(StrList *l, const char *s);
 void strlist_own(StrList *l, char *s); /* takes s over */
 bool strlist_has(const StrList *l, const char *s);
 void strlist_copy(StrList *to, const StrList *from); /* adds all of `from` */
+void strlist_sort(StrList *l);                       /* byte by byte */
 void strlist_free(StrList *l);
 DEFINE_AUTO_VALUE(StrList, strlist_free)
 

@@ -65,7 +65,7 @@ static ExportOptions options_of(const Run *run, const char *output)
 
 static Doc *result_doc(const ExportResult *r, const char *output)
 {
-    Doc *d = doc_object(), *warnings = doc_array();
+    Doc *d = doc_object();
     doc_set_str(d, "id", r->backup_id);
     doc_set_str(d, "output", output);
     doc_set_str(d, "format", export_format_name(r->format));
@@ -74,9 +74,7 @@ static Doc *result_doc(const ExportResult *r, const char *output)
     doc_set_int(d, "bytes", (int64_t)r->bytes);
     doc_set_int(d, "tables", (int64_t)r->tables);
     doc_set_int(d, "rows", (int64_t)r->rows);
-    for (size_t i = 0; i < r->warnings.count; i++)
-        doc_push_str(warnings, r->warnings.items[i]);
-    doc_set(d, "warnings", warnings);
+    doc_set(d, "warnings", doc_texts(&r->warnings));
     return d;
 }
 

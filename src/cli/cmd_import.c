@@ -29,7 +29,7 @@ static const char *state_name(ImportState s)
 
 static Doc *item_doc(const ImportItem *item)
 {
-    Doc *d = doc_object(), *notes = doc_array();
+    Doc *d = doc_object();
     doc_set_str(d, "path", item->path);
     doc_set_str(d, "form", item->form);
     doc_set_str(d, "state", state_name(item->state));
@@ -37,9 +37,7 @@ static Doc *item_doc(const ImportItem *item)
         doc_set(d, "error", output_error_doc(item->error));
     else
         doc_set_str(d, "id", item->info.id);
-    for (size_t i = 0; i < item->notes.count; i++)
-        doc_push_str(notes, item->notes.items[i]);
-    doc_set(d, "notes", notes);
+    doc_set(d, "notes", doc_texts(&item->notes));
     if (item->state == IMPORT_DONE)
         doc_set(d, "backup", backup_info_doc(&item->info));
     return d;

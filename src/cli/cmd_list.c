@@ -57,13 +57,11 @@ Error *run_list(Run *run, const char *database)
         output_warning(text);
     }
     if (run->json) {
-        Doc *d = doc_object(), *backups = doc_array(), *damaged = doc_array();
+        Doc *d = doc_object(), *backups = doc_array();
         for (size_t i = 0; i < list.count; i++)
             doc_push(backups, backup_info_doc(&list.items[i]));
-        for (size_t i = 0; i < list.damaged.count; i++)
-            doc_push_str(damaged, list.damaged.items[i]);
         doc_set(d, "backups", backups);
-        doc_set(d, "damaged", damaged);
+        doc_set(d, "damaged", doc_texts(&list.damaged));
         run_result(run, d);
     } else if (run->quiet) {
         for (size_t i = 0; i < list.count; i++)

@@ -59,14 +59,6 @@ static const char *way_name(RestoreWay way)
     return names[way];
 }
 
-static Doc *list_doc(const StrList *l)
-{
-    Doc *d = doc_array();
-    for (size_t i = 0; i < l->count; i++)
-        doc_push_str(d, l->items[i]);
-    return d;
-}
-
 static Doc *plan_doc(const RestorePlan *p)
 {
     Doc *d = doc_object();
@@ -80,8 +72,8 @@ static Doc *plan_doc(const RestorePlan *p)
     doc_set_int(d, "tables", (int64_t)p->tables);
     doc_set_int(d, "rows", (int64_t)p->rows);
     if (p->part) {
-        doc_set(d, "chosen", list_doc(&p->chosen));
-        doc_set(d, "needed", list_doc(&p->needed));
+        doc_set(d, "chosen", doc_texts(&p->chosen));
+        doc_set(d, "needed", doc_texts(&p->needed));
     }
     doc_set_bool(d, "possible", p->possible);
     doc_set(d, "findings", findings_doc(&p->findings));
@@ -221,8 +213,8 @@ static void print_result(Run *run, const RestoreResult *r)
         doc_set_int(d, "fetchedBytes", (int64_t)r->fetched);
         doc_set_int(d, "duration", r->duration_ms);
         if (r->made.count)
-            doc_set(d, "made", list_doc(&r->made));
-        doc_set(d, "warnings", list_doc(&r->warnings));
+            doc_set(d, "made", doc_texts(&r->made));
+        doc_set(d, "warnings", doc_texts(&r->warnings));
         run_result(run, d);
         return;
     }

@@ -92,14 +92,6 @@ static void set_counts(Doc *d, const MergeCounts *n)
     doc_set_int(d, "cascaded", (int64_t)n->cascaded);
 }
 
-static Doc *list_doc(const StrList *l)
-{
-    Doc *d = doc_array();
-    for (size_t i = 0; i < l->count; i++)
-        doc_push_str(d, l->items[i]);
-    return d;
-}
-
 static Doc *table_doc(const MergedTable *t)
 {
     Doc *d = doc_object();
@@ -108,7 +100,7 @@ static Doc *table_doc(const MergedTable *t)
     doc_set_str(d, "key", t->key);
     doc_set_str(d, "base", t->base);
     set_counts(d, &t->counts);
-    doc_set(d, "samples", list_doc(&t->samples));
+    doc_set(d, "samples", doc_texts(&t->samples));
     return d;
 }
 
@@ -124,12 +116,12 @@ static Doc *result_doc(const MergeResult *r, const char *mode)
     for (size_t i = 0; i < r->count; i++)
         doc_push(tables, table_doc(&r->tables[i]));
     doc_set(d, "tables", tables);
-    doc_set(d, "leftOut", list_doc(&r->left_out));
+    doc_set(d, "leftOut", doc_texts(&r->left_out));
     doc_set_int(d, "rows", (int64_t)r->rows);
     doc_set_int(d, "bytes", (int64_t)r->bytes);
     doc_set_int(d, "fetchedBytes", (int64_t)r->fetched);
     doc_set_int(d, "duration", r->duration_ms);
-    doc_set(d, "warnings", list_doc(&r->warnings));
+    doc_set(d, "warnings", doc_texts(&r->warnings));
     return d;
 }
 

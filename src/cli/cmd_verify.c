@@ -22,14 +22,6 @@ static Error *work_verify(Run *run, void *arg)
     return op_verify(&run->op, &w->names, w->level, &w->report);
 }
 
-static Doc *list_doc(const StrList *l)
-{
-    Doc *d = doc_array();
-    for (size_t i = 0; i < l->count; i++)
-        doc_push_str(d, l->items[i]);
-    return d;
-}
-
 /* As op_verify judges. */
 static bool is_whole(const Work *w)
 {
@@ -45,14 +37,14 @@ static Doc *report_doc(const Work *w)
     doc_set_int(d, "backups", (int64_t)r->backups);
     doc_set_int(d, "packs", (int64_t)r->packs);
     doc_set_int(d, "bytes", (int64_t)r->bytes);
-    doc_set(d, "good", list_doc(&r->good));
-    doc_set(d, "bad", list_doc(&r->bad));
+    doc_set(d, "good", doc_texts(&r->good));
+    doc_set(d, "bad", doc_texts(&r->bad));
     for (size_t i = 0; i < r->count; i++) {
         Doc *p = doc_object();
         doc_set_str(p, "object", r->problems[i].object);
         doc_set_str(p, "what", r->problems[i].what);
-        doc_set(p, "backups", list_doc(&r->problems[i].backups));
-        doc_set(p, "tables", list_doc(&r->problems[i].streams));
+        doc_set(p, "backups", doc_texts(&r->problems[i].backups));
+        doc_set(p, "tables", doc_texts(&r->problems[i].streams));
         doc_push(problems, p);
     }
     doc_set(d, "problems", problems);

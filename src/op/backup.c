@@ -215,11 +215,6 @@ static Error *read_globals(Backup *b)
     return NULL;
 }
 
-static int compare_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void set_text(char **field, const char *text)
 {
     free(*field);
@@ -269,7 +264,7 @@ static char *filter_text(const BackupOptions *o, bool rows_only)
     for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
         AUTO_VALUE(StrList) sorted = {0};
         strlist_copy(&sorted, parts[p].patterns);
-        mem_sort(sorted.items, sorted.count, sizeof *sorted.items, compare_text);
+        strlist_sort(&sorted);
         for (size_t i = 0; i < sorted.count; i++)
             buf_printf(&text, "%s%s=%s", text.len ? " " : "", parts[p].name, sorted.items[i]);
     }

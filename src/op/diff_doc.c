@@ -2,14 +2,6 @@
 
 static const char *const change_names[] = {"added", "removed", "changed"};
 
-static Doc *texts_doc(const StrList *l)
-{
-    Doc *d = doc_array();
-    for (size_t i = 0; i < l->count; i++)
-        doc_push_str(d, l->items[i]);
-    return d;
-}
-
 static Doc *objects_doc(const DiffObject *items, size_t count)
 {
     Doc *all = doc_array();
@@ -66,9 +58,9 @@ static Doc *table_doc(const DiffTable *t, bool rows)
     doc_set_int(d, "rowsA", (int64_t)t->rows[0]);
     doc_set_int(d, "rowsB", (int64_t)t->rows[1]);
     doc_set_int(d, "comparedBytes", (int64_t)t->compared);
-    doc_set(d, "key", texts_doc(&t->key));
-    doc_set(d, "columnsOnlyA", texts_doc(&t->only[0]));
-    doc_set(d, "columnsOnlyB", texts_doc(&t->only[1]));
+    doc_set(d, "key", doc_texts(&t->key));
+    doc_set(d, "columnsOnlyA", doc_texts(&t->only[0]));
+    doc_set(d, "columnsOnlyB", doc_texts(&t->only[1]));
     if (rows) {
         Doc *all = doc_array();
         for (size_t i = 0; i < t->found_count; i++)
@@ -94,7 +86,7 @@ Doc *diff_doc(const DiffResult *r, bool rows)
     doc_set_int(objects, "removed", (int64_t)r->large_objects_removed);
     doc_set_int(objects, "changed", (int64_t)r->large_objects_changed);
     doc_set(d, "largeObjects", objects);
-    doc_set(d, "notes", texts_doc(&r->notes));
+    doc_set(d, "notes", doc_texts(&r->notes));
     doc_set_int(d, "fetchedBytes", (int64_t)r->fetched);
     doc_set_int(d, "spilledBytes", (int64_t)r->spilled);
     doc_set_int(d, "duration", r->ms);

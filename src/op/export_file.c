@@ -66,18 +66,6 @@ Error *export_file_open(const char *path, bool overwrite, ExportFile *out)
     return NULL;
 }
 
-static Error *sync_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    AUTO(char)
-    folder =
-        slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
-    AUTO_VALUE(Fd) fd = {open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (fd.n < 0 || fsync(fd.n) < 0)
-        return error_errno(ERR_IO, ERR_IO, "cannot sync folder %s", folder);
-    return NULL;
-}
-
 Error *export_file_finish(ExportFile *o)
 {
     if (!o->temp)
@@ -92,5 +80,5 @@ Error *export_file_finish(ExportFile *o)
             return error_errno(ERR_IO, ERR_IO, "cannot rename the export to %s", o->path);
         free(STEAL(o->temp));
     }
-    return sync_folder(o->path);
+    return file_sync_folder_of(o->path);
 }

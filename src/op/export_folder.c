@@ -128,18 +128,10 @@ Error *export_folder_end(ExportFolder *f)
     return NULL;
 }
 
-static Error *sync_path(const char *path)
-{
-    AUTO_VALUE(Fd) fd = {open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (fd.n < 0 || fsync(fd.n) < 0)
-        return error_errno(ERR_IO, ERR_IO, "cannot sync folder %s", path);
-    return NULL;
-}
-
 Error *export_folder_finish(ExportFolder *f)
 {
     bool occupied;
-    TRY(sync_path(f->temp));
+    TRY(file_sync_folder(f->temp));
     TRY(look_at_place(f, &occupied));
     /* rename() takes the place of an empty folder only; an earlier export changes places with this
      * one, and goes then. */
@@ -150,10 +142,5 @@ Error *export_folder_finish(ExportFolder *f)
     if (occupied)
         remove_flat(f->temp);
     free(STEAL(f->temp));
-    const char *slash = strrchr(f->path, '/');
-    AUTO(char)
-    parent = !slash             ? mem_strdup(".")
-             : slash == f->path ? mem_strdup("/")
-                                : mem_strndup(f->path, (size_t)(slash - f->path));
-    return sync_path(parent);
+    return file_sync_folder_of(f->path);
 }

@@ -46,11 +46,6 @@ static bool is_directory_dump(const char *path)
     return is_folder(path) && file_exists(toc);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The dumps in a folder, by name. Other folders in it are left alone. */
 static Error *list_folder(const char *path, StrList *out)
 {
@@ -76,7 +71,7 @@ static Error *list_folder(const char *path, StrList *out)
     }
     if (!names.count)
         FAIL(ERR_NOT_FOUND, "there is no dump in %s", path);
-    mem_sort(names.items, names.count, sizeof *names.items, by_name);
+    strlist_sort(&names);
     strlist_copy(out, &names);
     return NULL;
 }

@@ -122,14 +122,6 @@ char *relation_sql_columns(const StrList *columns)
 
 /* -- as a stream ------------------------------------------------------------------------------ */
 
-static Doc *texts_doc(const StrList *l)
-{
-    Doc *d = doc_array();
-    for (size_t i = 0; i < l->count; i++)
-        doc_push_str(d, l->items[i]);
-    return d;
-}
-
 static void set_char(Doc *d, const char *key, char c)
 {
     char text[2] = {c, 0};
@@ -158,7 +150,7 @@ static Doc *key_doc(const RelationKey *k)
     doc_set_bool(d, "deferrable", k->deferrable);
     doc_set_bool(d, "nullsDistinct", k->nulls_distinct);
     doc_set_bool(d, "notNull", k->not_null);
-    doc_set(d, "columns", texts_doc(&k->columns));
+    doc_set(d, "columns", doc_texts(&k->columns));
     return d;
 }
 
@@ -166,11 +158,11 @@ static Doc *foreign_doc(const RelationForeign *f)
 {
     Doc *d = doc_object();
     doc_set_str(d, "name", f->name);
-    doc_set(d, "columns", texts_doc(&f->columns));
+    doc_set(d, "columns", doc_texts(&f->columns));
     doc_set_int(d, "target", f->target);
     doc_set_str(d, "targetSchema", f->target_schema);
     doc_set_str(d, "targetName", f->target_name);
-    doc_set(d, "targetColumns", texts_doc(&f->target_columns));
+    doc_set(d, "targetColumns", doc_texts(&f->target_columns));
     doc_set_bool(d, "validated", f->validated);
     doc_set_bool(d, "deferrable", f->deferrable);
     set_char(d, "match", f->match);

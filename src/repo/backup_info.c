@@ -104,14 +104,6 @@ static Doc *tags_doc(const StrList *tags)
     return d;
 }
 
-static Doc *texts_doc(const StrList *l)
-{
-    Doc *d = doc_array();
-    for (size_t k = 0; k < l->count; k++)
-        doc_push_str(d, l->items[k]);
-    return d;
-}
-
 static void get_texts(const Doc *list, StrList *out)
 {
     for (size_t k = 0; k < doc_count(list); k++) {
@@ -140,13 +132,13 @@ Doc *backup_info_facts(const BackupInfo *i)
     set_time(d, "finished", i->finished);
     doc_set_int(d, "duration", i->finished - i->started);
     doc_set(d, "tags", tags_doc(&i->tags));
-    doc_set(d, "warnings", texts_doc(&i->warnings));
+    doc_set(d, "warnings", doc_texts(&i->warnings));
     if (i->globals)
         doc_set_bool(d, "globals", true);
     if (i->role_passwords)
         doc_set_bool(d, "rolePasswords", true);
     if (i->masked.count)
-        doc_set(d, "masked", texts_doc(&i->masked));
+        doc_set(d, "masked", doc_texts(&i->masked));
     return d;
 }
 

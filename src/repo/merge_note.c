@@ -41,10 +41,7 @@ Error *merge_note_put(Repo *r, const char *system, const char *database_oid, con
     doc_set_str(d, "databaseOid", database_oid);
     doc_set_str(d, "database", database);
     doc_set_bool(d, "all", note->all);
-    Doc *tables = doc_array();
-    for (size_t i = 0; i < note->tables.count; i++)
-        doc_push_str(tables, note->tables.items[i]);
-    doc_set(d, "tables", tables);
+    doc_set(d, "tables", doc_texts(&note->tables));
     doc_set_str(d, "pgstowVersion", PGSTOW_VERSION);
     random_bytes(random, sizeof random);
     text_hex(random, sizeof random, hex);

@@ -100,7 +100,7 @@ SessionState session_state(const SessionInfo *s)
 static Doc *session_doc(const SessionInfo *s)
 {
     char id[SESSION_TEXT], time[CLOCK_TEXT];
-    Doc *d = doc_object(), *parents = doc_array(), *packs = doc_array();
+    Doc *d = doc_object(), *packs = doc_array();
     text_hex(s->id.b, SESSION_BYTES, id);
     doc_set_str(d, "id", id);
     doc_set_str(d, "kind", s->kind == SESSION_WRITER ? "writer" : "reader");
@@ -115,9 +115,7 @@ static Doc *session_doc(const SessionInfo *s)
     doc_set_int(d, "pid", s->pid);
     doc_set_int(d, "pidStart", s->pid_start);
     doc_set_str(d, "started", clock_iso(s->started, time));
-    for (size_t i = 0; i < s->parents.count; i++)
-        doc_push_str(parents, s->parents.items[i]);
-    doc_set(d, "parents", parents);
+    doc_set(d, "parents", doc_texts(&s->parents));
     /* A pack's name without its folder, which follows from the number. */
     for (size_t i = 0; i < s->pack_count; i++) {
         char name[NAME_TEXT];
