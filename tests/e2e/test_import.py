@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from datetime import datetime
 
 import pytest
 
@@ -320,6 +321,14 @@ def test_owners_may_be_left_out(cluster, pgstow, database, folder):
 
 def test_the_time_is_the_archives_own_or_the_one_given(cluster, pgstow, folder, source):
     path = dump(cluster, source, folder / "d", "-Fc")
+    # A time that is neither the file's nor ours: the year stands in the header, behind five numbers.
+    content = bytearray(path.read_bytes())
+    year = 16 + 5 * 5  # an archive of 15: each number has a sign and four bytes
+    assert content[year : year + 5] == bytes([0, datetime.now().year - 1900, 0, 0, 0])
+    content[year + 1] = 2019 - 1900
+    (folder / "old").write_bytes(content)
+    assert pgstow.run("import", folder / "old", "--json").json["dumps"][0]["backup"]["timestamp"].startswith("2019-")
+    pgstow.run("delete", "latest")
     pgstow.run("import", path, "--at", "2023-05-06 07:08:09", "--as", "old")
     assert pgstow.ids() == ["old-20230506T070809Z"]
     listed = pgstow.list()[0]

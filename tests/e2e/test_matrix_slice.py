@@ -1,5 +1,7 @@
 """A slice of ./dev matrix: PostgreSQL 18, server and tools, beside the system's 15."""
 
+import subprocess
+
 import pytest
 
 from harness import crossing, mismatch
@@ -38,3 +40,23 @@ def test_archive_newer_than_every_pg_restore(fleet):
 def test_into_an_older_server(fleet):
     mismatch.into_an_older_server(fleet, 18, 15)
     mismatch.simple_into_older(fleet, 18, 15)
+
+
+@pytest.mark.parametrize("packing", ["lz4", "zstd"])
+@pytest.mark.parametrize("form", ["-Fc", "-Fd"])
+def test_import_of_what_only_newer_tools_compress(fleet, form, packing):
+    server, name = fleet.server(15), f"packed_{form[1:]}_{packing}"
+    server.create(name, sql="CREATE TABLE t AS SELECT i, md5(i::text) v FROM generate_series(1, 30000) i; SELECT lo_from_bytea(7, 'abc')")
+    path = fleet.folder / name
+    try:
+        subprocess.run(
+            [fleet.programs(18) / "pg_dump", form, f"--compress={packing}", "-f", path], env=server.environment(name), check=True
+        )
+        program = fleet.pgstow(server, f"import_{name}")
+        backup = program.run("import", path, "--json").json["dumps"][0]["backup"]
+        assert (backup["rows"], backup["largeObjects"]) == (30000, 1)
+        program.run("verify", backup["id"], "--level", "rebuild")
+        rows = program.run("export", backup["id"], "--format", "csv", "--table", "t", "-o", "-").stdout
+        assert rows == "i,v\n" + server.sql("SELECT string_agg(i || ',' || v, E'\\n' ORDER BY i) FROM t", name) + "\n"
+    finally:
+        fleet.drop(15, name)
