@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness.cluster import E2E, Cluster, scratch_folder  # noqa: E402
+from harness.merging import Pair  # noqa: E402
 from harness.program import Pgstow, program  # noqa: E402
 
 
@@ -104,3 +105,9 @@ def shop_template(cluster):
 def shop(database, shop_template):
     """A database of 8,500 rows in three tables, of the test's own."""
     return database(template=shop_template, name=None)
+
+
+@pytest.fixture
+def pair(cluster, pgstow, database):
+    """A source and a target of the same SQL, or of two."""
+    return lambda sql, target_sql=None: Pair(cluster, pgstow, database, sql, target_sql)

@@ -11,8 +11,8 @@ import pytest
 from harness import compare
 from harness.cluster import SLOWER, Cluster, as_user, free_port, quote_ident, server_user
 from harness.errors import status_of
-from harness.program import Pgstow
-from test_errors import TOOL, assert_nothing_visible, script
+from harness.program import Pgstow, assert_nothing_visible
+from harness.tools import TOOL, script
 
 LEVELS = {"ok", "note", "warning", "problem"}
 

@@ -2,12 +2,10 @@
 sequences run on meanwhile, tables as wide as they get, templates, labels of security."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from harness import compare
-from harness.errors import status_of
 from harness.program import ROOT
 
 # ---------------------------------------------------------------- schemas that shadow pg_catalog

@@ -12,8 +12,7 @@ import pytest
 from harness import compare
 from harness.cluster import Cluster, server_user, wait_until
 from harness.errors import status_of
-from harness.program import Pgstow, program
-from test_errors import assert_nothing_visible
+from harness.program import Pgstow, assert_nothing_visible, program
 
 
 def with_faults(pgstow):

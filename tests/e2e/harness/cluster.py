@@ -329,6 +329,10 @@ class Cluster:
     def databases(self):
         return {row[0] for row in self.rows("SELECT datname FROM pg_database")}
 
+    def assert_no_connections(self, database):
+        ask = f"SELECT count(*) FROM pg_stat_activity WHERE datname = {quote_text(database)}"
+        wait_until(lambda: self.sql(ask) == "0", f"connections to {database} stay open")
+
     def drop(self, *names):
         for name in names:
             self.sql(f"DROP DATABASE IF EXISTS {quote_ident(name)} WITH (FORCE)")

@@ -212,3 +212,13 @@ def backups_of(doc):
     found = doc["backups"] if isinstance(doc, dict) else doc
     assert isinstance(found, list), doc
     return found
+
+
+def assert_nothing_visible(pgstow):
+    """No half backup, nothing waiting: as if the run had never been."""
+    if not pgstow.repo.exists():
+        return
+    assert pgstow.manifests() == []
+    assert pgstow.ids() == []
+    leftover = [n for n in pgstow.files() if ".metadata.json" in n or n.endswith((".tmp", ".part"))]
+    assert leftover == []
