@@ -9,6 +9,8 @@
 #define HASH_BYTES 32
 typedef struct Hash Hash;
 Hash *hash_new(void);
+/* The same interface to HMAC-SHA-256 (RFC 2104) by a key of 32 bytes. */
+Hash *hash_new_keyed(const uint8_t key[32]);
 void hash_free(Hash *h);
 DEFINE_AUTO(Hash, hash_free)
 void hash_add(Hash *h, const void *p, size_t n);

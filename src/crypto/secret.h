@@ -20,8 +20,8 @@ const uint8_t *secret_look(const Secret *s);
 size_t secret_length(const Secret *s);
 /* Overwrites bytes elsewhere that held one. */
 void secret_wipe(void *p, size_t n);
-/* From here on this process leaves no core file and cannot be looked into by others of its user. Call
- * it before the first secret is read. */
+/* From here on this process leaves no core file and cannot be looked into by others of its user.
+ * Call it before the first secret is read. */
 void secret_protect_process(void);
 
 #endif

@@ -41,18 +41,20 @@ Error *keyring_write_set(const Keyring *k, uint64_t set, const StrList *database
 /* Takes a set in that was so written. ERR_DAMAGED. */
 Error *keyring_read_set(Keyring *k, const Secret *bytes) MUST_CHECK;
 
-/* HMAC of these bytes by a secret of the set that only full keys have (`full`), or by the notes key:
- * for what is legible but must not be forged. */
+/* HMAC of these bytes by a secret of the set that only full keys have (`full`), or by the notes
+ * key: for what is legible but must not be forged. */
 Error *keyring_sign(const Keyring *k, uint64_t set, bool full, const char *label, const void *p,
                     size_t n, uint8_t out[KEY_BYTES]) MUST_CHECK;
-/* Seals and opens bytes that only full keys may see (a slot's secret). The sealed form is salt, bytes, tag. */
+/* Seals and opens bytes that only full keys may see (a slot's secret). The sealed form is salt,
+ * bytes, tag. */
 #define KEYRING_SEAL_EXTRA (KEY_SALT_BYTES + TAG_BYTES)
 Error *keyring_close_secret(const Keyring *k, uint64_t set, const Buf *aad, const Secret *s,
                             Buf *out) MUST_CHECK;
 Error *keyring_open_secret(const Keyring *k, uint64_t set, const Buf *aad, const void *p, size_t n,
                            Secret **out) MUST_CHECK;
 
-/* -- keys for objects ---------------------------------------------------------------------------- */
+/* -- keys for objects ----------------------------------------------------------------------------
+ */
 
 /* The tag of a database; ERR_KEY where a write-only key is not for it. */
 Error *keyring_tag(const Keyring *k, const char *database,
