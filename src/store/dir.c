@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "store/faulty.h"
 
 typedef struct Dir {
     Store base;
@@ -592,6 +593,6 @@ Error *store_open_dir(const char *path, bool create, Store **out)
                           "name another place for the repository with --repo or BACKUP_DIR");
     if (d->root.n < 0)
         return failed(d, "open", "");
-    *out = STEAL(s);
+    *out = store_under_test(STEAL(s));
     return NULL;
 }
