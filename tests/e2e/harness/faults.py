@@ -1,0 +1,218 @@
+"""One fault at every call that a command makes of its store: what is tried, and what must be true afterwards.
+
+The commands are run once to count the calls (PGSTOW_STORE_LIST), then once for every call and every way in
+which such a call can go wrong (PGSTOW_STORE_FAULT, see src/store/faulty.h)."""
+
+import collections
+import shutil
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from .cluster import wait_until
+from .program import Pgstow, program
+
+WAYS = {
+    "begin": ["io", "denied", "full", "late", "gone", "lost", "kill", "killed"],
+    "write": ["io", "full", "short", "late", "gone", "lost", "kill", "killed"],
+    "finish": ["io", "denied", "full", "late", "exists", "gone", "lost", "kill", "killed"],
+    "put": ["io", "denied", "full", "late", "exists", "gone", "lost", "kill", "killed"],
+    "adopt": ["gone", "lost", "kill", "killed"],
+    "barrier": ["io", "full", "late", "gone", "lost", "kill", "killed"],
+    "get": ["io", "denied", "short", "gone", "kill"],
+    "get_all": ["io", "denied", "short", "gone", "kill"],
+    "size": ["io", "denied", "gone", "kill"],
+    "delete": ["io", "denied", "full", "late", "gone", "lost", "kill", "killed"],
+    "list": ["io", "denied", "short", "gone", "kill"],
+    "space": ["io", "gone", "kill"],
+}
+TOMBSTONE = b"PGSTOWTS"
+
+
+class Call:
+    def __init__(self, line):
+        number, self.what, self.name = line.split(" ", 2)
+        self.number = int(number)
+
+    def __str__(self):
+        return f"{self.number} ({self.what} {self.name})"
+
+
+def calls_of(listing):
+    return [Call(line) for line in listing.read_text().splitlines()]
+
+
+def all_faults(calls):
+    assert calls
+    return [(call, kind) for call in calls for kind in WAYS[call.what]]
+
+
+def thinned(faults, count):
+    """So many of them, spread over all calls and all kinds (by the golden ratio, so that no rhythm of theirs is
+    met)."""
+    return [faults[int(i * 0.6180339887 % 1 * len(faults))] for i in range(count)]
+
+
+class Hand:
+    """One of those who try faults at the same time: a copy of the repository and a database of its own."""
+
+    def __init__(self, sweep, number):
+        self.sweep, self.cluster = sweep, sweep.cluster
+        self.folder = sweep.folder / f"hand {number}"
+        self.folder.mkdir()
+        self.twin = Pgstow(self.cluster, self.folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"))
+        self.db = sweep.databases[number]
+        self.copy = f"{self.db}_copy"
+        self.repo = self.twin.repo
+
+    def fresh(self):
+        shutil.rmtree(self.repo, ignore_errors=True)
+        if self.sweep.saved.exists():
+            shutil.copytree(self.sweep.saved, self.repo)
+
+    def run(self, args, fault=None, listing=None):
+        env = {}
+        if fault:
+            env["PGSTOW_STORE_FAULT"] = "%d:%s" % fault
+        if listing:
+            env["PGSTOW_STORE_LIST"] = str(listing)
+        for word, meant in (("COPY", self.copy), ("FOLDER", str(self.folder)), ("ID", self.sweep.ids.get(self.db, ""))):
+            args = [a.replace(word, meant) for a in args]
+        with self.twin.start(*args, db=self.db if self.sweep.needs_db else None, env=env) as running:
+            result = running.wait(60)
+        assert "Sanitizer" not in result.stderr, str(result)
+        assert result.status >= 0 or result.status == -signal.SIGKILL, f"crashed: {result}"
+        return result
+
+    def verified(self, where):
+        """All that was committed is whole; returns the ids. Nothing half is to be seen."""
+        folder = self.repo / "backups"
+        found = sorted(folder.iterdir()) if folder.exists() else []
+        if not (self.repo / "config").exists():
+            assert not found, f"{where}: {found}"
+            return []
+        result = self.run(["verify", "--level", "rebuild", "--quiet"])
+        assert result.status == 0, f"{where}: {result}"
+        ids = [b["id"] for b in self.list()]
+        for file in found:
+            name, _, ending = file.name.partition(".")
+            if ending == "manifest" and file.read_bytes()[:8] == TOMBSTONE:
+                assert name not in ids, f"{where}: {name} is dead and listed"
+            elif ending == "manifest":
+                assert name in ids or (self.repo / "trash" / name).exists(), f"{where}: {name} is not listed"
+            else:
+                assert ending == "metadata.json", f"{where}: {file.name}"
+                assert (folder / f"{name}.manifest").exists(), f"{where}: {name} has no manifest"
+        return ids
+
+    def list(self):
+        if not (self.repo / "config").exists():
+            return []
+        result = self.run(["list", "--json"])
+        assert result.status == 0, str(result)
+        return result.json["backups"] if isinstance(result.json, dict) else result.json
+
+    def sessions(self):
+        folder = self.repo / "sessions"
+        return [f.name for f in folder.iterdir()] if folder.exists() else []
+
+    def alone(self):
+        """The server has noticed that a killed client is gone."""
+        wait_until(lambda: self.cluster.sql(
+            f"SELECT count(*) FROM pg_stat_activity WHERE datname IN ('{self.db}', '{self.copy}')") == "0",
+            "a killed client is still connected")  # fmt: skip
+
+
+class Sweep:
+    """One command, its repository before, and what must be true afterwards.
+
+    world: cluster, databases (as many faults are tried at a time), ids (the newest backup of each database).
+    saved: the repository to begin with, which need not exist. args: of the command; in them COPY stands for a
+    second database, FOLDER for a folder to write into, ID for the newest backup.
+    done(hand, result): whether the work was done, looked up where it should be.
+    reset(hand): what the repository does not hold is as it was. settled(hand): looked at in the end.
+    standing: backups that must be there whatever happens. already: exit statuses of a run that finds its work
+    done."""
+
+    def __init__(self, world, folder, saved, args, done, reset=None, settled=None, needs_db=True, standing=(), already=()):
+        self.cluster, self.databases, self.ids = world.cluster, world.databases, world.ids
+        self.folder, self.saved, self.args, self.done, self.needs_db = folder, saved, args, done, needs_db
+        self.reset = reset or (lambda hand: None)
+        self.settled = settled or (lambda hand: None)
+        self.standing, self.already = standing, already
+        folder.mkdir()
+        self.hands = [Hand(self, i) for i in range(len(self.databases))]
+        self.tally = collections.Counter()
+        self.lock = threading.Lock()
+
+    def calls(self):
+        hand = self.hands[0]
+        hand.fresh()
+        listing = self.folder / "calls"
+        result = hand.run(self.args, listing=listing)
+        assert result.status == 0, str(result)
+        assert self.done(hand, result), str(result)
+        self.settled(hand)
+        self.reset(hand)
+        return calls_of(listing)
+
+    def try_one(self, hand, call, kind):
+        where = f"{' '.join(self.args)}: call {call} {kind}"
+        hand.fresh()
+        result = hand.run(self.args, fault=(call.number, kind))
+        killed = result.status == -signal.SIGKILL
+        if killed:
+            hand.alone()
+        elif kind in ("kill", "killed"):
+            self.count("not reached")
+        standing = hand.verified(f"{where}\n{result}")
+        assert set(self.standing) <= set(standing), f"{where}: a backup is gone\n{result}"
+        done = self.done(hand, result)
+        assert result.status != 0 or done, f"{where}: success is told, and it is not so: {result}"
+        if result.status > 0:
+            assert result.said.strip(), f"{where}: nothing is said"
+        self.count("killed" if killed else "done" if result.status == 0 else "failed")
+        # The next run succeeds, and leaves nothing over.
+        self.next_run(hand, where, done)
+        self.reset(hand)
+
+    def next_run(self, hand, where, done):
+        again = hand.run(self.args)
+        if again.status != 0 and done:
+            # What is done already may be told as such.
+            assert again.status in self.already, f"{where}; then {again}"
+        else:
+            assert again.status == 0, f"{where}; then {again}"
+            assert self.done(hand, again), f"{where}; then {again}"
+        ids = hand.verified(f"{where}; after another run {again}")
+        assert set(self.standing) <= set(ids), f"{where}; after another run {again}"
+        self.settled(hand)
+
+    def count(self, what):
+        with self.lock:
+            self.tally[what] += 1
+
+    def run(self, faults):
+        """Tries them, some at a time; the first failure ends it. Returns how many."""
+        waiting = collections.deque(faults)
+        failed = []
+
+        def work(hand):
+            while not failed:
+                with self.lock:
+                    if not waiting:
+                        return
+                    call, kind = waiting.popleft()
+                try:
+                    self.try_one(hand, call, kind)
+                except BaseException as problem:
+                    failed.append(problem)
+
+        with ThreadPoolExecutor(len(self.hands)) as pool:
+            list(pool.map(work, self.hands))
+        if failed:
+            raise failed[0]
+        tried = len(faults)
+        print(f"{self.args[0]}: {tried} faults tried, all survived: "
+              + ", ".join(f"{n} {what}" for what, n in sorted(self.tally.items())))  # fmt: skip
+        return tried
