@@ -116,6 +116,11 @@ bool doc_has(const Doc *object, const char *key)
     return doc_get(object, key) != NULL;
 }
 
+void doc_remove(Doc *object, const char *key)
+{
+    (void)json_object_del(raw(object), key);
+}
+
 const char *doc_str(const Doc *object, const char *key, const char *fallback)
 {
     const char *s = json_string_value(raw(doc_get(object, key)));

@@ -35,6 +35,7 @@ const char *doc_str(const Doc *object, const char *key, const char *fallback);
 int64_t doc_int(const Doc *object, const char *key, int64_t fallback);
 bool doc_bool(const Doc *object, const char *key, bool fallback);
 bool doc_has(const Doc *object, const char *key);
+void doc_remove(Doc *object, const char *key); /* one that is not there is fine */
 const Doc *doc_get(const Doc *object, const char *key); /* NULL where missing */
 size_t doc_count(const Doc *array);                     /* 0 for anything but an array or object */
 const Doc *doc_at(const Doc *array, size_t i);

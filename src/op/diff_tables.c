@@ -164,7 +164,9 @@ static Error *diff_both(Hand *h, const DiffPair *p, DiffTable *t, bool *same)
     StreamDiff d = {.chunks = h->chunks,
                     .take = diff_rows_take,
                     .ctx = rows,
-                    .cancel = group_cancel(h->r->group)};
+                    .cancel = group_cancel(h->r->group),
+                    .keys = repo_keys(w->sides[0].backup.repo),
+                    .database = w->sides[0].backup.manifest->info.database};
     bool by_chunks = aligned(&a, &b);
     if (!by_chunks)
         TRY(stream_hand_out(&d, 0, p->stream[0]));

@@ -18,14 +18,15 @@ Error *op_open_repo(const OpContext *c, bool create, Repo **out)
 {
     Store *store;
     TRY(store_open_dir(c->repo_dir ? c->repo_dir : "./backups", create, &store));
-    return repo_open(store, create, out);
+    return repo_open(store, &(RepoOptions){.create = create}, out);
 }
 
 Error *op_connect(const OpContext *c, const char *dbname, Conn **out)
 {
     return conn_open(&(ConnOptions){.url = c->db_url,
                                     .dbname = dbname ? dbname : c->db_name,
-                                    .cancel = job_cancel(c->job)},
+                                    .cancel = job_cancel(c->job),
+                                    .silence_ms = c->silence_ms},
                      out);
 }
 

@@ -14,6 +14,7 @@ typedef struct OpContext {
     const char *repo_dir; /* "./backups" by default */
     const char *db_url;   /* NULL: libpq's environment */
     const char *db_name;  /* instead of the database that db_url names; NULL: that one */
+    int64_t silence_ms;  /* as in ConnOptions */
     ToolsOptions tools;
     unsigned jobs; /* 0: the number of cores, at most 8 */
     Job *job;      /* may be NULL */

@@ -160,6 +160,13 @@ Doc *backup_info_doc(const BackupInfo *i)
 
 void backup_metadata_text(Doc *facts, const char *checksum, Buf *out)
 {
+    /* Legible, so of an encrypted backup nothing that tells of what is in it. */
+    static const char *const secret[] = {"server",  "systemIdentifier", "databaseOid", "encoding",
+                                         "collate", "ctype",            "filter",      "masked",
+                                         "tags",    "warnings"};
+    if (doc_bool(facts, "encrypted", false))
+        for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+            doc_remove(facts, secret[i]);
     doc_set_str(facts, "checksum", checksum);
     AUTO(char) text = doc_print(facts, true);
     buf_printf(out, "%s\n", text);

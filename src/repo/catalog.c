@@ -66,7 +66,7 @@ static Error *read_info(FactsReader *f, const char *id, uint64_t size, BackupInf
         TRY(buf_reserve(&f->head, wanted, MANIFEST_MAX));
         TRY(store_get(repo_store(f->repo), name, 0, f->head.data, wanted));
         f->head.len = wanted;
-        TRY(manifest_decode_info_by(f->codec, f->hash, f->head.data, wanted, id, out, &more));
+        TRY(manifest_decode_info_by(repo_keys(f->repo), f->codec, f->hash, f->head.data, wanted, id, out, &more));
     } while (more > wanted);
     if (more)
         FAIL(ERR_DAMAGED, "%s ends too early", name);
@@ -380,7 +380,7 @@ Error *catalog_get(Repo *r, const char *id, Buf *bytes, Manifest **out)
     AUTO(Manifest) m = NULL;
     char name[NAME_TEXT];
     TRY(store_get_all(repo_store(r), name_manifest(id, name), MANIFEST_MAX, bytes));
-    TRY(manifest_decode(bytes->data, bytes->len, id, &m));
+    TRY(manifest_decode(repo_keys(r), bytes->data, bytes->len, id, &m));
     if (strcmp(m->info.repository, repo_id(r)) != 0)
         FAIL(ERR_DAMAGED, "%s was made for another repository (%s)", name, m->info.repository);
     *out = STEAL(m);
@@ -443,7 +443,7 @@ Error *catalog_delete(Repo *r, const char *id)
     doc_set_str(d, "backup", id);
     doc_set_str(d, "deleted", clock_iso(clock_now(), time));
     doc_set_str(d, "by", by);
-    Error *e = note_put(repo_store(r), name_trash(id, name), d);
+    Error *e = note_put(r, name_trash(id, name), d);
     if (e && error_kind(e) == ERR_EXISTS) {
         error_drop(e);
         return deleted_one(id);

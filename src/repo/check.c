@@ -172,7 +172,7 @@ static Error *check_trash(Check *c, const char *name)
 {
     AUTO(Doc) d = NULL;
     char own[NAME_TEXT];
-    TRY(note_get(repo_store(c->repo), name, &d));
+    TRY(note_get(c->repo, name, &d));
     if (strcmp(name_trash(doc_str(d, "backup", ""), own), name) != 0)
         FAIL(ERR_DAMAGED, "it is the marker of another backup");
     return NULL;
@@ -183,7 +183,7 @@ static Error *check_proof(Check *c, const char *name)
     AUTO(Doc) d = NULL;
     PackId pack;
     uint32_t frame;
-    TRY(note_get(repo_store(c->repo), name, &d));
+    TRY(note_get(c->repo, name, &d));
     if (name_parse_damage(name, &pack, &frame)) {
         char own[NAME_TEXT];
         int64_t number = frame == UINT32_MAX ? -1 : (int64_t)frame;
@@ -291,7 +291,7 @@ static Error *check_metadata(Check *c, const char *id, const Buf *manifest, cons
     AUTO_VALUE(Buf) found = {0};
     char name[NAME_TEXT];
     bool writing;
-    TRY(manifest_facts(manifest->data, manifest->len, id, &facts));
+    TRY(manifest_facts(repo_keys(c->repo), manifest->data, manifest->len, id, &facts));
     backup_metadata_text(facts, checksum, &wanted);
     /* First the sessions, then the object: a writer puts it before its session ends. */
     TRY(has_session(c, id, &writing));

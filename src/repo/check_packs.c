@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "repo/check_work.h"
+#include "repo/chunk_hash.h"
 
 /* -- the table of packs ---------------------------------------------------------------------- */
 
@@ -110,14 +111,15 @@ static Error *check_footer(Check *c, PackEntry *entry)
 }
 
 /* Every chunk's bytes must have the id under which the frame holds them. */
-static Error *check_chunks(const Frame *f, uint32_t number, Hash *hash)
+static Error *check_chunks(const Frame *f, uint32_t number, ChunkHash *ids)
 {
     size_t at = 0;
+    TRY(chunk_hash_for(ids, f->tag));
     for (size_t i = 0; i < f->chunks; i++) {
         uint8_t whole[HASH_BYTES];
         if (f->lengths[i] > f->raw.len - at)
             FAIL(ERR_DAMAGED, "frame %u: its chunks are longer than its bytes", number);
-        hash_once(hash, f->raw.data + at, f->lengths[i], whole);
+        chunk_hash(ids, f->raw.data + at, f->lengths[i], whole);
         if (memcmp(whole, f->ids[i].b, CHUNK_ID_BYTES) != 0)
             FAIL(ERR_DAMAGED, "frame %u: the bytes of chunk %zu have another hash", number, i);
         at += f->lengths[i];
@@ -130,13 +132,14 @@ static Error *check_chunks(const Frame *f, uint32_t number, Hash *hash)
 typedef struct Tools {
     Codec *codec;
     Hash *hash;
+    ChunkHash *ids;
     Frame *frame;
 } Tools;
 
 static Error *check_frame(Check *c, const PackEntry *entry, uint32_t number, Tools *t)
 {
     TRY(pack_read_frame(repo_packs(c->repo), entry->info.id, number, t->codec, t->hash, t->frame));
-    return check_chunks(t->frame, number, t->hash);
+    return check_chunks(t->frame, number, t->ids);
 }
 
 /* Every byte: the frames one by one, so that it is known which are bad, and the whole file. */
@@ -176,7 +179,8 @@ static Error *pack_work(void *arg)
     AUTO(Codec) codec = codec_new();
     AUTO(Hash) hash = hash_new();
     AUTO_VALUE(Frame) frame = {0};
-    Tools t = {codec, hash, &frame};
+    AUTO_VALUE(ChunkHash) ids = {.keys = repo_keys(c->repo)};
+    Tools t = {codec, hash, &ids, &frame};
     for (;;) {
         size_t i;
         bool got;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "repo/chunk_hash.h"
 #include "repo/repo_internal.h"
 
 #define FRAMES_KEPT 32
@@ -19,6 +20,7 @@ struct ChunkReader {
     Repo *repo;
     Codec *codec;
     Hash *hash;
+    ChunkHash ids;
     Kept kept[FRAMES_KEPT];
     uint64_t clock, fetched;
 };
@@ -29,6 +31,7 @@ ChunkReader *chunk_reader_new(Repo *r)
     cr->repo = r;
     cr->codec = codec_new();
     cr->hash = hash_new();
+    cr->ids.keys = repo_keys(r);
     return cr;
 }
 
@@ -42,6 +45,7 @@ void chunk_reader_free(ChunkReader *cr)
     }
     codec_free(cr->codec);
     hash_free(cr->hash);
+    chunk_hash_clear(&cr->ids);
     free(cr);
 }
 
@@ -105,7 +109,8 @@ Error *chunk_reader_get(ChunkReader *cr, const ChunkRef *c, const uint8_t **p,
         FAIL(ERR_DAMAGED, "%s: chunk %u of frame %u is not the one that the recipe names",
              name_pack(c->pack, name), c->index, c->frame);
     *p = f->raw.data + k->starts[c->index];
-    hash_once(cr->hash, *p, c->length, whole);
+    TRY(chunk_hash_for(&cr->ids, f->tag));
+    chunk_hash(&cr->ids, *p, c->length, whole);
     if (memcmp(whole, c->id.b, CHUNK_ID_BYTES) != 0)
         FAIL(ERR_DAMAGED, "%s: the bytes of chunk %u of frame %u have another hash",
              name_pack(c->pack, name), c->index, c->frame);

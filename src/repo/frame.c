@@ -6,80 +6,103 @@
 #define TRAILER_MAGIC "PGSTOWPF"
 #define MAGIC_BYTES 8
 #define HASH_SHA256 1
+#define PACK_LABEL "pgstow pack"
 
-static void part_check(ObjectKind kind, PackId pack, uint32_t frame, const void *p, size_t n,
-                       Hash *hash, uint8_t out[CHECK_BYTES])
+static PartUse part_use(const PackSeal *seal, ObjectKind kind)
 {
-    AUTO_VALUE(Buf) aad = {0};
-    aad_begin(&aad, kind);
-    pack_id_write(&aad, pack);
-    buf_u32(&aad, frame);
-    aad_check(hash, &aad, p, n, out);
+    if (kind == OBJECT_PACK)
+        return PART_LEGIBLE;
+    return kind == OBJECT_FRAME_PAYLOAD && seal->kind == PACK_DATA ? PART_PAYLOAD : PART_INDEX;
 }
 
-static void add_check(ObjectKind kind, PackId pack, uint32_t frame, const void *p, size_t n,
-                      Hash *hash, Buf *out)
+static void part_name(const PackSeal *seal, uint32_t frame, Buf *out)
 {
+    pack_id_write(out, seal->id);
+    buf_u32(out, frame);
+}
+
+/* Seals what stands in `out` from `start` on, and adds its check. */
+static void close_part(const PackSeal *seal, ObjectKind kind, uint32_t frame, size_t start,
+                       Hash *hash, Buf *out)
+{
+    AUTO_VALUE(Buf) name = {0};
     uint8_t check[CHECK_BYTES];
-    part_check(kind, pack, frame, p, n, hash, check);
+    part_name(seal, frame, &name);
+    Part part = {part_use(seal, kind), kind, frame, &name};
+    part_close(seal->keys, &part, hash, out->data + start, out->len - start, check);
     buf_add(out, check, sizeof check);
 }
 
-static Error *compare_check(ObjectKind kind, PackId pack, uint32_t frame, const uint8_t *p,
-                            size_t n, Hash *hash, const char *what)
+/* p[0..n), and its check behind it. */
+static Error *open_part(const PackSeal *seal, ObjectKind kind, uint32_t frame, uint8_t *p, size_t n,
+                        Hash *hash, const char *what)
 {
-    uint8_t check[CHECK_BYTES];
-    part_check(kind, pack, frame, p, n, hash, check);
-    if (!hash_equal(check, p + n, CHECK_BYTES))
-        FAIL(ERR_DAMAGED, "%s: check does not match", what);
-    return NULL;
+    AUTO_VALUE(Buf) name = {0};
+    part_name(seal, frame, &name);
+    Part part = {part_use(seal, kind), kind, frame, &name};
+    return part_open(seal->keys, &part, hash, p, n, p + n, what);
 }
 
-void pack_header_encode(PackId id, PackKind kind, Hash *hash, Buf *out)
+Error *pack_seal_new(const Keyring *k, const char *database, PackId id, PackKind kind,
+                     PackSeal *out)
+{
+    *out = (PackSeal){.id = id, .kind = kind};
+    return object_keys_new(k, database, PACK_LABEL, kind == PACK_DATA, &out->keys);
+}
+
+void pack_header_encode(const PackSeal *seal, Hash *hash, Buf *out)
 {
     size_t start = out->len;
     buf_add(out, PACK_MAGIC, MAGIC_BYTES);
     buf_u16(out, FORMAT_VERSION);
-    buf_u8(out, (uint8_t)kind);
+    buf_u8(out, (uint8_t)seal->kind);
     buf_u8(out, HASH_SHA256);
-    pack_id_write(out, id);
-    buf_u64(out, 0);
-    buf_u16(out, 0);
-    size_t n = out->len - start;
-    uint8_t check[CHECK_BYTES];
-    part_check(OBJECT_PACK, id, 0, out->data + start, n, hash, check);
-    buf_add(out, check, sizeof check);
+    pack_id_write(out, seal->id);
+    object_keys_write(seal->keys, out);
+    close_part(seal, OBJECT_PACK, 0, start, hash, out);
 }
 
-Error *pack_header_decode(const uint8_t *p, PackId id, Hash *hash, PackKind *kind)
+Error *pack_header_decode(uint8_t *p, size_t n, PackId id, const Keyring *k, Hash *hash,
+                          PackSeal *out, size_t *length)
 {
-    Reader r = reader_over(p, PACK_HEADER_BYTES, "pack header");
-    const uint8_t *magic;
-    uint16_t version, key;
+    Reader r = reader_over(p, n, "pack header");
+    const uint8_t *magic, *block, *check;
+    uint16_t version, block_length;
     uint8_t kind_byte, hash_kind;
     PackId named;
     uint64_t key_set;
+    *out = (PackSeal){.id = id};
     TRY(reader_bytes(&r, MAGIC_BYTES, &magic));
     TRY(reader_u16(&r, &version));
     TRY(reader_u8(&r, &kind_byte));
     TRY(reader_u8(&r, &hash_kind));
     TRY(pack_id_read(&r, &named));
     TRY(reader_u64(&r, &key_set));
-    TRY(reader_u16(&r, &key));
+    TRY(reader_u16(&r, &block_length));
     if (memcmp(magic, PACK_MAGIC, MAGIC_BYTES) != 0)
         FAIL(ERR_DAMAGED, "this is not a pack");
-    if (version > FORMAT_VERSION || hash_kind != HASH_SHA256 || key_set || key)
-        FAIL(ERR_REPO_UNSUPPORTED,
-             "a pack of format %u, hash %u, key set %llu: this pgstow knows format %u, plain",
-             version, hash_kind, (unsigned long long)key_set, FORMAT_VERSION);
-    TRY(compare_check(OBJECT_PACK, id, 0, p, PACK_HEADER_BYTES - CHECK_BYTES, hash, "header"));
-    if (!pack_id_equal(named, id) || (kind_byte != PACK_DATA && kind_byte != PACK_RECIPE))
-        FAIL(ERR_DAMAGED, "the header names another pack");
-    *kind = (PackKind)kind_byte;
+    if (version > FORMAT_VERSION || hash_kind != HASH_SHA256)
+        FAIL(ERR_REPO_UNSUPPORTED, "a pack of format %u, hash %u: this pgstow knows format %u",
+             version, hash_kind, FORMAT_VERSION);
+    if (block_length > KEY_BLOCK_MAX)
+        FAIL(ERR_DAMAGED, "the header cannot have a key block of %u bytes", block_length);
+    TRY(reader_bytes(&r, block_length, &block));
+    size_t checked = (size_t)(r.at - p);
+    TRY(reader_bytes(&r, CHECK_BYTES, &check));
+    TRY(object_keys_open(k, key_set, block, block_length, PACK_LABEL, &out->keys));
+    Error *e = open_part(out, OBJECT_PACK, 0, p, checked, hash, "header");
+    if (!e && (!pack_id_equal(named, id) || (kind_byte != PACK_DATA && kind_byte != PACK_RECIPE)))
+        e = ERROR_NEW(ERR_DAMAGED, "the header names another pack");
+    if (e) {
+        object_keys_free(STEAL(out->keys));
+        return e;
+    }
+    out->kind = (PackKind)kind_byte;
+    *length = checked + CHECK_BYTES;
     return NULL;
 }
 
-void frame_encode(PackId pack, uint32_t number, const FrameBody *body, CodecId codec,
+void frame_encode(const PackSeal *seal, uint32_t number, const FrameBody *body, CodecId codec,
                   const Buf *payload, Hash *hash, Buf *out, FrameInfo *info)
 {
     AUTO_VALUE(Buf) header = {0};
@@ -96,10 +119,12 @@ void frame_encode(PackId pack, uint32_t number, const FrameBody *body, CodecId c
     }
     size_t start = out->len;
     buf_u32(out, (uint32_t)header.len);
+    size_t at = out->len;
     buf_add(out, header.data, header.len);
-    add_check(OBJECT_FRAME_HEADER, pack, number, header.data, header.len, hash, out);
+    close_part(seal, OBJECT_FRAME_HEADER, number, at, hash, out);
+    at = out->len;
     buf_add(out, payload->data, payload->len);
-    add_check(OBJECT_FRAME_PAYLOAD, pack, number, payload->data, payload->len, hash, out);
+    close_part(seal, OBJECT_FRAME_PAYLOAD, number, at, hash, out);
     *info = (FrameInfo){.number = number,
                         .stored = (uint32_t)(out->len - start),
                         .raw = (uint32_t)body->n,
@@ -138,16 +163,16 @@ static Error *decode_chunks(Reader *r, size_t count, uint32_t raw, Frame *out)
     return NULL;
 }
 
-Error *frame_decode_head(PackId pack, const FrameInfo *info, const uint8_t *p, size_t n, Hash *hash,
-                         FrameHead *head, Frame *out)
+Error *frame_decode_head(const PackSeal *seal, const FrameInfo *info, uint8_t *p, size_t n,
+                         Hash *hash, FrameHead *head, Frame *out)
 {
     Reader r = reader_over(p, n, "frame header");
     uint32_t length;
     TRY(reader_u32(&r, &length));
     if (length != info->header || n < 4 + (size_t)length + CHECK_BYTES)
         FAIL(ERR_DAMAGED, "the header is not as long as the footer says");
-    TRY(compare_check(OBJECT_FRAME_HEADER, pack, info->number, r.at, length, hash, "frame header"));
-    r = reader_over(r.at, length, "frame header");
+    TRY(open_part(seal, OBJECT_FRAME_HEADER, info->number, p + 4, length, hash, "frame header"));
+    r = reader_over(p + 4, length, "frame header");
     uint8_t codec;
     uint32_t columns, chunks;
     TRY(reader_u8(&r, &codec));
@@ -166,40 +191,41 @@ Error *frame_decode_head(PackId pack, const FrameInfo *info, const uint8_t *p, s
         info->stored != 4 + (uint64_t)length + head->stored + 2 * CHECK_BYTES)
         FAIL(ERR_DAMAGED, "the header and the footer do not agree");
     out->stored = info->stored;
+    object_keys_tag(seal->keys, out->tag);
     return NULL;
 }
 
-Error *frame_decode(PackId pack, const FrameInfo *info, const uint8_t *p, size_t n, Codec *codec,
+Error *frame_decode(const PackSeal *seal, const FrameInfo *info, uint8_t *p, size_t n, Codec *codec,
                     Hash *hash, Frame *out)
 {
     FrameHead head = {0};
-    TRY(frame_decode_head(pack, info, p, n, hash, &head, out));
-    const uint8_t *payload = p + 4 + info->header + CHECK_BYTES;
+    TRY(frame_decode_head(seal, info, p, n, hash, &head, out));
+    uint8_t *payload = p + 4 + info->header + CHECK_BYTES;
     if (n != info->stored)
         FAIL(ERR_DAMAGED, "the frame is cut short");
-    TRY(compare_check(OBJECT_FRAME_PAYLOAD, pack, info->number, payload, head.stored, hash,
-                      "payload"));
+    TRY(open_part(seal, OBJECT_FRAME_PAYLOAD, info->number, payload, head.stored, hash, "payload"));
     return codec_decode(codec, head.codec, payload, head.stored, head.raw, &out->raw);
 }
 
-void footer_encode(PackId pack, const FrameInfo *frames, size_t count, Hash *hash, Buf *out)
+void footer_encode(const PackSeal *seal, const FrameInfo *frames, size_t count, Hash *hash,
+                   Buf *out)
 {
-    AUTO_VALUE(Buf) footer = {0};
-    buf_varint(&footer, count);
+    size_t start = out->len;
+    buf_varint(out, count);
     for (size_t i = 0; i < count; i++) {
         const FrameInfo *f = &frames[i];
-        buf_varint(&footer, f->number);
-        buf_varint(&footer, f->offset);
-        buf_varint(&footer, f->stored);
-        buf_varint(&footer, f->header);
-        buf_varint(&footer, f->raw);
-        buf_varint(&footer, f->chunks);
-        buf_varint(&footer, f->oid);
-        buf_varint(&footer, f->piece);
+        buf_varint(out, f->number);
+        buf_varint(out, f->offset);
+        buf_varint(out, f->stored);
+        buf_varint(out, f->header);
+        buf_varint(out, f->raw);
+        buf_varint(out, f->chunks);
+        buf_varint(out, f->oid);
+        buf_varint(out, f->piece);
     }
-    buf_add(out, footer.data, footer.len);
-    add_check(OBJECT_FOOTER, pack, 0, footer.data, footer.len, hash, out);
-    buf_u32(out, (uint32_t)footer.len);
+    uint32_t length = (uint32_t)(out->len - start);
+    close_part(seal, OBJECT_FOOTER, 0, start, hash, out);
+    buf_u32(out, length);
     buf_add(out, TRAILER_MAGIC, MAGIC_BYTES);
 }
 
@@ -229,12 +255,12 @@ static Error *read_frame_info(Reader *r, FrameInfo *f)
     return read_u32(r, UINT32_MAX, &f->piece);
 }
 
-Error *footer_decode(PackId pack, const uint8_t *p, size_t n, uint64_t end, Hash *hash,
-                     FrameInfo **frames, size_t *count)
+Error *footer_decode(const PackSeal *seal, uint8_t *p, size_t n, uint64_t start, uint64_t end,
+                     Hash *hash, FrameInfo **frames, size_t *count)
 {
     if (n < CHECK_BYTES)
         FAIL(ERR_DAMAGED, "the footer is too short");
-    TRY(compare_check(OBJECT_FOOTER, pack, 0, p, n - CHECK_BYTES, hash, "footer"));
+    TRY(open_part(seal, OBJECT_FOOTER, 0, p, n - CHECK_BYTES, hash, "footer"));
     Reader r = reader_over(p, n - CHECK_BYTES, "footer");
     uint32_t frame_count;
     TRY(read_u32(&r, FRAMES_MAX, &frame_count));
@@ -243,7 +269,7 @@ Error *footer_decode(PackId pack, const uint8_t *p, size_t n, uint64_t end, Hash
     for (uint32_t i = 0; i < frame_count && !e; i++) {
         e = read_frame_info(&r, &list[i]);
         if (!e && ((i && list[i].number <= list[i - 1].number) ||
-                   list[i].offset < PACK_HEADER_BYTES || list[i].offset + list[i].stored > end))
+                   list[i].offset < start || list[i].offset + list[i].stored > end))
             e = ERROR_NEW(ERR_DAMAGED, "frame %u lies outside the pack", list[i].number);
     }
     if (!e)

@@ -13,9 +13,11 @@ static const uint32_t section_max[SECTIONS] = {1u << 20, 64u << 20, 1u << 30};
 
 #define SECTION_LEVEL 3
 #define REPOSITORY_ID_BYTES 16
-/* Bytes before the sealed key, and of the rest of a header: repository, three sections, check. */
+#define MANIFEST_LABEL "pgstow manifest"
+/* Bytes before the key block, and of the rest of a header: repository, three sections, check. */
 #define HEADER_START (8 + 2 + 2 + 8 + 2)
 #define HEADER_REST (REPOSITORY_ID_BYTES + SECTIONS * (1 + 4 + 4 + CHECK_BYTES) + CHECK_BYTES)
+#define HEADER_MAX (HEADER_START + KEY_BLOCK_MAX + HEADER_REST)
 
 typedef struct Section {
     uint8_t codec;
@@ -27,7 +29,15 @@ typedef struct Header {
     uint8_t repository[REPOSITORY_ID_BYTES];
     Section sections[SECTIONS];
     size_t length;
+    ObjectKeys *keys; /* NULL: plain */
 } Header;
+
+static void header_clear(Header *h)
+{
+    object_keys_free(h->keys);
+    *h = (Header){0};
+}
+DEFINE_AUTO_VALUE(Header, header_clear)
 
 /* -- the value ------------------------------------------------------------------------------- */
 
@@ -110,19 +120,33 @@ const Stream *manifest_find_stream(const Manifest *m, StreamKind kind, uint32_t 
 
 /* -- the object ------------------------------------------------------------------------------ */
 
-/* section -1: the header. */
-static void section_check(Hash *h, const char *id, int section, const void *p, size_t n,
-                          uint8_t out[CHECK_BYTES])
+/* Section -1 is the header. Every key may read which packs there are: whoever frees space must. */
+static Part section_part(int section, const char *id, Buf *name)
 {
-    AUTO_VALUE(Buf) aad = {0};
-    aad_begin(&aad, OBJECT_MANIFEST);
-    buf_u8(&aad, (uint8_t)(section + 1));
-    buf_block_str(&aad, id);
-    aad_check(h, &aad, p, n, out);
+    buf_u8(name, (uint8_t)(section + 1));
+    buf_block_str(name, id);
+    PartUse use = section < 0 ? PART_LEGIBLE : section == PACKS ? PART_COMMON : PART_INDEX;
+    return (Part){use, OBJECT_MANIFEST, (uint32_t)(section + 1), name};
 }
 
-static Error *encode_section(Codec *codec, Hash *hash, const char *id, int section, const Buf *raw,
-                             Buf *header, Buf *body)
+static void close_section(const ObjectKeys *keys, Hash *hash, const char *id, int section,
+                          uint8_t *p, size_t n, uint8_t check[CHECK_BYTES])
+{
+    AUTO_VALUE(Buf) name = {0};
+    Part part = section_part(section, id, &name);
+    part_close(keys, &part, hash, p, n, check);
+}
+
+static Error *open_section(const ObjectKeys *keys, Hash *hash, const char *id, int section,
+                           uint8_t *p, size_t n, const uint8_t *check, const char *what)
+{
+    AUTO_VALUE(Buf) name = {0};
+    Part part = section_part(section, id, &name);
+    return part_open(keys, &part, hash, p, n, check, what);
+}
+
+static Error *encode_section(Codec *codec, Hash *hash, const ObjectKeys *keys, const char *id,
+                             int section, const Buf *raw, Buf *header, Buf *body)
 {
     AUTO_VALUE(Buf) stored = {0};
     uint8_t check[CHECK_BYTES];
@@ -131,7 +155,7 @@ static Error *encode_section(Codec *codec, Hash *hash, const char *id, int secti
         FAIL(ERR_LIMIT, "the manifest's section of %s would have %zu bytes, %u are allowed",
              section_names[section], raw->len, section_max[section]);
     TRY(codec_encode(codec, SECTION_LEVEL, raw->data, raw->len, &stored, &used));
-    section_check(hash, id, section, stored.data, stored.len, check);
+    close_section(keys, hash, id, section, stored.data, stored.len, check);
     buf_u8(header, (uint8_t)used);
     buf_u32(header, (uint32_t)raw->len);
     buf_u32(header, (uint32_t)stored.len);
@@ -140,8 +164,9 @@ static Error *encode_section(Codec *codec, Hash *hash, const char *id, int secti
     return NULL;
 }
 
-Error *manifest_encode(const Manifest *m, const char *repository_id, Buf *out)
+Error *manifest_encode(const Manifest *m, const char *repository_id, const Keyring *k, Buf *out)
 {
+    AUTO(ObjectKeys) keys = NULL;
     AUTO(Codec) codec = codec_new();
     AUTO(Hash) hash = hash_new();
     AUTO(Doc) facts = backup_info_facts(&m->info);
@@ -156,35 +181,36 @@ Error *manifest_encode(const Manifest *m, const char *repository_id, Buf *out)
     if (!text_unhex(repository_id, repository, sizeof repository))
         FAIL(ERR_INTERNAL, "\"%s\" is no repository id", repository_id);
     buf_add_str(&facts_raw, text);
+    TRY(object_keys_new(k, m->info.database, MANIFEST_LABEL, false, &keys));
     TRY(manifest_encode_packs(m, &packs));
     TRY(manifest_encode_streams(m, &streams));
     buf_add(out, magic_manifest, sizeof magic_manifest);
     buf_u16(out, FORMAT_VERSION);
     buf_u16(out, 0); /* flags */
-    buf_u64(out, 0); /* key-set */
-    buf_u16(out, 0); /* sealed key */
+    object_keys_write(keys, out);
     buf_add(out, repository, sizeof repository);
-    TRY(encode_section(codec, hash, id, FACTS, &facts_raw, out, &body));
-    TRY(encode_section(codec, hash, id, PACKS, &packs, out, &body));
-    TRY(encode_section(codec, hash, id, STREAMS, &streams, out, &body));
-    section_check(hash, id, -1, out->data + start, out->len - start, check);
+    TRY(encode_section(codec, hash, keys, id, FACTS, &facts_raw, out, &body));
+    TRY(encode_section(codec, hash, keys, id, PACKS, &packs, out, &body));
+    TRY(encode_section(codec, hash, keys, id, STREAMS, &streams, out, &body));
+    close_section(keys, hash, id, -1, out->data + start, out->len - start, check);
     buf_add(out, check, CHECK_BYTES);
     buf_add(out, body.data, body.len);
     return NULL;
 }
 
+static const Buf no_name;
+static const Part tombstone_part = {PART_LEGIBLE, OBJECT_TOMBSTONE, 0, &no_name};
+
 void manifest_tombstone(const char *id, SessionId by, Buf *out)
 {
     AUTO(Hash) hash = hash_new();
-    AUTO_VALUE(Buf) aad = {0};
     uint8_t check[CHECK_BYTES];
     size_t start = out->len;
     buf_add(out, magic_tombstone, sizeof magic_tombstone);
     buf_u16(out, FORMAT_VERSION);
     buf_block_str(out, id);
     buf_add(out, by.b, SESSION_BYTES);
-    aad_begin(&aad, OBJECT_TOMBSTONE);
-    aad_check(hash, &aad, out->data + start, out->len - start, check);
+    part_close(NULL, &tombstone_part, hash, out->data + start, out->len - start, check);
     buf_add(out, check, CHECK_BYTES);
 }
 
@@ -192,9 +218,8 @@ void manifest_tombstone(const char *id, SessionId by, Buf *out)
 static Error *decode_tombstone(const void *p, size_t n, const char *id)
 {
     AUTO(Hash) hash = hash_new();
-    AUTO_VALUE(Buf) aad = {0};
+    AUTO_VALUE(Buf) copy = {0};
     AUTO(char) found = NULL;
-    uint8_t check[CHECK_BYTES];
     const uint8_t *at;
     uint16_t version;
     Reader r = reader_over(p, n, "the tombstone");
@@ -202,26 +227,26 @@ static Error *decode_tombstone(const void *p, size_t n, const char *id)
     TRY(reader_u16(&r, &version));
     TRY(reader_block_str(&r, &found));
     TRY(reader_bytes(&r, SESSION_BYTES, &at));
-    aad_begin(&aad, OBJECT_TOMBSTONE);
-    aad_check(hash, &aad, p, (size_t)(r.at - (const uint8_t *)p), check);
+    buf_add(&copy, p, (size_t)(r.at - (const uint8_t *)p));
     TRY(reader_bytes(&r, CHECK_BYTES, &at));
     TRY(reader_end(&r));
-    if (version != FORMAT_VERSION || memcmp(at, check, CHECK_BYTES) != 0 || strcmp(found, id) != 0)
-        FAIL(ERR_DAMAGED, "the tombstone's check does not match");
+    TRY(part_open(NULL, &tombstone_part, hash, copy.data, copy.len, at, "the tombstone's"));
+    if (version != FORMAT_VERSION || strcmp(found, id) != 0)
+        FAIL(ERR_DAMAGED, "the tombstone is that of another backup");
     FAIL(ERR_FENCED, "the backup %s was never completed: its run ended early, or was declared dead",
          id);
 }
 
 /* What a manifest's first bytes must be. config says which features there are, so anything unknown
  * here is damage and not a newer version. */
-static Error *decode_header(const void *p, size_t n, const char *id, Hash *hash, Header *out,
-                            size_t *need_more)
+static Error *decode_header(const Keyring *k, const void *p, size_t n, const char *id, Hash *hash,
+                            Header *out, size_t *need_more)
 {
     Reader r = reader_over(p, n, "the header");
     uint16_t version, flags, key_length;
     uint64_t key_set;
-    const uint8_t *at;
-    uint8_t check[CHECK_BYTES];
+    const uint8_t *at, *block;
+    uint8_t copy[HEADER_MAX];
     *need_more = HEADER_START + HEADER_REST;
     if (n >= sizeof magic_tombstone && !memcmp(p, magic_tombstone, sizeof magic_tombstone)) {
         *need_more = 0;
@@ -236,10 +261,16 @@ static Error *decode_header(const void *p, size_t n, const char *id, Hash *hash,
     TRY(reader_u16(&r, &flags));
     TRY(reader_u64(&r, &key_set));
     TRY(reader_u16(&r, &key_length));
-    if (version != FORMAT_VERSION || flags || key_set || key_length)
-        FAIL(ERR_DAMAGED, "its header has version %u, flags %u and key-set %llu", version, flags,
-             (unsigned long long)key_set);
+    if (version != FORMAT_VERSION || flags || key_length > KEY_BLOCK_MAX)
+        FAIL(ERR_DAMAGED, "its header has version %u, flags %u and a key block of %u bytes",
+             version, flags, key_length);
+    out->length = HEADER_START + key_length + HEADER_REST;
+    *need_more = out->length;
+    if (n < out->length)
+        return NULL;
     *need_more = 0;
+    TRY(reader_bytes(&r, key_length, &block));
+    TRY(object_keys_open(k, key_set, block, key_length, MANIFEST_LABEL, &out->keys));
     TRY(reader_bytes(&r, REPOSITORY_ID_BYTES, &at));
     memcpy(out->repository, at, REPOSITORY_ID_BYTES);
     for (int i = 0; i < SECTIONS; i++) {
@@ -250,11 +281,9 @@ static Error *decode_header(const void *p, size_t n, const char *id, Hash *hash,
         TRY(reader_bytes(&r, CHECK_BYTES, &at));
         memcpy(s->check, at, CHECK_BYTES);
     }
-    out->length = HEADER_START + HEADER_REST;
-    section_check(hash, id, -1, p, out->length - CHECK_BYTES, check);
+    memcpy(copy, p, out->length - CHECK_BYTES);
     TRY(reader_bytes(&r, CHECK_BYTES, &at));
-    if (memcmp(at, check, CHECK_BYTES) != 0)
-        FAIL(ERR_DAMAGED, "the header's check does not match");
+    TRY(open_section(out->keys, hash, id, -1, copy, out->length - CHECK_BYTES, at, "the header's"));
     for (int i = 0; i < SECTIONS; i++)
         if (out->sections[i].raw > section_max[i] || out->sections[i].stored > section_max[i])
             FAIL(ERR_DAMAGED, "the section of %s has %u bytes", section_names[i],
@@ -266,12 +295,13 @@ static Error *decode_section(Codec *codec, Hash *hash, const Header *h, const ch
                              const uint8_t *stored, Buf *raw)
 {
     const Section *s = &h->sections[section];
-    uint8_t check[CHECK_BYTES];
-    section_check(hash, id, section, stored, s->stored, check);
-    if (memcmp(check, s->check, CHECK_BYTES) != 0)
-        FAIL(ERR_DAMAGED, "the check of the section of %s does not match", section_names[section]);
-    Error *e = codec_decode(codec, s->codec, stored, s->stored, s->raw, raw);
-    return error_context(e, "the section of %s", section_names[section]);
+    AUTO_VALUE(Buf) bytes = {0};
+    AUTO(char) what = mem_printf("the section of %s", section_names[section]);
+    TRY(buf_reserve(&bytes, s->stored, section_max[section]));
+    buf_add(&bytes, stored, s->stored);
+    TRY(open_section(h->keys, hash, id, section, bytes.data, s->stored, s->check, what));
+    Error *e = codec_decode(codec, s->codec, bytes.data, s->stored, s->raw, raw);
+    return error_context(e, "%s", what);
 }
 
 static Error *decode_facts(Codec *codec, Hash *hash, const Header *h, const char *id,
@@ -285,11 +315,11 @@ static Error *decode_facts(Codec *codec, Hash *hash, const Header *h, const char
     return NULL;
 }
 
-static Error *decode_info(const uint8_t *p, size_t n, const char *id, Codec *codec, Hash *hash,
-                          BackupInfo *out, Header *h, size_t *need_more)
+static Error *decode_info(const Keyring *k, const uint8_t *p, size_t n, const char *id,
+                          Codec *codec, Hash *hash, BackupInfo *out, Header *h, size_t *need_more)
 {
     AUTO(Doc) facts = NULL;
-    TRY(decode_header(p, n, id, hash, h, need_more));
+    TRY(decode_header(k, p, n, id, hash, h, need_more));
     if (!*need_more && n < h->length + h->sections[FACTS].stored)
         *need_more = h->length + h->sections[FACTS].stored;
     if (*need_more)
@@ -300,31 +330,31 @@ static Error *decode_info(const uint8_t *p, size_t n, const char *id, Codec *cod
     return NULL;
 }
 
-Error *manifest_decode_info_by(Codec *codec, Hash *hash, const void *p, size_t n, const char *id,
-                               BackupInfo *out, size_t *need_more)
+Error *manifest_decode_info_by(const Keyring *k, Codec *codec, Hash *hash, const void *p, size_t n,
+                               const char *id, BackupInfo *out, size_t *need_more)
 {
-    Header h;
-    return error_context(decode_info(p, n, id, codec, hash, out, &h, need_more), "manifest of %s",
-                         id);
+    AUTO_VALUE(Header) h = {0};
+    return error_context(decode_info(k, p, n, id, codec, hash, out, &h, need_more),
+                         "manifest of %s", id);
 }
 
-Error *manifest_decode_info(const void *p, size_t n, const char *id, BackupInfo *out,
+Error *manifest_decode_info(const Keyring *k, const void *p, size_t n, const char *id, BackupInfo *out,
                             size_t *need_more)
 {
     AUTO(Codec) codec = codec_new();
     AUTO(Hash) hash = hash_new();
-    return manifest_decode_info_by(codec, hash, p, n, id, out, need_more);
+    return manifest_decode_info_by(k, codec, hash, p, n, id, out, need_more);
 }
 
-static Error *decode_whole(const uint8_t *p, size_t n, const char *id, Manifest *m)
+static Error *decode_whole(const Keyring *k, const uint8_t *p, size_t n, const char *id, Manifest *m)
 {
     AUTO(Codec) codec = codec_new();
     AUTO(Hash) hash = hash_new();
     AUTO_VALUE(Buf) raw = {0};
-    Header h;
+    AUTO_VALUE(Header) h = {0};
     size_t need_more, whole;
     uint8_t sum[HASH_BYTES];
-    TRY(decode_info(p, n, id, codec, hash, &m->info, &h, &need_more));
+    TRY(decode_info(k, p, n, id, codec, hash, &m->info, &h, &need_more));
     whole = h.length;
     for (int i = 0; !need_more && i < SECTIONS; i++)
         whole += h.sections[i].stored;
@@ -345,22 +375,22 @@ static Error *decode_whole(const uint8_t *p, size_t n, const char *id, Manifest 
     return NULL;
 }
 
-Error *manifest_decode(const void *p, size_t n, const char *id, Manifest **out)
+Error *manifest_decode(const Keyring *k, const void *p, size_t n, const char *id, Manifest **out)
 {
     AUTO(Manifest) m = manifest_new();
-    TRY_CTX(decode_whole(p, n, id, m), "manifest of %s", id);
+    TRY_CTX(decode_whole(k, p, n, id, m), "manifest of %s", id);
     index_streams(m);
     *out = STEAL(m);
     return NULL;
 }
 
-Error *manifest_facts(const void *p, size_t n, const char *id, Doc **out)
+Error *manifest_facts(const Keyring *k, const void *p, size_t n, const char *id, Doc **out)
 {
     AUTO(Codec) codec = codec_new();
     AUTO(Hash) hash = hash_new();
-    Header h;
+    AUTO_VALUE(Header) h = {0};
     size_t need_more;
-    TRY(decode_header(p, n, id, hash, &h, &need_more));
+    TRY(decode_header(k, p, n, id, hash, &h, &need_more));
     if (need_more || n < h.length + h.sections[FACTS].stored)
         FAIL(ERR_DAMAGED, "manifest of %s ends too early", id);
     return decode_facts(codec, hash, &h, id, (const uint8_t *)p + h.length, out);

@@ -76,7 +76,8 @@ void backup_info_copy(BackupInfo *to, const BackupInfo *from);
  * checksum, compressed, encrypted, databaseVersion, toolVersion, tables, rows, duration (ms) and
  * more. */
 Doc *backup_info_doc(const BackupInfo *i);
-/* The text of backups/<id>.metadata.json: the same without the proof. `checksum` must be set. */
+/* The text of backups/<id>.metadata.json: the same without the proof, and of an encrypted backup
+ * without what is no count, size or instant. `checksum` must be set. */
 void backup_info_metadata(const BackupInfo *i, Buf *out);
 
 typedef struct Manifest {
@@ -95,15 +96,17 @@ const PackInfo *manifest_find_pack(const Manifest *m, PackId id); /* NULL where 
 /* In a manifest that was read; the first one, NULL where there is none. */
 const Stream *manifest_find_stream(const Manifest *m, StreamKind kind, uint32_t dump_id);
 
-/* The object's bytes. */
-Error *manifest_encode(const Manifest *m, const char *repository_id, Buf *out) MUST_CHECK;
-/* ERR_DAMAGED; ERR_FENCED for a tombstone. `id`: the name that it was read under, which the
+/* The object's bytes. `k`, here and below: the repository's keys, NULL in a plain one. */
+Error *manifest_encode(const Manifest *m, const char *repository_id, const Keyring *k,
+                       Buf *out) MUST_CHECK;
+/* ERR_DAMAGED; ERR_KEY; ERR_FENCED for a tombstone. `id`: the name that it was read under, which the
  * manifest must bear itself. */
-Error *manifest_decode(const void *p, size_t n, const char *id, Manifest **out) MUST_CHECK;
+Error *manifest_decode(const Keyring *k, const void *p, size_t n, const char *id,
+                       Manifest **out) MUST_CHECK;
 /* Only the facts, from the first bytes of the object (need_more says how many bytes are wanted
  * where n is too few). */
-Error *manifest_decode_info(const void *p, size_t n, const char *id, BackupInfo *out,
-                            size_t *need_more) MUST_CHECK;
+Error *manifest_decode_info(const Keyring *k, const void *p, size_t n, const char *id,
+                            BackupInfo *out, size_t *need_more) MUST_CHECK;
 /* A tombstone's bytes, naming who put it. */
 void manifest_tombstone(const char *id, SessionId by, Buf *out);
 

@@ -47,7 +47,7 @@ Error *merge_note_put(Repo *r, const char *system, const char *database_oid, con
     text_hex(random, sizeof random, hex);
     AUTO(char) prefix = prefix_of(system, database_oid);
     AUTO(char) name = mem_printf("%s%013" PRId64 "-%s", prefix, note->time, hex);
-    return note_put(repo_store(r), name, d);
+    return note_put(r, name, d);
 }
 
 static int newest_first(const void *a, const void *b)
@@ -63,7 +63,7 @@ Error *merge_notes_read(Repo *r, const char *system, const char *database_oid, M
     mem_sort(names.items, names.count, sizeof *names.items, newest_first);
     for (size_t i = 0; i < names.count && i < NOTES_MAX; i++) {
         AUTO(Doc) d = NULL;
-        TRY(note_get(repo_store(r), names.items[i], &d));
+        TRY(note_get(r, names.items[i], &d));
         mem_grow(out->items, out->count, out->cap);
         MergeNote *n = &out->items[out->count++];
         const Doc *tables = doc_get(d, "tables");

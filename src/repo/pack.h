@@ -2,7 +2,7 @@
  *
  * A frame is an envelope (header with chunk ids and lengths, payload), each part with its own
  * 16-byte check, which binds it to the pack's name and the frame's number: SHA-256 over (additional
- * data, bytes) in a plain repository, the GCM tag in an encrypted one. A frame is decoded and
+ * data, bytes) in a plain repository, the tag of its sealing in an encrypted one. A frame is decoded and
  * compared before it is handed to the store.
  */
 #ifndef PGSTOW_REPO_PACK_H
@@ -10,6 +10,7 @@
 
 #include "codec/codec.h"
 #include "repo/chunk.h"
+#include "repo/keyring.h"
 #include "store/store.h"
 
 #define FRAME_TARGET (256u << 10) /* raw bytes at which a frame is closed */
@@ -44,10 +45,12 @@ typedef struct PackInfo {
 typedef struct Packer Packer;
 /* Called when a pack is finished and visible (from whichever thread finished it, one at a time). */
 typedef Error *(*PackDone)(void *ctx, const PackInfo *pack);
-/* first_n: numbers n given to this packer's packs are first_n, first_n + 2, ... (data packs even,
+/* keys: NULL in a plain repository; `database`: whose rows these will be. Both, and the store, are
+ * borrowed. first_n: numbers n given to this packer's packs are first_n, first_n + 2, ... (data packs even,
  * recipe packs odd). */
-Error *packer_new(Store *store, SessionId session, PackKind kind, uint32_t first_n, PackDone done,
-                  void *ctx, Packer **out) MUST_CHECK;
+Error *packer_new(Store *store, const Keyring *keys, const char *database, SessionId session,
+                  PackKind kind, uint32_t first_n, PackDone done, void *ctx,
+                  Packer **out) MUST_CHECK;
 /* Reserves the place of a frame, so that recipes can refer to it before it is full. Frames of a
  * pack may be written in any order; a pack closes when it is large enough and all that was reserved
  * in it was put. */
@@ -73,7 +76,7 @@ DEFINE_AUTO(Packer, packer_free)
 
 /* -- reading: thread-safe, with a bounded cache of footers ------------------------------------ */
 typedef struct PackReader PackReader;
-PackReader *pack_reader_new(Store *store);
+PackReader *pack_reader_new(Store *store, const Keyring *keys); /* both borrowed; keys NULL: plain */
 void pack_reader_free(PackReader *r);
 DEFINE_AUTO(PackReader, pack_reader_free)
 /* One frame, whole and verified (checks, decoding). raw, ids and lengths are replaced; ids/lengths
@@ -85,7 +88,8 @@ typedef struct Frame {
     uint32_t *lengths;
     size_t chunks, cap;
     uint32_t oid, piece;
-    uint32_t stored; /* bytes of the envelope */
+    uint32_t stored;                /* bytes of the envelope */
+    uint8_t tag[LINEAGE_TAG_BYTES]; /* of the database whose it is, zeros in a plain repository */
 } Frame;
 void frame_clear(Frame *f);
 DEFINE_AUTO_VALUE(Frame, frame_clear)

@@ -8,6 +8,7 @@
 
 typedef struct Footer {
     PackInfo info;
+    PackSeal seal;
     FrameInfo *frames;
     size_t count;
     uint64_t used_at; /* by the reader's clock of uses */
@@ -17,16 +18,26 @@ typedef struct Footer {
  * dropped. */
 struct PackReader {
     Store *store;
+    const Keyring *keys;
     pthread_mutex_t lock;
     Footer kept[FOOTERS_KEPT];
     size_t count;
     uint64_t clock;
 };
 
-PackReader *pack_reader_new(Store *store)
+static void footer_clear(Footer *f)
+{
+    free(f->frames);
+    object_keys_free(f->seal.keys);
+    *f = (Footer){0};
+}
+DEFINE_AUTO_VALUE(Footer, footer_clear)
+
+PackReader *pack_reader_new(Store *store, const Keyring *keys)
 {
     PackReader *r = mem_new(PackReader);
     r->store = store;
+    r->keys = keys;
     pthread_mutex_init(&r->lock, NULL);
     return r;
 }
@@ -36,7 +47,7 @@ void pack_reader_free(PackReader *r)
     if (!r)
         return;
     for (size_t i = 0; i < r->count; i++)
-        free(r->kept[i].frames);
+        footer_clear(&r->kept[i]);
     pthread_mutex_destroy(&r->lock);
     free(r);
 }
@@ -59,14 +70,18 @@ static Error *load_footer(PackReader *r, PackId pack, Hash *hash, Footer *out)
 {
     char name[NAME_TEXT];
     name_pack(pack, name);
-    uint8_t head[PACK_HEADER_BYTES], trailer[TRAILER_BYTES];
+    uint8_t head[PACK_HEADER_MAX], trailer[TRAILER_BYTES];
+    size_t start = r->keys ? PACK_HEADER_MAX : PACK_HEADER_BYTES;
     uint64_t size;
     TRY(as_damage(store_size(r->store, name, &size)));
-    if (size < sizeof head + sizeof trailer || size > PACK_LIMIT)
+    if (size < PACK_HEADER_BYTES + sizeof trailer || size > PACK_LIMIT)
         FAIL(ERR_DAMAGED, "a pack cannot be %llu bytes long", (unsigned long long)size);
-    TRY(as_damage(store_get(r->store, name, 0, head, sizeof head)));
+    if (size < start)
+        start = (size_t)size;
+    TRY(as_damage(store_get(r->store, name, 0, head, start)));
     out->info = (PackInfo){.id = pack, .size = size};
-    TRY(pack_header_decode(head, pack, hash, &out->info.kind));
+    TRY(pack_header_decode(head, start, pack, r->keys, hash, &out->seal, &start));
+    out->info.kind = out->seal.kind;
     TRY(as_damage(store_get(r->store, name, size - sizeof trailer, trailer, sizeof trailer)));
     size_t length;
     TRY(trailer_decode(trailer, size, &length));
@@ -74,7 +89,7 @@ static Error *load_footer(PackReader *r, PackId pack, Hash *hash, Footer *out)
     TRY(buf_reserve(&footer, length, length));
     uint64_t end = size - sizeof trailer - length;
     TRY(as_damage(store_get(r->store, name, end, footer.data, length)));
-    TRY(footer_decode(pack, footer.data, length, end, hash, &out->frames, &out->count));
+    TRY(footer_decode(&out->seal, footer.data, length, start, end, hash, &out->frames, &out->count));
     for (size_t i = 0; i < out->count; i++)
         out->info.raw += out->frames[i].raw;
     return NULL;
@@ -96,7 +111,7 @@ static Footer *keep(PackReader *r, Footer *f)
 {
     Footer *place = find_kept(r, f->info.id);
     if (place) {
-        free(f->frames);
+        footer_clear(f);
         return place;
     }
     if (r->count < FOOTERS_KEPT) {
@@ -106,9 +121,10 @@ static Footer *keep(PackReader *r, Footer *f)
         for (size_t i = 1; i < r->count; i++)
             if (r->kept[i].used_at < place->used_at)
                 place = &r->kept[i];
-        free(place->frames);
+        footer_clear(place);
     }
     *place = *f;
+    *f = (Footer){0};
     place->used_at = ++r->clock;
     return place;
 }
@@ -120,7 +136,7 @@ static Error *lock_footer(PackReader *r, PackId pack, Hash *hash, Footer **out)
     if ((*out = find_kept(r, pack)))
         return NULL;
     pthread_mutex_unlock(&r->lock);
-    Footer loaded = {0};
+    AUTO_VALUE(Footer) loaded = {0};
     TRY(load_footer(r, pack, hash, &loaded));
     pthread_mutex_lock(&r->lock);
     *out = keep(r, &loaded);
@@ -133,13 +149,19 @@ static int by_number(const void *key, const void *element)
     return (number > other) - (number < other);
 }
 
-static Error *find_frame(PackReader *r, PackId pack, uint32_t frame, Hash *hash, FrameInfo *info)
+/* `seal` may be NULL; its keys are the caller's. */
+static Error *find_frame(PackReader *r, PackId pack, uint32_t frame, Hash *hash, FrameInfo *info,
+                         PackSeal *seal)
 {
     Footer *f;
     TRY(lock_footer(r, pack, hash, &f));
     const FrameInfo *found = bsearch(&frame, f->frames, f->count, sizeof *f->frames, by_number);
     if (found)
         *info = *found;
+    if (found && seal) {
+        *seal = f->seal;
+        object_keys_share(seal->keys);
+    }
     pthread_mutex_unlock(&r->lock);
     if (!found)
         FAIL(ERR_DAMAGED, "it has no such frame");
@@ -150,7 +172,9 @@ static Error *read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *code
                          Frame *out)
 {
     FrameInfo info;
-    TRY(find_frame(r, pack, frame, hash, &info));
+    PackSeal seal = {0};
+    TRY(find_frame(r, pack, frame, hash, &info, &seal));
+    AUTO(ObjectKeys) keys = seal.keys;
     size_t wanted = codec ? info.stored : 4 + (size_t)info.header + CHECK_BYTES;
     if (wanted > info.stored)
         FAIL(ERR_DAMAGED, "the footer's lengths do not agree");
@@ -160,9 +184,9 @@ static Error *read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *code
     TRY(as_damage(store_get(r->store, name_pack(pack, name), info.offset, bytes.data, wanted)));
     out->raw.len = 0;
     if (codec)
-        return frame_decode(pack, &info, bytes.data, wanted, codec, hash, out);
+        return frame_decode(&seal, &info, bytes.data, wanted, codec, hash, out);
     FrameHead head;
-    return frame_decode_head(pack, &info, bytes.data, wanted, hash, &head, out);
+    return frame_decode_head(&seal, &info, bytes.data, wanted, hash, &head, out);
 }
 
 Error *pack_read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
@@ -182,7 +206,7 @@ Error *pack_read_frame_header(PackReader *r, PackId pack, uint32_t frame, Hash *
 Error *pack_frame_info(PackReader *r, PackId pack, uint32_t frame, Hash *hash, FrameInfo *out)
 {
     char name[NAME_TEXT];
-    TRY_CTX(find_frame(r, pack, frame, hash, out), "frame %u of %s", frame, name_pack(pack, name));
+    TRY_CTX(find_frame(r, pack, frame, hash, out, NULL), "frame %u of %s", frame, name_pack(pack, name));
     return NULL;
 }
 
@@ -191,11 +215,11 @@ Error *pack_read_footer(PackReader *r, PackId pack, PackInfo *info, FrameInfo **
 {
     AUTO(Hash) hash = hash_new();
     char name[NAME_TEXT];
-    Footer f = {0};
+    AUTO_VALUE(Footer) f = {0};
     /* Always from the store: whoever asks for the footer wants to know what is there now. */
     TRY_CTX(load_footer(r, pack, hash, &f), "%s", name_pack(pack, name));
     *info = f.info;
-    *frames = f.frames;
+    *frames = STEAL(f.frames);
     *count = f.count;
     return NULL;
 }

@@ -10,6 +10,7 @@
 typedef struct OpenPack {
     struct OpenPack *next;
     PackInfo info;
+    PackSeal seal;
     uint32_t reserved;    /* frame numbers given out */
     uint32_t open_frames; /* of those, not yet put */
     bool closing;
@@ -24,6 +25,8 @@ typedef struct OpenPack {
 
 struct Packer {
     Store *store;
+    const Keyring *keys;
+    char *database;
     SessionId session;
     PackKind kind;
     PackDone done;
@@ -35,11 +38,13 @@ struct Packer {
     bool finished;
 };
 
-Error *packer_new(Store *store, SessionId session, PackKind kind, uint32_t first_n, PackDone done,
-                  void *ctx, Packer **out)
+Error *packer_new(Store *store, const Keyring *keys, const char *database, SessionId session,
+                  PackKind kind, uint32_t first_n, PackDone done, void *ctx, Packer **out)
 {
     Packer *p = mem_new(Packer);
     *p = (Packer){.store = store,
+                  .keys = keys,
+                  .database = mem_strdup(database),
                   .session = session,
                   .kind = kind,
                   .done = done,
@@ -55,6 +60,7 @@ static void open_pack_free(OpenPack *o)
 {
     store_put_free(o->put);
     hash_free(o->sha);
+    object_keys_free(o->seal.keys);
     pthread_mutex_destroy(&o->lock);
     free(o->frames);
     free(o);
@@ -72,6 +78,7 @@ void packer_free(Packer *p)
     }
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->done_lock);
+    free(p->database);
     free(p);
 }
 
@@ -100,7 +107,8 @@ static Error *open_pack_new(Packer *p, Hash *hash, OpenPack **out)
     char name[NAME_TEXT];
     TRY(store_put_begin(p->store, name_pack(o->info.id, name), &o->put));
     AUTO_VALUE(Buf) header = {0};
-    pack_header_encode(o->info.id, p->kind, hash, &header);
+    TRY(pack_seal_new(p->keys, p->database, o->info.id, p->kind, &o->seal));
+    pack_header_encode(&o->seal, hash, &header);
     TRY(pack_append(o, header.data, header.len));
     p->next_n += 2;
     *out = STEAL(o);
@@ -150,7 +158,7 @@ static Error *pack_close(Packer *p, OpenPack *o, Hash *hash)
         return NULL;
     mem_sort(o->frames, o->count, sizeof *o->frames, by_number);
     AUTO_VALUE(Buf) footer = {0};
-    footer_encode(o->info.id, o->frames, o->count, hash, &footer);
+    footer_encode(&o->seal, o->frames, o->count, hash, &footer);
     TRY(pack_append(o, footer.data, footer.len));
     hash_end(o->sha, o->info.sha256);
     TRY(store_put_finish(o->put));
@@ -241,7 +249,7 @@ Error *packer_put(Packer *p, PackId pack, uint32_t frame, const FrameBody *body,
     TRY_CTX(codec_encode(codec, body->level, body->raw, body->n, &payload, &used),
             "encoding frame %u of %s", frame, name_pack(pack, name));
     FrameInfo info;
-    frame_encode(pack, frame, body, used, &payload, hash, &envelope, &info);
+    frame_encode(&o->seal, frame, body, used, &payload, hash, &envelope, &info);
     uint64_t written = 0;
     pthread_mutex_lock(&o->lock);
     Error *e = append_frame(o, &envelope, &info, &written);

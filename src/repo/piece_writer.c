@@ -29,7 +29,8 @@ typedef struct OpenFrame {
 struct PieceWriter {
     Writer *w;
     Codec *codec;
-    Hash *hash;   /* scratch */
+    Hash *hash;    /* scratch */
+    ChunkHash ids; /* of this database's chunks */
     Hash *digest; /* of the current piece */
     DedupHand *dedup;
     int level; /* the present one where the writer's is adaptive */
@@ -56,6 +57,7 @@ Error *piece_writer_new(Writer *w, PieceWriter **out)
     p->codec = codec_new();
     p->hash = hash_new();
     p->digest = hash_new();
+    TRY(writer_chunk_hash(w, &p->ids));
     p->dedup = dedup_hand_new(w->dedup, p->codec, p->hash);
     p->level = w->level < 0 ? 1 : w->level;
     p->window = mem_zalloc(WINDOW);
@@ -74,6 +76,7 @@ void piece_writer_free(PieceWriter *p)
     codec_free(p->codec);
     hash_free(p->hash);
     hash_free(p->digest);
+    chunk_hash_clear(&p->ids);
     free(p->window);
     buf_free(&p->frame.raw);
     free(p->frame.ids);
@@ -213,7 +216,7 @@ static Error *place_chunk(PieceWriter *p, const uint8_t *data, ChunkRef *ref)
 static Error *add_chunk(PieceWriter *p, const uint8_t *data, size_t n)
 {
     uint8_t sha256[HASH_BYTES];
-    hash_once(p->hash, data, n, sha256);
+    chunk_hash(&p->ids, data, n, sha256);
     add_digest(p, (uint32_t)n, sha256);
     ChunkRef ref = {.length = (uint32_t)n};
     memcpy(ref.id.b, sha256, CHUNK_ID_BYTES);

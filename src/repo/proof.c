@@ -17,7 +17,7 @@ Error *proof_put(Repo *r, const char *id, const char *level, bool good, const ch
     doc_set_str(d, "time", clock_iso(now, time));
     doc_set_str(d, "detail", detail ? detail : "");
     doc_set_str(d, "pgstowVersion", PGSTOW_VERSION);
-    return note_put(repo_store(r), name_proof(id, now, level, good, name), d);
+    return note_put(r, name_proof(id, now, level, good, name), d);
 }
 
 /* <compact instant>-<level>-<good|bad>-<random> */
@@ -56,7 +56,7 @@ Error *damage_put(Repo *r, PackId pack, uint32_t frame, const char *why)
     doc_set_int(d, "frame", frame == UINT32_MAX ? -1 : (int64_t)frame);
     doc_set_str(d, "why", why);
     doc_set_str(d, "time", clock_iso(clock_now(), time));
-    Error *e = note_put(repo_store(r), name_damage(pack, frame, name), d);
+    Error *e = note_put(r, name_damage(pack, frame, name), d);
     if (e && error_kind(e) == ERR_EXISTS) {
         error_drop(e);
         return NULL;

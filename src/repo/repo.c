@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "repo/key_slot.h"
+#include "repo/keys_held.h"
 #include "repo/repo_internal.h"
 
 #define CONFIG "config"
@@ -10,6 +12,7 @@
 struct Repo {
     Store *store;
     PackReader *packs;
+    Keys *keys; /* NULL: plain */
     char id[2 * ID_BYTES + 1];
     /* The first feature that this program does not know of those needed to write, to delete. */
     char *unknown[2];
@@ -20,6 +23,7 @@ void repo_free(Repo *r)
     if (!r)
         return;
     pack_reader_free(r->packs);
+    keys_free(r->keys);
     store_free(r->store);
     free(r->unknown[REPO_WRITE]);
     free(r->unknown[REPO_DELETE]);
@@ -39,6 +43,16 @@ const char *repo_id(const Repo *r)
 const char *repo_where(const Repo *r)
 {
     return store_where(r->store);
+}
+
+const Keyring *repo_keys(const Repo *r)
+{
+    return r->keys ? keys_ring(r->keys) : NULL;
+}
+
+const Keys *repo_held(const Repo *r)
+{
+    return r->keys;
 }
 
 PackReader *repo_packs(Repo *r)
@@ -67,7 +81,15 @@ Error *repo_may(const Repo *r, RepoUse use)
 
 /* -- the config ------------------------------------------------------------------------------ */
 
-static Doc *new_config(void)
+static void add_features(Doc *features, const char *use, bool encrypt)
+{
+    Doc *list = doc_array();
+    if (encrypt)
+        doc_push_str(list, FEATURE_ENCRYPTION);
+    doc_set(features, use, list);
+}
+
+static Doc *new_config(bool encrypt)
 {
     uint8_t id[ID_BYTES];
     char text[2 * ID_BYTES + 1], time[CLOCK_TEXT];
@@ -81,25 +103,31 @@ static Doc *new_config(void)
     doc_set_int(chunk, "mean", 1 << CHUNK_MEAN_BITS);
     doc_set_int(chunk, "max", CHUNK_MAX);
     doc_set(d, "chunk", chunk);
-    doc_set(features, "read", doc_array());
-    doc_set(features, "write", doc_array());
-    doc_set(features, "delete", doc_array());
+    add_features(features, "read", encrypt);
+    add_features(features, "write", encrypt);
+    add_features(features, "delete", encrypt);
     doc_set(d, "features", features);
     doc_set_str(d, "created", clock_iso(clock_now(), time));
     return d;
 }
 
-/* This format has no features yet: any that is named is unknown. */
+/* The first feature that is needed for this and unknown here; encryption is all that is known. */
 static const char *unknown_feature(const Doc *config, const char *use)
 {
     const Doc *list = doc_get(doc_get(config, "features"), use);
-    const char *name = doc_text(doc_at(list, 0));
-    return name || !doc_count(list) ? name : "(without a name)";
+    for (size_t i = 0; i < doc_count(list); i++) {
+        const char *name = doc_text(doc_at(list, i));
+        if (!name)
+            return "(without a name)";
+        if (strcmp(name, FEATURE_ENCRYPTION) != 0)
+            return name;
+    }
+    return NULL;
 }
 
 static Error *get_config(Store *s, Doc **out)
 {
-    Error *e = note_get(s, CONFIG, out);
+    Error *e = note_get_legible(s, CONFIG, out);
     if (e && (error_kind(e) == ERR_DAMAGED || error_kind(e) == ERR_LIMIT))
         e = error_hint(
             error_rekind(error_context(e, "the repository %s", store_where(s)), ERR_DAMAGED),
@@ -138,9 +166,10 @@ Error *repo_check_config(Repo *r)
     Error *e = get_config(r->store, &config);
     if (e && error_kind(e) == ERR_NOT_FOUND)
         return error_rekind(e, ERR_DAMAGED);
-    if (!e && strcmp(doc_str(config, "id", ""), r->id) != 0)
+    TRY(e);
+    if (strcmp(doc_str(config, "id", ""), r->id) != 0)
         FAIL(ERR_DAMAGED, "config is now that of another repository");
-    return e;
+    return r->keys ? keys_check_config(r->keys, config) : NULL;
 }
 
 /* -- opening --------------------------------------------------------------------------------- */
@@ -163,48 +192,114 @@ static Error *has_objects(Store *s, const char *folder, bool *found)
     return e;
 }
 
-/* No config: a new repository, none at all, or one that has lost its config. That one must not get
- * a new identity, so its objects are looked for; but another creator may just have been faster. */
-static Error *create_config(Store *s, bool create, Doc **out)
+static Error *lost_config(Store *s, Doc **out)
 {
+    Error *e = get_config(s, out);
+    if (e && error_kind(e) == ERR_NOT_FOUND)
+        e = error_hint(error_rekind(error_context(e, "the repository %s has lost its config",
+                                                  store_where(s)),
+                                    ERR_DAMAGED),
+                       "put the file \"config\" back from a copy of this repository");
+    return e;
+}
+
+static Error *get_key(Repo *r, const RepoOptions *options, KeyUse use, Key *out)
+{
+    if (options->keys)
+        return options->keys->get(options->keys->ctx, use, repo_where(r), out);
+    FAIL(ERR_KEY, "the repository %s is encrypted, and there is no key at hand", repo_where(r));
+}
+
+/* Puts the config. Where another creator was faster, that one's stands. */
+static Error *put_config(Repo *r, const Doc *config)
+{
+    AUTO(Doc) stands = NULL;
+    Error *e = note_put_legible(r->store, CONFIG, config);
+    if (!e || error_kind(e) != ERR_EXISTS)
+        return e ? error_context(e, "making the repository %s", repo_where(r)) : NULL;
+    error_drop(e);
+    TRY(get_config(r->store, &stands));
+    if (r->keys && strcmp(doc_str(stands, "id", ""), doc_str(config, "id", "")) != 0) {
+        keys_discard(r->store, r->keys);
+        keys_free(STEAL(r->keys));
+    }
+    return NULL;
+}
+
+/* No config: a new repository, none at all, or one that has lost its config. That one must not get
+ * a new identity, so its objects are looked for; but another creator may just have been faster. An
+ * encrypted one of which nothing but keys is there was never finished. */
+static Error *create_config(Repo *r, const RepoOptions *options, Key *key, Doc **out)
+{
+    Store *s = r->store;
     bool lost = false;
     TRY(has_objects(s, "backups/", &lost));
     if (!lost)
         TRY(has_objects(s, "packs/", &lost));
-    if (lost) {
-        Error *e = get_config(s, out);
-        if (e && error_kind(e) == ERR_NOT_FOUND)
-            e = error_hint(error_rekind(error_context(e, "the repository %s has lost its config",
-                                                      store_where(s)),
-                                        ERR_DAMAGED),
-                           "put the file \"config\" back from a copy of this repository");
-        return e;
-    }
-    if (!create)
+    if (!lost && !options->encrypt)
+        TRY(has_objects(s, KEYS_FOLDER, &lost));
+    if (lost)
+        return lost_config(s, out);
+    if (!options->create)
         return error_hint(
             ERROR_NEW(ERR_REPO_NOT_FOUND, "there is no repository in %s", store_where(s)),
             "name it with --repo; \"pgstow backup\" makes one on first use");
-    AUTO(Doc) config = new_config();
-    Error *e = note_put(s, CONFIG, config);
-    if (e && error_kind(e) != ERR_EXISTS)
-        return error_context(e, "making the repository %s", store_where(s));
-    error_drop(e);
+    AUTO(Doc) config = new_config(options->encrypt);
+    if (options->encrypt) {
+        TRY(get_key(r, options, KEY_TO_MAKE, key));
+        TRY(keys_create(s, config, key, &r->keys));
+    }
+    TRY(put_config(r, config));
     return get_config(s, out);
 }
 
-Error *repo_open(Store *store, bool create, Repo **out)
+/* -- encrypted or not ------------------------------------------------------------------------ */
+
+static Error *check_plain(Repo *r, const RepoOptions *options)
+{
+    bool keys = false;
+    TRY(has_objects(r->store, KEYS_FOLDER, &keys));
+    if (keys)
+        return error_hint(ERROR_NEW(ERR_DAMAGED,
+                                    "the config of the repository %s says that it is not encrypted, "
+                                    "but it has keys",
+                                    repo_where(r)),
+                          "put the file \"config\" back from a copy of this repository");
+    if (options->encrypt)
+        return error_hint(ERROR_NEW(ERR_CONFIG,
+                                    "encryption is asked for, but the repository %s is there "
+                                    "already and is not encrypted",
+                                    repo_where(r)),
+                          "pgstow copy --all --to NEW copies it into an encrypted one");
+    return NULL;
+}
+
+static Error *unlock(Repo *r, const Doc *config, const RepoOptions *options, Key *key)
+{
+    if (!keys_needed(config))
+        return check_plain(r, options);
+    if (r->keys)
+        return NULL;
+    if (!key->secret)
+        TRY(get_key(r, options, KEY_TO_OPEN, key));
+    return keys_open(r->store, config, key, &r->keys);
+}
+
+Error *repo_open(Store *store, const RepoOptions *options, Repo **out)
 {
     AUTO(Repo) r = mem_new(Repo);
     AUTO(Doc) config = NULL;
+    AUTO_VALUE(Key) key = {0};
     r->store = store;
     Error *e = get_config(store, &config);
     if (e && error_kind(e) == ERR_NOT_FOUND) {
         error_drop(e);
-        e = create_config(store, create, &config);
+        e = create_config(r, options, &key, &config);
     }
     TRY(e);
     TRY(check_config(r, config));
-    r->packs = pack_reader_new(store);
+    TRY(unlock(r, config, options, &key));
+    r->packs = pack_reader_new(store, repo_keys(r));
     *out = STEAL(r);
     return NULL;
 }

@@ -1,43 +1,32 @@
-/* What the files of this room share and nobody else needs.
- *
- * The check: the 16 bytes that stand behind every part of a binary object. In a plain repository it
- * is the beginning of SHA-256 over (additional data, bytes); the additional data say which object
- * of which format this is, so that a sound part of another object does not pass in its place.
- */
+/* What the files of this room share and nobody else needs. */
 #ifndef PGSTOW_REPO_REPO_INTERNAL_H
 #define PGSTOW_REPO_REPO_INTERNAL_H
 
 #include "base/doc.h"
-#include "crypto/hash.h"
+#include "repo/keys.h"
+#include "repo/object_keys.h"
 #include "repo/session.h"
 #include "store/store.h"
 
-#define FORMAT_VERSION 1
-#define KEYS_MAX 65535 /* bytes of a sealed key; none in a plain repository */
-#define CHECK_BYTES 16
-
-typedef enum ObjectKind {
-    OBJECT_PACK = 1, /* a pack's header */
-    OBJECT_MANIFEST = 2,
-    OBJECT_TOMBSTONE = 3,
-    OBJECT_FRAME_HEADER = 4,
-    OBJECT_FRAME_PAYLOAD = 5,
-    OBJECT_FOOTER = 6
-} ObjectKind;
-/* Begins additional data: "pgstow", u16 format, u8 kind. The caller adds the object's name. */
-void aad_begin(Buf *aad, ObjectKind kind);
-void aad_check(Hash *h, const Buf *aad, const void *p, size_t n, uint8_t out[CHECK_BYTES]);
-
-/* A note: a small object of two lines, JSON and the hex SHA-256 of the first line. config,
- * sessions, trash markers, damage markers and proofs are notes. */
+/* A note: a small object. Legible it is two lines, JSON and the hex SHA-256 of the first line; so are
+ * config and key slots, which are read before there is a key. In an encrypted repository all other
+ * notes (sessions, markers, proofs) are sealed instead. */
 void note_encode(const Doc *d, Buf *out);
 /* ERR_DAMAGED, naming `what`. */
 Error *note_decode(const void *p, size_t n, const char *what, Doc **out) MUST_CHECK;
-Error *note_put(Store *s, const char *name, const Doc *d) MUST_CHECK;
-Error *note_get(Store *s, const char *name, Doc **out) MUST_CHECK;
+/* Sealed for the name that it will have; legible where `k` is NULL. */
+Error *note_seal(const Keyring *k, const char *name, const Doc *d, Buf *out) MUST_CHECK;
+Error *note_open(const Keyring *k, const char *name, const void *p, size_t n,
+                 Doc **out) MUST_CHECK;
+Error *note_put_legible(Store *s, const char *name, const Doc *d) MUST_CHECK;
+Error *note_get_legible(Store *s, const char *name, Doc **out) MUST_CHECK;
+Error *note_put(Repo *r, const char *name, const Doc *d) MUST_CHECK;
+Error *note_get(Repo *r, const char *name, Doc **out) MUST_CHECK;
 /* The names of all under a prefix. */
 Error *note_names(Store *s, const char *prefix, StrList *out) MUST_CHECK;
 
+/* How an encrypted repository was opened; NULL: a plain one. */
+const Keys *repo_held(const Repo *r);
 /* Reads the config again: ERR_DAMAGED where it is not there, broken, or another's. */
 Error *repo_check_config(Repo *r) MUST_CHECK;
 Error *session_read(Repo *r, const char *name, SessionInfo *out) MUST_CHECK;
@@ -62,14 +51,14 @@ Doc *backup_info_facts(const BackupInfo *i);
 void backup_metadata_text(Doc *facts, const char *checksum, Buf *out); /* adds to facts */
 Error *backup_info_parse(const Doc *d, BackupInfo *out) MUST_CHECK;    /* ERR_DAMAGED */
 /* manifest_decode_info for whoever decodes many. */
-Error *manifest_decode_info_by(Codec *codec, Hash *hash, const void *p, size_t n, const char *id,
-                               BackupInfo *out, size_t *need_more) MUST_CHECK;
+Error *manifest_decode_info_by(const Keyring *k, Codec *codec, Hash *hash, const void *p, size_t n,
+                               const char *id, BackupInfo *out, size_t *need_more) MUST_CHECK;
 /* The other two sections, decoded. ERR_DAMAGED. */
 Error *manifest_encode_packs(const Manifest *m, Buf *out) MUST_CHECK;
 Error *manifest_encode_streams(const Manifest *m, Buf *out) MUST_CHECK;
 Error *manifest_decode_packs(Reader *r, Manifest *m) MUST_CHECK;
 Error *manifest_decode_streams(Reader *r, Manifest *m) MUST_CHECK; /* after the packs */
 /* The facts' JSON text of a manifest object whose facts are sound. */
-Error *manifest_facts(const void *p, size_t n, const char *id, Doc **out) MUST_CHECK;
+Error *manifest_facts(const Keyring *k, const void *p, size_t n, const char *id, Doc **out) MUST_CHECK;
 
 #endif

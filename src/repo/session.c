@@ -173,7 +173,7 @@ Error *session_read(Repo *r, const char *name, SessionInfo *out)
 {
     AUTO(Doc) d = NULL;
     char own[NAME_TEXT];
-    TRY(note_get(repo_store(r), name, &d));
+    TRY(note_get(r, name, &d));
     TRY_CTX(parse_session(d, out), "%s", name);
     if (strcmp(name_session(out->id, own), name) != 0)
         FAIL(ERR_DAMAGED, "%s is the session of another name", name);
@@ -184,7 +184,7 @@ Error *session_put(Repo *r, const SessionInfo *s)
 {
     AUTO(Doc) d = session_doc(s);
     char name[NAME_TEXT];
-    return note_put(repo_store(r), name_session(s->id, name), d);
+    return note_put(r, name_session(s->id, name), d);
 }
 
 Error *session_end(Repo *r, SessionId id)

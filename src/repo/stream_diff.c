@@ -272,7 +272,7 @@ struct LiveDiff {
     Side a;
     Places places;
     unsigned mean_bits;
-    Hash *hash;
+    ChunkHash ids;
     Buf window;
     bool at_row; /* the last chunk ended with a row */
     uint32_t expected;
@@ -285,7 +285,12 @@ Error *live_diff_new(StreamDiff *d, const Stream *s, uint32_t piece, LiveDiff **
 {
     AUTO(LiveDiff) l = mem_new(LiveDiff);
     l->d = d;
-    l->hash = hash_new();
+    l->ids.keys = d->keys;
+    if (d->keys) {
+        uint8_t tag[LINEAGE_TAG_BYTES];
+        TRY(keyring_tag(d->keys, d->database, tag));
+        TRY(chunk_hash_for(&l->ids, tag));
+    }
     l->at_row = true;
     l->mean_bits = s ? s->mean_bits : CHUNK_MEAN_BITS;
     bool all = piece == ALL_PIECES;
@@ -306,7 +311,7 @@ void live_diff_free(LiveDiff *l)
         return;
     side_clear(&l->a);
     places_clear(&l->places);
-    hash_free(l->hash);
+    chunk_hash_clear(&l->ids);
     buf_free(&l->window);
     free(l);
 }
@@ -341,7 +346,7 @@ static Error *live_chunk(LiveDiff *l, const uint8_t *p, size_t n)
     if (whole) {
         uint8_t sha256[HASH_BYTES];
         ChunkRef ref = {.length = (uint32_t)n};
-        hash_once(l->hash, p, n, sha256);
+        chunk_hash(&l->ids, p, n, sha256);
         memcpy(ref.id.b, sha256, CHUNK_ID_BYTES);
         uint32_t mate = mate_for(&l->places, &l->a, l->expected, &ref);
         if (mate != NONE) {

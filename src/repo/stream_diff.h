@@ -15,6 +15,7 @@
 #define PGSTOW_REPO_STREAM_DIFF_H
 
 #include "flow/cancel.h"
+#include "repo/chunk_hash.h"
 #include "repo/chunk_reader.h"
 
 #define STREAM_DIFF_CHUNKS_MAX (4u << 20) /* of one side: 32 GiB of rows */
@@ -26,7 +27,9 @@ typedef struct StreamDiff {
     StreamDiffTake take;
     void *ctx;
     Cancel *cancel;
-    uint64_t bytes[2]; /* set: logical bytes handed out */
+    const Keyring *keys; /* of an encrypted repository, else NULL; and the database that the stored */
+    const char *database; /* side is of: how its chunks are known. Only for live_diff */
+    uint64_t bytes[2];    /* set: logical bytes handed out */
 } StreamDiff;
 
 /* Both of kind TABLE, with rows framed. ERR_DAMAGED. */

@@ -104,7 +104,7 @@ static void fill_facts(Writer *w, const BackupInfo *facts, BackupInfo *i)
     i->finished = clock_now();
     i->rewritten = atomic_load(&w->rewritten);
     i->compressed = w->level != 0;
-    i->encrypted = false;
+    i->encrypted = repo_keys(w->repo) != NULL;
     i->logical_size = i->size = i->new_bytes = i->rows = 0;
 }
 
@@ -112,11 +112,11 @@ static void fill_facts(Writer *w, const BackupInfo *facts, BackupInfo *i)
  * without it, so it may be off by the few bytes that their digits differ in. */
 static Error *encode(Writer *w, Manifest *m, Buf *out)
 {
-    TRY(manifest_encode(m, repo_id(w->repo), out));
+    TRY(manifest_encode(m, repo_id(w->repo), repo_keys(w->repo), out));
     m->info.size += out->len;
     m->info.new_bytes += out->len;
     out->len = 0;
-    return manifest_encode(m, repo_id(w->repo), out);
+    return manifest_encode(m, repo_id(w->repo), repo_keys(w->repo), out);
 }
 
 static Error *build_manifest(Writer *w, const BackupInfo *facts, Manifest **out, Buf *bytes)
@@ -151,7 +151,7 @@ static Error *explain_existing(const Writer *w, const Buf *ours)
                       &there));
     if (there.len == ours->len && memcmp(there.data, ours->data, ours->len) == 0)
         return NULL;
-    Error *e = manifest_decode_info(there.data, there.len, w->session.backup_id, &info, &more);
+    Error *e = manifest_decode_info(repo_keys(w->repo), there.data, there.len, w->session.backup_id, &info, &more);
     if (e && error_kind(e) == ERR_FENCED) {
         error_drop(e);
         return error_hint(ERROR_NEW(ERR_FENCED,

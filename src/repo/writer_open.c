@@ -468,6 +468,16 @@ static Error *open_session(Writer *w, const WriterOptions *o)
                       "wait for the deleting to end, or name one that stays as the parent");
 }
 
+Error *writer_chunk_hash(const Writer *w, ChunkHash *out)
+{
+    uint8_t tag[LINEAGE_TAG_BYTES];
+    out->keys = repo_keys(w->repo);
+    if (!out->keys)
+        return NULL;
+    TRY(keyring_tag(out->keys, w->session.database, tag));
+    return chunk_hash_for(out, tag);
+}
+
 static Writer *writer_new(Repo *r, const WriterOptions *o, Job *job)
 {
     Writer *w = mem_new(Writer);
@@ -493,8 +503,8 @@ Error *writer_open(Repo *r, const WriterOptions *options, Job *job, Writer **out
     TRY(repo_may(r, REPO_WRITE));
     AUTO(Writer) w = writer_new(r, options, job);
     TRY(open_session(w, options));
-    TRY(packer_new(repo_store(r), w->session.id, PACK_DATA, 0, writer_pack_done, w, &w->data));
-    TRY(packer_new(repo_store(r), w->session.id, PACK_RECIPE, 1, writer_pack_done, w, &w->recipes));
+    TRY(packer_new(repo_store(r), repo_keys(r), w->session.database, w->session.id, PACK_DATA, 0, writer_pack_done, w, &w->data));
+    TRY(packer_new(repo_store(r), repo_keys(r), w->session.database, w->session.id, PACK_RECIPE, 1, writer_pack_done, w, &w->recipes));
     *out = STEAL(w);
     return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "repo/chunk_hash.h"
 #include "repo/dedup.h"
 #include "repo/writer.h"
 
@@ -60,6 +61,8 @@ struct Writer {
 
 /* PackDone of both packers. */
 Error *writer_pack_done(void *ctx, const PackInfo *pack) MUST_CHECK;
+/* How this backup's chunks are known. */
+Error *writer_chunk_hash(const Writer *w, ChunkHash *out) MUST_CHECK;
 /* ERR_INTERNAL where there is no such piece, or it was written already. */
 Error *writer_find_piece(Writer *w, uint32_t stream, uint32_t piece, StreamState **out) MUST_CHECK;
 /* Takes over what `piece` holds, also on failure. `last`: the stream's last one where it is cut by

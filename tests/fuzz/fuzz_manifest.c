@@ -48,8 +48,8 @@ static void check_again(const Manifest *m)
 {
     AUTO_VALUE(Buf) bytes = {0};
     AUTO(Manifest) again = NULL;
-    MUST(succeeded(manifest_encode(m, repository, &bytes)));
-    MUST(succeeded(manifest_decode(bytes.data, bytes.len, BACKUP_ID, &again)));
+    MUST(succeeded(manifest_encode(m, repository, NULL, &bytes)));
+    MUST(succeeded(manifest_decode(NULL, bytes.data, bytes.len, BACKUP_ID, &again)));
     MUST(m->pack_count == again->pack_count && m->stream_count == again->stream_count);
     AUTO_VALUE(Buf) metadata = {0};
     backup_info_metadata(&again->info, &metadata);
@@ -68,9 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(Manifest) m = NULL;
     size_t need_more = 0;
     bool readable =
-        sound(manifest_decode_info(object.data, object.len, BACKUP_ID, &info, &need_more));
-    sound(manifest_facts(object.data, object.len, BACKUP_ID, &facts));
-    if (!sound(manifest_decode(object.data, object.len, BACKUP_ID, &m)))
+        sound(manifest_decode_info(NULL, object.data, object.len, BACKUP_ID, &info, &need_more));
+    sound(manifest_facts(NULL, object.data, object.len, BACKUP_ID, &facts));
+    if (!sound(manifest_decode(NULL, object.data, object.len, BACKUP_ID, &m)))
         return 0;
     MUST(readable && !need_more && strcmp(m->info.id, BACKUP_ID) == 0);
     check_again(m);

@@ -16,7 +16,8 @@ static bool build(const uint8_t *data, size_t size, Hash *hash, Buf *out)
     size_t footer = (size_t)data[1] | (size_t)data[2] << 8, n = size - 3;
     if (footer > n)
         footer = n;
-    pack_header_encode(id, kind, hash, out);
+    PackSeal seal = {.id = id, .kind = kind};
+    pack_header_encode(&seal, hash, out);
     buf_add(out, data + 3, n);
     for (int i = 0; i < CHECK_BYTES; i++)
         buf_u8(out, '*');
@@ -66,7 +67,7 @@ static void read_frames(PackReader *r, PackKind kind, const FrameInfo *frames, s
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(Store) s = store_open_memory();
-    AUTO(PackReader) r = pack_reader_new(s);
+    AUTO(PackReader) r = pack_reader_new(s, NULL);
     AUTO(Hash) hash = hash_new();
     AUTO_VALUE(Buf) object = {0};
     char name[NAME_TEXT];

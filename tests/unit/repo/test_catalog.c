@@ -16,7 +16,7 @@ static void put(Repo *r, const char *database, Instant t, const char *filter)
     i->server = mem_strdup("localhost:5432");
     i->database_version = mem_strdup("PostgreSQL 15.3");
     i->timestamp = i->started = i->finished = t;
-    OK(manifest_encode(m, repo_id(r), &b));
+    OK(manifest_encode(m, repo_id(r), NULL, &b));
     OK(store_put(repo_store(r), name_manifest(i->id, name), b.data, b.len));
 }
 
@@ -236,7 +236,7 @@ static void test_many(void **state)
     AUTO_VALUE(BackupList) l = {0};
     assert_non_null(mkdtemp(dir));
     OK(store_open_dir(dir, false, &s));
-    OK(repo_open(s, true, &r));
+    OK(repo_open(s, &(RepoOptions){.create = true}, &r));
     const int count = 500;
     for (int i = 0; i < count; i++)
         put(r, "shop", START + i * DAY, "");

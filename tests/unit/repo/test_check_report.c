@@ -226,9 +226,9 @@ static void test_rebuild(void **state)
     OK(catalog_load(s.repo, s.b.id, &m));
     m->streams[0].pieces[1].rows++;
     m->streams[0].rows++;
-    OK(manifest_encode(m, repo_id(s.repo), &bytes));
+    OK(manifest_encode(m, repo_id(s.repo), NULL, &bytes));
     replace(s.repo, name_manifest(s.b.id, name), &bytes);
-    OK(manifest_decode(bytes.data, bytes.len, s.b.id, &again));
+    OK(manifest_decode(NULL, bytes.data, bytes.len, s.b.id, &again));
     replace(s.repo, name_metadata(s.b.id, name), NULL);
     OK(catalog_put_metadata(s.repo, &again->info));
     check(s.repo, NULL, CHECK_DATA, &report);

@@ -88,8 +88,8 @@ static void test_mean_bits(void **state)
         AUTO(Manifest) back = NULL;
         AUTO_VALUE(Buf) b = {0};
         m->streams[1].mean_bits = wrong[i];
-        OK(manifest_encode(m, REPOSITORY, &b));
-        FAILS(ERR_DAMAGED, manifest_decode(b.data, b.len, ID, &back));
+        OK(manifest_encode(m, REPOSITORY, NULL, &b));
+        FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, b.len, ID, &back));
     }
 }
 
@@ -100,8 +100,8 @@ static void test_round_trip(void **state)
     AUTO(Manifest) back = NULL;
     AUTO_VALUE(Buf) b = {0};
     AUTO_VALUE(Buf) again = {0};
-    OK(manifest_encode(m, REPOSITORY, &b));
-    OK(manifest_decode(b.data, b.len, ID, &back));
+    OK(manifest_encode(m, REPOSITORY, NULL, &b));
+    OK(manifest_decode(NULL, b.data, b.len, ID, &back));
     assert_string_equal(back->info.id, ID);
     assert_string_equal(back->info.repository, REPOSITORY);
     assert_int_equal(back->info.logical_size, 12345678901);
@@ -124,7 +124,7 @@ static void test_round_trip(void **state)
     assert_non_null(pack);
     assert_int_equal(pack->size, 1002);
     assert_null(manifest_find_pack(back, (PackId){{{1}}, 1}));
-    OK(manifest_encode(back, REPOSITORY, &again));
+    OK(manifest_encode(back, REPOSITORY, NULL, &again));
     assert_int_equal(again.len, b.len);
     assert_memory_equal(again.data, b.data, b.len);
 }
@@ -137,10 +137,10 @@ static void test_facts(void **state)
     AUTO_VALUE(Buf) b = {0};
     AUTO_VALUE(BackupInfo) info = {0};
     size_t n = 0, more = 0;
-    OK(manifest_encode(m, REPOSITORY, &b));
+    OK(manifest_encode(m, REPOSITORY, NULL, &b));
     do {
         n = more;
-        OK(manifest_decode_info(b.data, n, ID, &info, &more));
+        OK(manifest_decode_info(NULL, b.data, n, ID, &info, &more));
         assert_true(!more || more > n);
     } while (more);
     assert_true(n < b.len);
@@ -157,19 +157,19 @@ static void test_damage(void **state)
     (void)state;
     AUTO(Manifest) m = sample();
     AUTO_VALUE(Buf) b = {0};
-    OK(manifest_encode(m, REPOSITORY, &b));
+    OK(manifest_encode(m, REPOSITORY, NULL, &b));
     for (size_t i = 0; i < b.len; i++) {
         AUTO(Manifest) out = NULL;
         b.data[i] ^= (uint8_t)(1u << i % 8);
-        FAILS(ERR_DAMAGED, manifest_decode(b.data, b.len, ID, &out));
+        FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, b.len, ID, &out));
         b.data[i] ^= (uint8_t)(1u << i % 8);
-        FAILS(ERR_DAMAGED, manifest_decode(b.data, i, ID, &out));
+        FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, i, ID, &out));
     }
     AUTO(Manifest) out = NULL;
     buf_u8(&b, 0);
-    FAILS(ERR_DAMAGED, manifest_decode(b.data, b.len, ID, &out));
+    FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, b.len, ID, &out));
     b.len--;
-    FAILS(ERR_DAMAGED, manifest_decode(b.data, b.len, "shop-20240115T103001Z", &out));
+    FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, b.len, "shop-20240115T103001Z", &out));
 }
 
 static void test_tombstone(void **state)
@@ -180,14 +180,14 @@ static void test_tombstone(void **state)
     AUTO_VALUE(BackupInfo) info = {0};
     size_t more;
     manifest_tombstone(ID, session_id_new(), &b);
-    FAILS(ERR_FENCED, manifest_decode(b.data, b.len, ID, &out));
-    FAILS(ERR_FENCED, manifest_decode_info(b.data, b.len, ID, &info, &more));
-    FAILS(ERR_DAMAGED, manifest_decode(b.data, b.len, "other-20240115T103000Z", &out));
+    FAILS(ERR_FENCED, manifest_decode(NULL, b.data, b.len, ID, &out));
+    FAILS(ERR_FENCED, manifest_decode_info(NULL, b.data, b.len, ID, &info, &more));
+    FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, b.len, "other-20240115T103000Z", &out));
     for (size_t i = 0; i < b.len; i++) {
         b.data[i] ^= (uint8_t)(1u << i % 8);
-        FAILS(ERR_DAMAGED, manifest_decode(b.data, b.len, ID, &out));
+        FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, b.len, ID, &out));
         b.data[i] ^= (uint8_t)(1u << i % 8);
-        FAILS(ERR_DAMAGED, manifest_decode(b.data, i, ID, &out));
+        FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, i, ID, &out));
     }
 }
 
@@ -199,15 +199,15 @@ static void test_nonsense(void **state)
     AUTO(Manifest) out = NULL;
     AUTO_VALUE(Buf) b = {0};
     m->streams[1].rows++;
-    OK(manifest_encode(m, REPOSITORY, &b));
-    FAILS(ERR_DAMAGED, manifest_decode(b.data, b.len, ID, &out));
+    OK(manifest_encode(m, REPOSITORY, NULL, &b));
+    FAILS(ERR_DAMAGED, manifest_decode(NULL, b.data, b.len, ID, &out));
     m->streams[1].rows--;
     m->streams[1].pieces[1].recipe.pack.n = 77;
     b.len = 0;
-    FAILS(ERR_INTERNAL, manifest_encode(m, REPOSITORY, &b));
+    FAILS(ERR_INTERNAL, manifest_encode(m, REPOSITORY, NULL, &b));
     m->streams[1].pieces[1].recipe.pack.n = 1;
     m->packs[0].id.n = 5;
-    FAILS(ERR_INTERNAL, manifest_encode(m, REPOSITORY, &b));
+    FAILS(ERR_INTERNAL, manifest_encode(m, REPOSITORY, NULL, &b));
 }
 
 int main(void)

@@ -78,7 +78,7 @@ static void test_order(void **state)
     AUTO(Store) s = store_open_memory();
     Done done = {.count = 0};
     AUTO(Packer) p = NULL;
-    OK(packer_new(s, session_id_new(), PACK_DATA, 4, note_pack, &done, &p));
+    OK(packer_new(s, NULL, "shop", session_id_new(), PACK_DATA, 4, note_pack, &done, &p));
     PackId pack[4];
     uint32_t frame[4];
     for (int i = 0; i < 4; i++)
@@ -95,7 +95,7 @@ static void test_order(void **state)
     assert_int_equal(done.count, 1);
     assert_int_equal(done.packs[0].id.n, 4);
     assert_int_equal(done.packs[0].raw, 301001);
-    AUTO(PackReader) r = pack_reader_new(s);
+    AUTO(PackReader) r = pack_reader_new(s, NULL);
     check_frame(r, pack[0], frame[0], 0, 300000);
     check_frame(r, pack[2], frame[2], 2, 1);
     check_frame(r, pack[3], frame[3], 3, 1000);
@@ -117,7 +117,7 @@ static void test_order(void **state)
     FAILS(ERR_INTERNAL, packer_reserve(p, &pack[0], &frame[0]));
 
     AUTO(Packer) empty = NULL;
-    OK(packer_new(s, session_id_new(), PACK_RECIPE, 1, note_pack, &done, &empty));
+    OK(packer_new(s, NULL, "shop", session_id_new(), PACK_RECIPE, 1, note_pack, &done, &empty));
     OK(packer_reserve(empty, &pack[0], &frame[0]));
     OK(packer_put(empty, pack[0], frame[0], &(FrameBody){0}, codec, hash, &stored));
     OK(packer_finish(empty));
@@ -132,7 +132,7 @@ static void test_flips(void **state)
     AUTO(Store) s = store_open_memory();
     Done done = {.count = 0};
     AUTO(Packer) p = NULL;
-    OK(packer_new(s, session_id_new(), PACK_DATA, 0, note_pack, &done, &p));
+    OK(packer_new(s, NULL, "shop", session_id_new(), PACK_DATA, 0, note_pack, &done, &p));
     PackId pack;
     uint32_t a, b;
     OK(packer_reserve(p, &pack, &a));
@@ -152,7 +152,7 @@ static void test_flips(void **state)
         OK(store_put(other, name, whole.data, i < whole.len ? whole.len : whole.len - 1));
         if (i < whole.len)
             whole.data[i] ^= 1;
-        AUTO(PackReader) r = pack_reader_new(other);
+        AUTO(PackReader) r = pack_reader_new(other, NULL);
         AUTO_VALUE(Frame) f = {0};
         Error *first = pack_read_frame(r, pack, a, codec, hash, &f);
         Error *second = pack_read_frame(r, pack, b, codec, hash, &f);
@@ -166,7 +166,7 @@ static void test_flips(void **state)
     PackId other = pack;
     other.n = 2;
     OK(store_put(s, name_pack(other, name), whole.data, whole.len));
-    AUTO(PackReader) r = pack_reader_new(s);
+    AUTO(PackReader) r = pack_reader_new(s, NULL);
     AUTO_VALUE(Frame) f = {0};
     FAILS(ERR_DAMAGED, pack_read_frame(r, other, a, codec, hash, &f));
 }
@@ -204,7 +204,7 @@ static void test_threads(void **state)
     AUTO(Packer) p = NULL;
     AUTO(Group) g = NULL;
     static Hand hands[8];
-    OK(packer_new(s, session_id_new(), PACK_DATA, 0, note_pack, &done, &p));
+    OK(packer_new(s, NULL, "shop", session_id_new(), PACK_DATA, 0, note_pack, &done, &p));
     OK(group_new(NULL, &g));
     for (uint64_t i = 0; i < 8; i++) {
         hands[i] = (Hand){.p = p, .seed = i * 1000};
@@ -213,7 +213,7 @@ static void test_threads(void **state)
     OK(group_join(g));
     OK(packer_finish(p));
     assert_in_range(done.count, 3, 12);
-    AUTO(PackReader) r = pack_reader_new(s);
+    AUTO(PackReader) r = pack_reader_new(s, NULL);
     for (size_t i = 0; i < 8; i++)
         for (size_t k = 0; k < 60; k += 7)
             check_frame(r, hands[i].pack[k], hands[i].frame[k], hands[i].seed + k, 270000);

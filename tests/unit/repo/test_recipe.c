@@ -23,12 +23,12 @@ static void start(Made *m)
 {
     if (!m->store) {
         m->store = store_open_memory();
-        m->reader = pack_reader_new(m->store);
+        m->reader = pack_reader_new(m->store, NULL);
         m->codec = codec_new();
         m->hash = hash_new();
     }
     m->stored = 0;
-    OK(packer_new(m->store, session_id_new(), PACK_RECIPE, 1, ignore_pack, NULL, &m->packer));
+    OK(packer_new(m->store, NULL, "shop", session_id_new(), PACK_RECIPE, 1, ignore_pack, NULL, &m->packer));
 }
 
 static void finish(Made *m)

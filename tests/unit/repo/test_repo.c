@@ -9,7 +9,7 @@ static Store *with_config(const char *line)
     Store *s = store_open_memory();
     AUTO(Doc) d = NULL;
     OK(doc_parse(line, strlen(line), "the test", &d));
-    OK(note_put(s, "config", d));
+    OK(note_put_legible(s, "config", d));
     return s;
 }
 
@@ -18,10 +18,10 @@ static void test_create(void **state)
     (void)state;
     AUTO(Repo) r = NULL;
     AUTO(Doc) config = NULL;
-    FAILS(ERR_REPO_NOT_FOUND, repo_open(store_open_memory(), false, &r));
-    OK(repo_open(store_open_memory(), true, &r));
+    FAILS(ERR_REPO_NOT_FOUND, repo_open(store_open_memory(), &(RepoOptions){0}, &r));
+    OK(repo_open(store_open_memory(), &(RepoOptions){.create = true}, &r));
     assert_int_equal(strlen(repo_id(r)), 32);
-    OK(note_get(repo_store(r), "config", &config));
+    OK(note_get_legible(repo_store(r), "config", &config));
     assert_int_equal(doc_int(config, "format", 0), 1);
     assert_string_equal(doc_str(config, "id", ""), repo_id(r));
     assert_int_equal(doc_int(doc_get(config, "chunk"), "mean", 0), 8192);
@@ -38,12 +38,12 @@ static void test_features(void **state)
 {
     (void)state;
     AUTO(Repo) r = NULL;
-    FAILS(ERR_REPO_UNSUPPORTED, repo_open(with_config(CONFIG("2", "sha256", "", "")), true, &r));
-    FAILS(ERR_REPO_UNSUPPORTED, repo_open(with_config(CONFIG("1", "blake3", "", "")), true, &r));
+    FAILS(ERR_REPO_UNSUPPORTED, repo_open(with_config(CONFIG("2", "sha256", "", "")), &(RepoOptions){.create = true}, &r));
+    FAILS(ERR_REPO_UNSUPPORTED, repo_open(with_config(CONFIG("1", "blake3", "", "")), &(RepoOptions){.create = true}, &r));
     FAILS(ERR_REPO_UNSUPPORTED,
-          repo_open(with_config(CONFIG("1", "sha256", "\"columns\"", "")), true, &r));
-    FAILS(ERR_REPO_UNSUPPORTED, repo_open(with_config(CONFIG("1", "sha256", "7", "")), true, &r));
-    OK(repo_open(with_config(CONFIG("1", "sha256", "", "\"locks\"")), true, &r));
+          repo_open(with_config(CONFIG("1", "sha256", "\"columns\"", "")), &(RepoOptions){.create = true}, &r));
+    FAILS(ERR_REPO_UNSUPPORTED, repo_open(with_config(CONFIG("1", "sha256", "7", "")), &(RepoOptions){.create = true}, &r));
+    OK(repo_open(with_config(CONFIG("1", "sha256", "", "\"locks\"")), &(RepoOptions){.create = true}, &r));
     FAILS(ERR_REPO_UNSUPPORTED, repo_may(r, REPO_WRITE));
     OK(repo_may(r, REPO_DELETE));
 }
@@ -60,7 +60,7 @@ static void test_damaged_config(void **state)
         b.data[i] ^= (uint8_t)(1u << i % 8);
         OK(store_put(s, "config", b.data, b.len));
         b.data[i] ^= (uint8_t)(1u << i % 8);
-        Error *e = repo_open(s, true, &broken);
+        Error *e = repo_open(s, &(RepoOptions){.create = true}, &broken);
         assert_non_null(e);
         assert_int_equal(error_kind(e), ERR_DAMAGED);
         assert_non_null(error_hint_text(e));
@@ -75,10 +75,10 @@ static void test_lost_config(void **state)
     Store *s = store_open_memory();
     AUTO(Repo) r = NULL;
     OK(store_put(s, "backups/shop-20240115T103000Z.manifest", "x", 1));
-    FAILS(ERR_DAMAGED, repo_open(s, true, &r));
+    FAILS(ERR_DAMAGED, repo_open(s, &(RepoOptions){.create = true}, &r));
     s = store_open_memory();
     OK(store_put(s, "packs/00/000000000000000000000000-0", "x", 1));
-    FAILS(ERR_DAMAGED, repo_open(s, false, &r));
+    FAILS(ERR_DAMAGED, repo_open(s, &(RepoOptions){0}, &r));
 }
 
 static void *create(void *arg)
@@ -86,7 +86,7 @@ static void *create(void *arg)
     Store *s = NULL;
     Repo *r = NULL;
     OK(store_open_dir(arg, true, &s));
-    OK(repo_open(s, true, &r));
+    OK(repo_open(s, &(RepoOptions){.create = true}, &r));
     return r;
 }
 
