@@ -12,6 +12,8 @@
 #include "base/error.h"
 
 Error *fault_reach(const char *name) MUST_CHECK;
+/* What a test says by an environment variable; always NULL in the program that people install. */
+const char *fault_setting(const char *name);
 #define FAULT_POINT(name) TRY(fault_reach(name))
 
 #endif

@@ -57,3 +57,9 @@ Error *fault_reach(const char *name)
         FAIL(ERR_IO, "fault point %s", name);
     return NULL;
 }
+
+const char *fault_setting(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}

@@ -43,7 +43,8 @@ static bool same(const char *a, const char *b)
     return strlen(a) == strlen(b) && hash_equal(a, b, strlen(a));
 }
 
-/* -- config -------------------------------------------------------------------------------------- */
+/* -- config --------------------------------------------------------------------------------------
+ */
 
 Error *key_chain_sign_config(Doc *config, const Keyring *ring)
 {
@@ -62,12 +63,13 @@ Error *key_chain_check_config(const Doc *config, const Keyring *ring)
     TRY(sign(ring, keyring_set_id(ring, 0), false, "pgstow config", config, "mac", mac));
     if (key_is_last(config, "mac") && same(mac, doc_str(config, "mac", "")))
         return NULL;
-    return error_hint(ERROR_NEW(ERR_DAMAGED,
-                                "the config is not what the holder of the repository's keys wrote"),
-                      "put the file \"config\" back from a copy of this repository");
+    return error_hint(
+        ERROR_NEW(ERR_DAMAGED, "the config is not what the holder of the repository's keys wrote"),
+        "put the file \"config\" back from a copy of this repository");
 }
 
-/* -- epochs -------------------------------------------------------------------------------------- */
+/* -- epochs --------------------------------------------------------------------------------------
+ */
 
 static char *epoch_name(uint32_t n, char *out)
 {
@@ -138,8 +140,8 @@ static Error *read_epoch(Store *s, const char *repo_id, uint32_t epoch, const Ke
     TRY(e);
     TRY(sign(ring, before, false, "pgstow epoch", d, "mac", mac));
     bool good = key_is_last(d, "mac") && same(mac, doc_str(d, "mac", "")) &&
-                !strcmp(doc_str(d, "repository", ""), repo_id) &&
-                doc_int(d, "epoch", 0) == epoch && parse_set(doc_str(d, "set", ""), set);
+                !strcmp(doc_str(d, "repository", ""), repo_id) && doc_int(d, "epoch", 0) == epoch &&
+                parse_set(doc_str(d, "set", ""), set);
     if (good && keyring_full(ring)) {
         TRY(sign(ring, before, true, "pgstow epoch", d, "fullMac", mac));
         good = same(mac, doc_str(d, "fullMac", ""));
@@ -155,10 +157,10 @@ static Error *load_set(Store *s, const char *repo_id, const char *slot, const Sl
     Error *e = key_set_get(s, repo_id, slot, set, body, ring);
     if (e && error_kind(e) == ERR_NOT_FOUND) {
         error_drop(e);
-        return error_hint(ERROR_NEW(ERR_KEY, "key slot %s was left out when keys were rotated",
-                                    slot),
-                          "use another key, and with it remove this one and add it anew "
-                          "(\"pgstow key\")");
+        return error_hint(
+            ERROR_NEW(ERR_KEY, "key slot %s was left out when keys were rotated", slot),
+            "use another key, and with it remove this one and add it anew "
+            "(\"pgstow key\")");
     }
     TRY(e);
     size_t last = keyring_count(ring) - 1;

@@ -9,7 +9,8 @@
 Error *key_chain_sign_config(Doc *config, const Keyring *ring) MUST_CHECK;
 /* ERR_DAMAGED where the config is not what was signed. */
 Error *key_chain_check_config(const Doc *config, const Keyring *ring) MUST_CHECK;
-/* All sets that count, as the slot sees them. The last is current. ERR_KEY where the slot lacks one. */
+/* All sets that count, as the slot sees them. The last is current. ERR_KEY where the slot lacks
+ * one. */
 Error *key_chain_load(Store *s, const Doc *config, const char *slot, const SlotBody *body,
                       Keyring **out) MUST_CHECK;
 /* How many epochs there are now. */

@@ -75,12 +75,14 @@ Error *key_slot_ids(Store *s, StrList *out)
 char *key_bound(const Doc *d, const char *last)
 {
     char *text = doc_print(d, false);
-    AUTO(char) key = mem_printf(",\"%s\":", last);
-    char *cut = text;
-    /* In a string the quotes would be escaped, so the last one found is the key. */
+    AUTO(char) key = mem_printf(", \"%s\": ", last);
+    char *cut = NULL;
+    /* In a string the quotes would be escaped, so the last one found is the key. Without it there
+     * is nothing to be vouched for, and all of the text is what nobody has signed. */
     for (char *p = text; (p = strstr(p, key)); p++)
         cut = p;
-    *cut = '\0';
+    if (cut)
+        *cut = '\0';
     return text;
 }
 
@@ -158,7 +160,8 @@ static void set_hex(Doc *d, const char *key, const void *p, size_t n)
     doc_set_str(d, key, hex);
 }
 
-/* -- a slot -------------------------------------------------------------------------------------- */
+/* -- a slot --------------------------------------------------------------------------------------
+ */
 
 /* The tests' twin may make passphrases cheap; the program that people install has no such door. */
 static void slot_cost(uint64_t *ops, uint64_t *memory)
@@ -295,7 +298,8 @@ Error *key_slot_open(const KeySlot *slot, const char *repo_id, const Key *key, S
     return NULL;
 }
 
-/* -- a set in a slot ----------------------------------------------------------------------------- */
+/* -- a set in a slot -----------------------------------------------------------------------------
+ */
 
 static Error *set_of(Store *s, const char *slot, uint64_t set, const char *part, Buf *out)
 {

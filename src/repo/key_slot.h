@@ -2,7 +2,8 @@
  *
  *   keys/<slot>.slot    what the slot is; and sealed by what opens it: its secret S
  *   keys/<slot>.<set>   a key set as this slot may see it, sealed by S; and S again, sealed by that
- *                       set ("escrow"), so that whoever holds full keys can hand the slot the next one
+ *                       set ("escrow"), so that whoever holds full keys can hand the slot the next
+ * one
  *
  * The escrow is also what makes a slot ours: only who held the full keys of a set can have made it.
  * Objects are written once.
@@ -44,7 +45,8 @@ typedef struct KeySlot {
 void key_slot_clear(KeySlot *s);
 DEFINE_AUTO_VALUE(KeySlot, key_slot_clear)
 
-/* What is vouched for by a value at the end of a note's JSON: all before `,"last":`. Caller frees. */
+/* What is vouched for by a value at the end of a note's JSON: all before `, "last": `. Caller
+ * frees. */
 char *key_bound(const Doc *d, const char *last);
 
 /* Whether nothing stands behind this key: only what stands before it is vouched for. */

@@ -20,8 +20,8 @@ typedef enum KeyUse {
 } KeyUse;
 
 typedef struct KeySource {
-    /* `where` is the repository, for a prompt. ERR_KEY, with how to give one as hint, where there is
-     * no key. */
+    /* `where` is the repository, for a prompt. ERR_KEY, with how to give one as hint, where there
+     * is no key. */
     Error *(*get)(void *ctx, KeyUse use, const char *where, Key *out);
     void *ctx;
 } KeySource;

@@ -14,8 +14,8 @@ static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 #define BLOCK 8 /* with its check */
 #define BITS 5
 
-/* The remainder of the seven characters as a polynomial over GF(32): no single wrong one, and no two
- * that changed places, give the same. */
+/* The remainder of the seven characters as a polynomial over GF(32): no single wrong one, and no
+ * two that changed places, give the same. */
 static uint8_t block_check(const uint8_t digits[BLOCK - 1], uint8_t block)
 {
     uint8_t check = block;
@@ -87,8 +87,9 @@ static Error *collect(const char *text, size_t n, uint8_t *digits, size_t *count
         c = c == 'O' ? '0' : c == 'I' || c == 'L' ? '1' : c;
         const char *found = c ? strchr(alphabet, c) : NULL;
         if (!found || *count == CHARACTERS)
-            FAIL(ERR_KEY, found ? "it is longer than a key"
-                                : "character %zu is none that a key has", *count + 1);
+            FAIL(ERR_KEY,
+                 found ? "it is longer than a key" : "character %zu is none that a key has",
+                 *count + 1);
         digits[(*count)++] = (uint8_t)(found - alphabet);
     }
     if (*count != CHARACTERS)

@@ -1,7 +1,8 @@
 /* A key as text, to be kept in a file, printed, and typed in again: four lines of four groups of
  * four characters. The alphabet is Crockford's base 32 (no I, L, O, U; these are understood, and so
- * are small letters); every eighth character checks the seven before it, so that a slip of the hand is
- * found and named. Behind the version (1) and the 32 bytes of the key stand two bytes of SHA-256.
+ * are small letters); every eighth character checks the seven before it, so that a slip of the hand
+ * is found and named. Behind the version (1) and the 32 bytes of the key stand two bytes of
+ * SHA-256.
  */
 #ifndef PGSTOW_REPO_KEY_TEXT_H
 #define PGSTOW_REPO_KEY_TEXT_H

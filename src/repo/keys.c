@@ -85,8 +85,8 @@ void keys_discard(Store *s, const Keys *k)
 /* -- opening --------------------------------------------------------------------------------------
  */
 
-/* The slot that the key opens. One that is broken or of a newer kind is none of ours, unless nothing
- * else opens. */
+/* The slot that the key opens. One that is broken or of a newer kind is none of ours, unless
+ * nothing else opens. */
 static Error *find_slot(Store *s, const char *repo_id, const Key *key, char *id, SlotBody *body,
                         bool *found)
 {
@@ -117,10 +117,10 @@ Error *keys_open(Store *s, const Doc *config, const Key *key, Keys **out)
     bool found;
     TRY(find_slot(s, doc_str(config, "id", ""), key, k->slot, &k->body, &found));
     if (!found)
-        return error_hint(ERROR_NEW(ERR_KEY, "%s does not open the repository %s", key->from,
-                                    store_where(s)),
-                          key->file ? "use another key file, or the passphrase"
-                                    : "look at the spelling, and whether it is this repository's");
+        return error_hint(
+            ERROR_NEW(ERR_KEY, "%s does not open the repository %s", key->from, store_where(s)),
+            key->file ? "use another key file, or the passphrase"
+                      : "look at the spelling, and whether it is this repository's");
     TRY(keep_config(k, config));
     TRY(key_chain_load(s, config, k->slot, &k->body, &k->ring));
     *out = STEAL(k);

@@ -27,7 +27,8 @@ typedef enum KeyKind {
 } KeyKind;
 const char *key_kind_name(KeyKind kind); /* "passphrase", "key-file", "recovery", "write-only" */
 
-/* -- opening ------------------------------------------------------------------------------------ */
+/* -- opening ------------------------------------------------------------------------------------
+ */
 
 /* A repository's keys, opened by one slot. */
 typedef struct Keys Keys;
@@ -48,7 +49,8 @@ Error *keys_open(Store *s, const Doc *config, const Key *key, Keys **out) MUST_C
 /* Whether the config is what the keys' holder wrote. ERR_DAMAGED. */
 Error *keys_check_config(const Keys *k, const Doc *config) MUST_CHECK;
 
-/* -- changing (each needs an encrypted repository) ---------------------------------------------- */
+/* -- changing (each needs an encrypted repository) ----------------------------------------------
+ */
 
 typedef enum KeySlotState {
     KEY_SLOT_GOOD,
@@ -79,7 +81,8 @@ DEFINE_AUTO_VALUE(KeySlotList, key_slot_list_clear)
 
 /* By the time at which they were made. */
 Error *keys_list(Repo *r, KeySlotList *out) MUST_CHECK;
-/* A new slot that `key` opens; `databases` for a write-only one. ERR_EXISTS where the name is taken. */
+/* A new slot that `key` opens; `databases` for a write-only one. ERR_EXISTS where the name is
+ * taken. */
 Error *keys_add(Repo *r, KeyKind kind, const char *name, const StrList *databases, const Key *key,
                 KeySlotInfo *out) MUST_CHECK;
 /* By id, the unique beginning of one, or name. Refuses the last one that gives full keys

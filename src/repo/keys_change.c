@@ -44,12 +44,13 @@ static Error *need_keys(Repo *r, bool full, const Keys **out)
 {
     *out = repo_held(r);
     if (!*out)
-        return error_hint(ERROR_NEW(ERR_KEY, "the repository %s is not encrypted: it has no keys",
-                                    repo_where(r)),
-                          "pgstow copy --all --to NEW copies it into an encrypted one");
+        return error_hint(
+            ERROR_NEW(ERR_KEY, "the repository %s is not encrypted: it has no keys", repo_where(r)),
+            "pgstow copy --all --to NEW copies it into an encrypted one");
     if (full && !keyring_full((*out)->ring))
-        return error_hint(ERROR_NEW(ERR_KEY, "a key that may only write backups cannot change keys"),
-                          "use the repository's passphrase, or a full key file");
+        return error_hint(
+            ERROR_NEW(ERR_KEY, "a key that may only write backups cannot change keys"),
+            "use the repository's passphrase, or a full key file");
     return NULL;
 }
 
@@ -116,8 +117,9 @@ static Error *look_at(Repo *r, const Keys *held, const Keyring *ring, uint64_t s
     e = key_set_escrow(repo_store(r), repo_id(r), &out->slot, set, ring, &out->body);
     if (e && !is_foreign(e) && error_kind(e) != ERR_NOT_FOUND)
         return e;
-    out->state = !e ? KEY_SLOT_GOOD
-                 : error_kind(e) == ERR_NOT_FOUND ? KEY_SLOT_BEHIND : KEY_SLOT_STRANGE;
+    out->state = !e                               ? KEY_SLOT_GOOD
+                 : error_kind(e) == ERR_NOT_FOUND ? KEY_SLOT_BEHIND
+                                                  : KEY_SLOT_STRANGE;
     error_drop(e);
     return NULL;
 }
@@ -320,8 +322,8 @@ Error *keys_remove(Repo *r, const char *which, KeySlotInfo *out)
     TRY(choose(&known, which, &one));
     if (!count_full(&known, one->slot.id))
         return last_one();
-    /* The slot first: without it its sets open to nobody, and the other way round it would be a slot
-     * that opens nothing. */
+    /* The slot first: without it its sets open to nobody, and the other way round it would be a
+     * slot that opens nothing. */
     key_slot_name(one->slot.id, name);
     TRY(store_get_all(s, name, KEY_NOTE_MAX, &bytes));
     FAULT_POINT("keys.remove.begin");
@@ -370,8 +372,8 @@ static Error *hand_out(Repo *r, const KnownList *known, const Keyring *ring)
 {
     for (size_t i = 0; i < known->count; i++)
         if (known->items[i].state == KEY_SLOT_GOOD)
-            TRY(key_set_put(repo_store(r), repo_id(r), &known->items[i].slot,
-                            &known->items[i].body, ring, last_set(ring)));
+            TRY(key_set_put(repo_store(r), repo_id(r), &known->items[i].slot, &known->items[i].body,
+                            ring, last_set(ring)));
     return NULL;
 }
 

@@ -196,10 +196,10 @@ static Error *lost_config(Store *s, Doc **out)
 {
     Error *e = get_config(s, out);
     if (e && error_kind(e) == ERR_NOT_FOUND)
-        e = error_hint(error_rekind(error_context(e, "the repository %s has lost its config",
-                                                  store_where(s)),
-                                    ERR_DAMAGED),
-                       "put the file \"config\" back from a copy of this repository");
+        e = error_hint(
+            error_rekind(error_context(e, "the repository %s has lost its config", store_where(s)),
+                         ERR_DAMAGED),
+            "put the file \"config\" back from a copy of this repository");
     return e;
 }
 
@@ -260,11 +260,12 @@ static Error *check_plain(Repo *r, const RepoOptions *options)
     bool keys = false;
     TRY(has_objects(r->store, KEYS_FOLDER, &keys));
     if (keys)
-        return error_hint(ERROR_NEW(ERR_DAMAGED,
-                                    "the config of the repository %s says that it is not encrypted, "
-                                    "but it has keys",
-                                    repo_where(r)),
-                          "put the file \"config\" back from a copy of this repository");
+        return error_hint(
+            ERROR_NEW(ERR_DAMAGED,
+                      "the config of the repository %s says that it is not encrypted, "
+                      "but it has keys",
+                      repo_where(r)),
+            "put the file \"config\" back from a copy of this repository");
     if (options->encrypt)
         return error_hint(ERROR_NEW(ERR_CONFIG,
                                     "encryption is asked for, but the repository %s is there "
