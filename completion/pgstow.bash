@@ -159,6 +159,14 @@ _pgstow()
         COMPREPLY=($(compgen -W 'quick data rebuild' -- "$cur"))
         return
         ;;
+    --older-than)
+        :
+        return
+        ;;
+    --sample)
+        :
+        return
+        ;;
     --limit)
         :
         return
@@ -206,7 +214,7 @@ _pgstow()
         flags='--tables'
         ;;
     verify)
-        flags='--level'
+        flags='--level --older-than --sample'
         ;;
     restore)
         flags='--exclude-table --schema --validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --no-analyze --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --data-only --schema-only'

@@ -112,7 +112,7 @@ static Error *take_value(int argc, char **argv, int *i, SettingId id, const char
     /* --repo --json: a value was forgotten. Whoever means it writes --repo=--json. */
     bool is_flag =
         next && text_starts(next, "--") &&
-        (!next[2] || find_long(~UINT64_C(0), next + 2, strcspn(next + 2, "="), &other, &negated));
+        (!next[2] || find_long(~(SettingSet)0, next + 2, strcspn(next + 2, "="), &other, &negated));
     if (!next || is_flag)
         return error_hint(ERROR_NEW(ERR_USAGE, "%s needs a value", written), "write %s %s", written,
                           s->argument);

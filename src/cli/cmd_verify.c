@@ -6,7 +6,7 @@
 
 typedef struct Work {
     StrList names;
-    CheckLevel level;
+    VerifyOptions options;
     CheckReport report;
 } Work;
 static void work_clear(Work *w)
@@ -19,7 +19,7 @@ DEFINE_AUTO_VALUE(Work, work_clear)
 static Error *work_verify(Run *run, void *arg)
 {
     Work *w = arg;
-    return op_verify(&run->op, &w->names, w->level, &w->report);
+    return op_verify(&run->op, &w->options, &w->report);
 }
 
 /* As op_verify judges. */
@@ -28,17 +28,54 @@ static bool is_whole(const Work *w)
     return !w->report.bad.count && (w->names.count || !w->report.count);
 }
 
+static Doc *partly_doc(const CheckReport *r)
+{
+    Doc *list = doc_array();
+    for (size_t i = 0; i < r->partly_count; i++) {
+        Doc *d = doc_object();
+        doc_set_str(d, "id", r->partly[i].backup);
+        doc_set_int(d, "packs", (int64_t)r->partly[i].packs);
+        doc_set_int(d, "unread", (int64_t)r->partly[i].unread);
+        doc_push(list, d);
+    }
+    return list;
+}
+
+static bool is_hopeless(const CheckLoss *l)
+{
+    return !l->readable || l->definitions;
+}
+
+static Doc *losses_doc(const CheckReport *r)
+{
+    Doc *list = doc_array();
+    for (size_t i = 0; i < r->loss_count; i++) {
+        const CheckLoss *l = &r->losses[i];
+        Doc *d = doc_object();
+        doc_set_str(d, "id", l->backup);
+        doc_set(d, "streams", doc_texts(&l->streams));
+        doc_set_int(d, "tables", (int64_t)l->tables);
+        doc_set_int(d, "tablesLost", (int64_t)l->tables_lost);
+        doc_set_bool(d, "salvageable", !is_hopeless(l));
+        doc_push(list, d);
+    }
+    return list;
+}
+
 static Doc *report_doc(const Work *w)
 {
     const CheckReport *r = &w->report;
     Doc *d = doc_object(), *problems = doc_array();
-    doc_set_str(d, "level", check_level_name(w->level));
+    doc_set_str(d, "level", check_level_name(w->options.level));
     doc_set_bool(d, "whole", is_whole(w));
     doc_set_int(d, "backups", (int64_t)r->backups);
     doc_set_int(d, "packs", (int64_t)r->packs);
+    doc_set_int(d, "packsRead", (int64_t)r->packs_read);
     doc_set_int(d, "bytes", (int64_t)r->bytes);
     doc_set(d, "good", doc_texts(&r->good));
     doc_set(d, "bad", doc_texts(&r->bad));
+    doc_set(d, "partly", partly_doc(r));
+    doc_set(d, "lost", losses_doc(r));
     for (size_t i = 0; i < r->count; i++) {
         Doc *p = doc_object();
         doc_set_str(p, "object", r->problems[i].object);
@@ -63,6 +100,21 @@ static void print_names(const char *what, const StrList *names)
     putchar('\n');
 }
 
+static void print_loss(const CheckLoss *l)
+{
+    char tables[32], lost[32];
+    if (!l->readable)
+        printf("%s: nothing of it can be restored, its manifest cannot be read\n", l->backup);
+    else if (l->definitions)
+        printf("%s: nothing of it can be restored, its table of contents is lost\n", l->backup);
+    else if (!l->tables_lost)
+        printf("%s: all tables still restore\n", l->backup);
+    else
+        printf("%s: of %s tables %s still restore\n", l->backup, output_count(l->tables, tables),
+               output_count(l->tables - l->tables_lost, lost));
+    print_names("lost:", &l->streams);
+}
+
 static void print_report(const Work *w, bool quiet)
 {
     const CheckReport *r = &w->report;
@@ -73,23 +125,35 @@ static void print_report(const Work *w, bool quiet)
         print_names("backups:", &p->backups);
         print_names("tables:", &p->streams);
     }
+    for (size_t i = 0; i < r->loss_count; i++)
+        print_loss(&r->losses[i]);
     if (quiet)
         return;
     for (size_t i = 0; i < r->bad.count; i++)
         printf("%s: DAMAGED\n", r->bad.items[i]);
+    for (size_t i = 0; i < r->partly_count; i++)
+        printf("%s: nothing found, %llu of its %llu packs not read %s\n", r->partly[i].backup,
+               (unsigned long long)r->partly[i].unread, (unsigned long long)r->partly[i].packs,
+               w->options.older_than_ms ? "for so long" : "by this run");
     for (size_t i = 0; i < r->good.count; i++)
         printf("%s: whole\n", r->good.items[i]);
-    printf("level %s: %s (backups: %s, packs: %s, %s looked at)\n", check_level_name(w->level),
-           !is_whole(w) ? "damage found"
-           : r->count   ? "no damage of these backups"
-                        : "no damage",
+    printf("level %s: %s (backups: %s, packs: %s, %s looked at)\n",
+           check_level_name(w->options.level),
+           !is_whole(w)      ? "damage found"
+           : r->count        ? "no damage of these backups"
+           : r->partly_count ? "no damage in what was read"
+                             : "no damage",
            output_count(r->backups, backups), output_count(r->packs, packs),
            text_size(r->bytes, bytes));
 }
 
 Error *cmd_VERIFY(Run *run)
 {
-    AUTO_VALUE(Work) w = {.level = (CheckLevel)config_int(run->config, SETTING_LEVEL)};
+    AUTO_VALUE(Work)
+    w = {.options = {.level = (CheckLevel)config_int(run->config, SETTING_LEVEL),
+                     .older_than_ms = config_duration(run->config, SETTING_OLDER_THAN),
+                     .sample = config_str(run->config, SETTING_SAMPLE)}};
+    w.options.names = &w.names;
     for (size_t i = 0; i < run->args->word_count; i++)
         strlist_add(&w.names, run->args->words[i]);
     Error *e = run_with_progress(run, work_verify, &w);

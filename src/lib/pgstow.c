@@ -347,7 +347,7 @@ pgstow_error *pgstow_verify(pgstow *p, const char *backup, pgstow_level level)
     AUTO_VALUE(CheckReport) checked = {0};
     if (backup)
         strlist_add(&names, backup);
-    e = op_verify(&c.context, &names, levels[level], &checked);
+    e = op_verify(&c.context, &(VerifyOptions){.names = &names, .level = levels[level]}, &checked);
     return call_end(&c, e);
 }
 

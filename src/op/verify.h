@@ -5,9 +5,14 @@
 #include "op/op.h"
 #include "repo/check.h"
 
-/* names: what a person writes; empty: all backups. Damage lies in the report, and is ERR_DAMAGED
- * besides: with names only damage of these backups, not what lies beside it in their packs. */
-Error *op_verify(const OpContext *c, const StrList *names, CheckLevel level,
-                 CheckReport *out) MUST_CHECK;
+typedef struct VerifyOptions {
+    const StrList *names; /* what a person writes; empty: all backups */
+    CheckLevel level;
+    int64_t older_than_ms; /* only what was not checked for so long; 0: all */
+    const char *sample; /* "5%": only so much of the packs, those checked longest ago; NULL: all */
+} VerifyOptions;
+/* Damage lies in the report, and is ERR_DAMAGED besides: with names only damage of these backups,
+ * not what lies beside it in their packs. */
+Error *op_verify(const OpContext *c, const VerifyOptions *o, CheckReport *out) MUST_CHECK;
 
 #endif

@@ -155,6 +155,12 @@ Doc *backup_info_doc(const BackupInfo *i)
     doc_set_bool(proof, "good", i->proven);
     set_time(proof, "time", i->last_proof);
     doc_set(d, "lastProof", proof);
+    if (i->last_drill) {
+        Doc *drill = doc_object();
+        set_time(drill, "time", i->last_drill);
+        doc_set_int(drill, "restoreTime", i->restore_ms);
+        doc_set(d, "lastDrill", drill);
+    }
     return d;
 }
 

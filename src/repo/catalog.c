@@ -114,28 +114,6 @@ static bool has(const StrList *sorted, const char *s)
            bsearch(&s, sorted->items, sorted->count, sizeof *sorted->items, by_text);
 }
 
-/* The newest proof of each backup stands last among its names; of several in one second, one that
- * found damage counts. */
-static void apply_proofs(BackupList *l, const StrList *proofs)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        BackupInfo *info = &l->items[i];
-        AUTO(char) prefix = mem_printf("proofs/%s/", info->id);
-        size_t low = 0, high = proofs->count, n = strlen(prefix);
-        /* The first name behind all that begin so. */
-        while (low < high) {
-            size_t middle = (low + high) / 2;
-            if (strncmp(proofs->items[middle], prefix, n) <= 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        for (bool first = true; low-- > 0 && text_starts(proofs->items[low], prefix); first = false)
-            if (!proof_read_name(proofs->items[low] + n, first, info))
-                break;
-    }
-}
-
 static int by_database_and_age(const void *a, const void *b)
 {
     const BackupInfo *x = a, *y = b;
@@ -184,7 +162,8 @@ static Error *list_all(Listing *l)
     TRY(note_names(s, "trash/", &l->trash));
     TRY(store_list(s, "backups/", list_one, l));
     TRY(note_names(s, "proofs/", &proofs));
-    apply_proofs(l->out, &proofs);
+    for (size_t i = 0; i < l->out->count; i++)
+        TRY(proof_apply(l->facts.repo, &proofs, &l->out->items[i]));
     mem_sort(l->out->items, l->out->count, sizeof *l->out->items, by_database_and_age);
     return NULL;
 }
@@ -407,8 +386,7 @@ Error *catalog_add_proof(Repo *r, BackupInfo *info)
     AUTO_VALUE(StrList) proofs = {0};
     AUTO(char) prefix = mem_printf("proofs/%s/", info->id);
     TRY(note_names(repo_store(r), prefix, &proofs));
-    apply_proofs(&(BackupList){.items = info, .count = 1}, &proofs);
-    return NULL;
+    return proof_apply(r, &proofs, info);
 }
 
 Error *damage_hint(Error *e, const char *id)

@@ -36,6 +36,18 @@ Error *catalog_is_deleted(Repo *r, const char *id, bool *deleted) MUST_CHECK;
 /* A proof: that a backup was found good (or not) at a level, and when. */
 Error *proof_put(Repo *r, const char *id, const char *level, bool good,
                  const char *detail) MUST_CHECK;
+typedef struct Proof {
+    const char *level;
+    bool good;
+    const char *detail;  /* what was found; or NULL */
+    Instant since;       /* where it rests on earlier checks too: the oldest of them; else 0 */
+    int64_t duration_ms; /* of a drill; else 0 */
+    int64_t restore_ms;  /* of the restore in it; else 0 */
+} Proof;
+Error *proof_put_whole(Repo *r, const char *id, const Proof *p) MUST_CHECK;
+/* When it was last found good at this level or a higher one, with nothing found against it since;
+ * 0: never. */
+Error *proof_last_good(Repo *r, const char *id, const char *level, Instant *when) MUST_CHECK;
 /* Damage markers: the writer no longer reuses this frame (frame UINT32_MAX: the whole pack). */
 Error *damage_put(Repo *r, PackId pack, uint32_t frame, const char *why) MUST_CHECK;
 typedef struct Damage {

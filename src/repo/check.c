@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "repo/check_work.h"
+#include "repo/ledger.h"
 
 #define METADATA_MAX (4u << 20)
 #define MANIFEST ".manifest"
@@ -25,6 +26,14 @@ void check_report_clear(CheckReport *r)
         strlist_free(&r->problems[i].streams);
     }
     free(r->problems);
+    for (size_t i = 0; i < r->loss_count; i++) {
+        free(r->losses[i].backup);
+        strlist_free(&r->losses[i].streams);
+    }
+    free(r->losses);
+    for (size_t i = 0; i < r->partly_count; i++)
+        free(r->partly[i].backup);
+    free(r->partly);
     strlist_free(&r->good);
     strlist_free(&r->bad);
     *r = (CheckReport){0};
@@ -66,6 +75,7 @@ void check_touch(Check *c, size_t problem, const char *backup, const char *strea
     if (stream)
         add_once(&p->streams, stream);
     add_once(&c->bad, backup);
+    check_lose(c, backup, stream);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -73,9 +83,9 @@ bool check_touched(Check *c, const char *backup, const char *stream)
 {
     bool touched = false;
     pthread_mutex_lock(&c->lock);
-    for (size_t i = 0; i < c->report->count && !touched; i++) {
-        const CheckProblem *p = &c->report->problems[i];
-        touched = strlist_has(&p->backups, backup) && strlist_has(&p->streams, stream);
+    for (size_t i = 0; i < c->report->loss_count && !touched; i++) {
+        const CheckLoss *l = &c->report->losses[i];
+        touched = !strcmp(l->backup, backup) && strlist_has(&l->streams, stream);
     }
     pthread_mutex_unlock(&c->lock);
     return touched;
@@ -203,6 +213,17 @@ static Error *check_proof(Check *c, const char *name)
     return NULL;
 }
 
+/* One that is gone since was written anew with others. */
+static Error *check_ledger(Check *c, const char *name)
+{
+    Error *e = ledger_check_note(c->repo, name);
+    if (e && error_kind(e) == ERR_NOT_FOUND) {
+        error_free(e);
+        return NULL;
+    }
+    return e;
+}
+
 static Error *check_each(Check *c, const char *prefix, Error *(*check)(Check *, const char *))
 {
     AUTO_VALUE(StrList) names = {0};
@@ -219,6 +240,7 @@ static Error *check_notes(Check *c)
     TRY(note_unreadable(c, "config", repo_check_config(c->repo)));
     TRY(check_each(c, "sessions/", check_session));
     TRY(check_each(c, "trash/", check_trash));
+    TRY(check_each(c, "ledger/", check_ledger));
     return check_each(c, "proofs/", check_proof);
 }
 
@@ -379,10 +401,22 @@ static Error *conclude(Check *c, const StrList *looked_at)
         const char *id = looked_at->items[i];
         AUTO(char) text = NULL;
         bool bad = strlist_has(&c->bad, id);
+        const CheckScope *scope = c->scopes && i < c->readable.count ? &c->scopes[i] : NULL;
+        Proof proof = {.level = level, .good = !bad};
+        if (!bad && scope && scope->unread) {
+            CheckReport *r = c->report;
+            mem_grow(r->partly, r->partly_count, r->partly_cap);
+            r->partly[r->partly_count++] =
+                (CheckPartly){mem_strdup(id), scope->packs, scope->unread};
+            continue;
+        }
         strlist_add(bad ? &c->report->bad : &c->report->good, id);
-        if (!c->read_only)
-            TRY(check_left(
-                c, proof_put(c->repo, id, level, !bad, bad ? why_bad(c->report, id, &text) : "")));
+        if (c->read_only || (!bad && scope && scope->proven))
+            continue;
+        if (scope && !bad)
+            proof.since = scope->oldest;
+        proof.detail = bad ? why_bad(c->report, id, &text) : "";
+        TRY(check_left(c, proof_put_whole(c->repo, id, &proof)));
     }
     return NULL;
 }
@@ -402,7 +436,12 @@ static Error *run(Check *c, const StrList *ids)
     if (all)
         TRY(check_notes(c));
     TRY(check_backups(c, ids));
-    TRY(check_packs(c));
+    TRY(check_choose(c));
+    Error *e = check_packs(c);
+    /* What was read before it ended need not be read again. */
+    e = error_first(e, check_put_ledger(c));
+    TRY(e);
+    TRY(check_scopes(c));
     TRY(check_recipes(c));
     if (c->level >= CHECK_REBUILD)
         TRY(check_streams(c));
@@ -410,7 +449,10 @@ static Error *run(Check *c, const StrList *ids)
     for (size_t i = 0; i < c->bad.count; i++)
         if (!strlist_has(&c->others, c->bad.items[i]))
             add_once(&looked_at, c->bad.items[i]);
+    TRY(check_sum_losses(c));
     TRY(conclude(c, &looked_at));
+    if (all)
+        TRY(check_tidy_ledger(c));
     mem_sort(c->report->problems, c->report->count, sizeof *c->report->problems, by_object);
     return NULL;
 }
@@ -423,6 +465,8 @@ static void check_clear(Check *c)
     }
     free(c->packs);
     free(c->table);
+    free(c->whole);
+    free(c->scopes);
     strlist_free(&c->readable);
     strlist_free(&c->others);
     strlist_free(&c->bad);
@@ -432,11 +476,23 @@ static void check_clear(Check *c)
 Error *check_run(Repo *r, const StrList *ids, CheckLevel level, unsigned jobs, Job *job,
                  CheckReport *out)
 {
+    return check_run_part(r, ids, level, NULL, jobs, job, out);
+}
+
+Error *check_run_part(Repo *r, const StrList *ids, CheckLevel level, const CheckChoice *choice,
+                      unsigned jobs, Job *job, CheckReport *out)
+{
     AUTO(ReadSession) session = NULL;
     /* One session protects one backup by name; an empty name protects all. */
     const char *protect = ids && ids->count == 1 ? ids->items[0] : "";
     TRY(read_session_open(r, protect, "verify", &session));
-    Check c = {.repo = r, .job = job, .level = level, .jobs = jobs ? jobs : 1, .report = out};
+    Check c = {.repo = r,
+               .job = job,
+               .level = level,
+               .choice = choice,
+               .started = clock_now(),
+               .jobs = jobs ? jobs : 1,
+               .report = out};
     pthread_mutex_init(&c.lock, NULL);
     Error *e = run(&c, ids);
     check_clear(&c);

@@ -46,7 +46,7 @@ void check_add_packs(Check *c, const Manifest *m, const char *object)
 {
     for (size_t i = 0; i < m->pack_count; i++) {
         const PackInfo *p = &m->packs[i];
-        const PackEntry *known = check_find_pack(c, p->id);
+        PackEntry *known = check_find_pack(c, p->id);
         if (known && !same_pack(&known->info, p)) {
             char name[NAME_TEXT];
             AUTO(char)
@@ -54,11 +54,14 @@ void check_add_packs(Check *c, const Manifest *m, const char *object)
                               name_pack(p->id, name));
             check_touch(c, check_problem(c, object, what), m->info.id, NULL);
         }
+        if (known && m->info.timestamp < known->made)
+            known->made = m->info.timestamp;
         if (known)
             continue;
         grow_table(c);
         mem_grow(c->packs, c->pack_count, c->pack_cap);
-        c->packs[c->pack_count] = (PackEntry){.info = *p, .problem = NO_PROBLEM};
+        c->packs[c->pack_count] =
+            (PackEntry){.info = *p, .problem = NO_PROBLEM, .made = m->info.timestamp};
         c->table[slot_of(c, p->id)] = c->pack_count++;
     }
 }
@@ -164,11 +167,14 @@ static Error *check_bytes(Check *c, PackEntry *entry, Tools *t, const Cancel *ca
 
 static Error *check_pack(Check *c, PackEntry *entry, Tools *t, const Cancel *cancel)
 {
+    bool read = c->level >= CHECK_DATA && !entry->passed;
     Error *e = check_footer(c, entry);
-    if (!e && c->level >= CHECK_DATA)
+    if (!e && read)
         e = check_bytes(c, entry, t, cancel);
     if (e && check_is_damage(e))
         e = bad_place(c, entry, UINT32_MAX, e);
+    if (!e && read && entry->problem == NO_PROBLEM && !entry->bad_count)
+        e = check_whole(c, entry->info.id);
     return e;
 }
 
@@ -188,15 +194,19 @@ static Error *pack_work(void *arg)
         if (!got)
             return NULL;
         TRY(check_pack(c, &c->packs[i], &t, turns->cancel));
-        job_add_bytes(c->job, c->packs[i].info.size);
+        job_add_bytes(c->job, c->packs[i].passed ? 0 : c->packs[i].info.size);
         job_add_items(c->job, 1);
     }
 }
 
 Error *check_packs(Check *c)
 {
-    for (size_t i = 0; i < c->pack_count; i++)
+    for (size_t i = 0; i < c->pack_count; i++) {
+        if (c->packs[i].passed)
+            continue;
         c->report->bytes += c->packs[i].info.size;
+        c->report->packs_read += c->level >= CHECK_DATA;
+    }
     c->report->packs = c->pack_count;
     job_phase(c->job, "packs", c->report->bytes, c->pack_count);
     return check_parallel(c, c->pack_count, pack_work, NULL);

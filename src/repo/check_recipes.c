@@ -178,7 +178,9 @@ static Error *walk_manifest(Walk *w, bool read, const Cancel *cancel)
     return NULL;
 }
 
-static Error *walk_backup(Check *c, const char *id, bool asked, Walk *w, const Cancel *cancel)
+/* `deep`: the recipes are read. */
+static Error *walk_backup(Check *c, const char *id, bool asked, bool deep, Walk *w,
+                          const Cancel *cancel)
 {
     AUTO(Manifest) m = NULL;
     TRY(check_load(c, id, &m));
@@ -186,7 +188,7 @@ static Error *walk_backup(Check *c, const char *id, bool asked, Walk *w, const C
         return NULL;
     w->manifest = m;
     w->asked = asked;
-    return walk_manifest(w, c->pack_problems || c->level >= CHECK_DATA, cancel);
+    return walk_manifest(w, c->pack_problems || deep, cancel);
 }
 
 /* The backups to look at come first, then, where damage must be attributed, all others. */
@@ -205,7 +207,8 @@ static Error *recipe_work(void *arg)
             return NULL;
         bool asked = i < c->readable.count;
         const char *id = asked ? c->readable.items[i] : c->others.items[i - c->readable.count];
-        TRY(walk_backup(c, id, asked, &w, turns->cancel));
+        bool deep = c->level >= CHECK_DATA && (!asked || check_proves(c, i));
+        TRY(walk_backup(c, id, asked, deep, &w, turns->cancel));
         job_add_items(c->job, 1);
     }
 }

@@ -196,7 +196,8 @@ Error *check_streams(Check *c)
     AUTO_VALUE(SameList) l = {0};
     AUTO(Hash) hash = hash_new();
     for (size_t i = 0; i < c->readable.count; i++)
-        TRY(add_tasks(c, c->readable.items[i], &t, hash));
+        if (check_proves(c, i))
+            TRY(add_tasks(c, c->readable.items[i], &t, hash));
     mem_sort(t.items, t.count, sizeof *t.items, by_key);
     for (size_t i = 0; i < t.count; i++) {
         if (i && !compare_key(&t.items[i - 1], &t.items[i])) {

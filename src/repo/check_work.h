@@ -30,10 +30,20 @@ typedef struct PackEntry {
     PackInfo info; /* as they say */
     PlaceInfo *frames;
     size_t frame_count;
-    size_t problem; /* of the whole pack, or NO_PROBLEM */
-    BadFrame *bad;  /* by rising number */
+    size_t problem;  /* of the whole pack, or NO_PROBLEM */
+    Instant made;    /* not after: the oldest backup that names it */
+    Instant checked; /* found whole, as the ledger says; 0: never */
+    bool passed;     /* over: only its footer is looked at */
+    BadFrame *bad;   /* by rising number */
     size_t bad_count, bad_cap;
 } PackEntry;
+
+/* With a choice: what is known of a backup's packs. */
+typedef struct CheckScope {
+    uint64_t packs, unread;
+    bool proven;    /* at this level, since choice->since */
+    Instant oldest; /* when that of its packs was checked that was checked longest ago */
+} CheckScope;
 
 typedef struct Check {
     Repo *repo;
@@ -41,10 +51,15 @@ typedef struct Check {
     CheckLevel level;
     unsigned jobs;
     CheckReport *report;
-    pthread_mutex_t lock; /* of the report and of what the threads take turns at */
-    StrList readable;     /* the backups to look at whose manifest could be read */
-    StrList others;       /* backups that were not asked for */
-    StrList bad;          /* those that cannot be restored whole */
+    pthread_mutex_t lock;      /* of the report and of what the threads take turns at */
+    const CheckChoice *choice; /* NULL: everything */
+    Instant started;           /* what this run finds is known as of then */
+    PackId *whole;             /* read and found whole, not yet in the ledger */
+    size_t whole_count, whole_cap;
+    StrList readable;   /* the backups to look at whose manifest could be read */
+    CheckScope *scopes; /* one for each of `readable`, with a choice; else NULL */
+    StrList others;     /* backups that were not asked for */
+    StrList bad;        /* those that cannot be restored whole */
     PackEntry *packs;
     size_t pack_count, pack_cap;
     size_t *table; /* places in packs by hash of the id, SIZE_MAX where empty */
@@ -72,6 +87,25 @@ Error *check_left(Check *c, Error *e) MUST_CHECK;
 void check_add_packs(Check *c, const Manifest *m, const char *object);
 PackEntry *check_find_pack(const Check *c, PackId id); /* NULL where no manifest names it */
 Error *check_packs(Check *c) MUST_CHECK;
+
+/* -- a part of them: check_choice.c -- */
+/* Which packs are passed over. */
+Error *check_choose(Check *c) MUST_CHECK;
+/* After the packs: c->scopes. */
+Error *check_scopes(Check *c) MUST_CHECK;
+/* Whether the backup readable.items[i] is to be proven by this run: all of its packs are covered,
+ * and it has no such proof yet. */
+bool check_proves(const Check *c, size_t i);
+/* Remembers a pack as read and whole; now and then, and at the end, they go into the ledger.
+ * Thread- safe. */
+Error *check_whole(Check *c, PackId pack) MUST_CHECK;
+Error *check_put_ledger(Check *c) MUST_CHECK;
+/* Writes the ledger anew where it has become long. */
+Error *check_tidy_ledger(Check *c) MUST_CHECK;
+
+/* -- what is lost: check_loss.c -- */
+void check_lose(Check *c, const char *backup, const char *stream_or_null); /* with the lock held */
+Error *check_sum_losses(Check *c) MUST_CHECK;
 
 /* -- recipes and streams -- */
 Error *check_recipes(Check *c) MUST_CHECK;

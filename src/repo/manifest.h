@@ -64,6 +64,8 @@ typedef struct BackupInfo {
     bool proven; /* filled by the catalog from proofs/, not part of the manifest: last_* too */
     Instant last_proof;
     char *last_proof_level;
+    Instant last_drill; /* that went well; 0: none */
+    int64_t restore_ms; /* how long the restore in it took */
     char *checksum; /* filled on reading: hex SHA-256 of the whole manifest object (catalog: only
                        when asked) */
     uint64_t manifest_size;

@@ -77,6 +77,20 @@ bool name_parse_pack(const char *name, PackId *out)
            strcmp(name_pack(*out, again), name) == 0;
 }
 
+char *name_pack_text(PackId id, char *out)
+{
+    char session[SESSION_TEXT];
+    snprintf(out, NAME_TEXT, "%s-%u", session_text(id.session, session), (unsigned)id.n);
+    return out;
+}
+
+bool name_parse_pack_text(const char *text, PackId *out)
+{
+    char again[NAME_TEXT];
+    return parse_pack(text, text + strlen(text), out) &&
+           strcmp(name_pack_text(*out, again), text) == 0;
+}
+
 bool name_parse_damage(const char *name, PackId *id, uint32_t *frame)
 {
     const char *slash = strrchr(name, '/'), *dash = strrchr(name, '-');

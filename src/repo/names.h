@@ -27,6 +27,9 @@ Error *pack_id_read(Reader *r, PackId *out) MUST_CHECK;
  * these. */
 char *name_pack(PackId id, char *out);
 bool name_parse_pack(const char *name, PackId *out);
+/* The same without its folders: <session>-<n>. */
+char *name_pack_text(PackId id, char *out);
+bool name_parse_pack_text(const char *text, PackId *out);
 char *name_manifest(const char *backup_id, char *out);   /* backups/<id>.manifest */
 char *name_metadata(const char *backup_id, char *out);   /* backups/<id>.metadata.json */
 char *name_session(SessionId id, char *out);             /* sessions/<session> */

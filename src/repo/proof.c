@@ -6,44 +6,163 @@
 
 #include "repo/repo_internal.h"
 
-Error *proof_put(Repo *r, const char *id, const char *level, bool good, const char *detail)
+static const char *const levels[] = {"quick", "data", "rebuild", "drill"};
+
+/* How much a level looks at; one of a later version more than all that are known. */
+static int level_rank(const char *level)
+{
+    int n = (int)(sizeof levels / sizeof *levels);
+    for (int i = 0; i < n; i++)
+        if (!strcmp(levels[i], level))
+            return i;
+    return n;
+}
+
+Error *proof_put_whole(Repo *r, const char *id, const Proof *p)
 {
     AUTO(Doc) d = doc_object();
     char name[NAME_TEXT], time[CLOCK_TEXT];
     Instant now = clock_now();
     doc_set_str(d, "backup", id);
-    doc_set_str(d, "level", level);
-    doc_set_bool(d, "good", good);
+    doc_set_str(d, "level", p->level);
+    doc_set_bool(d, "good", p->good);
     doc_set_str(d, "time", clock_iso(now, time));
-    doc_set_str(d, "detail", detail ? detail : "");
+    doc_set_str(d, "detail", p->detail ? p->detail : "");
+    if (p->since)
+        doc_set_str(d, "since", clock_iso(p->since, time));
+    if (p->duration_ms)
+        doc_set_int(d, "duration", p->duration_ms);
+    if (p->restore_ms)
+        doc_set_int(d, "restoreTime", p->restore_ms);
     doc_set_str(d, "pgstowVersion", PGSTOW_VERSION);
-    return note_put(r, name_proof(id, now, level, good, name), d);
+    return note_put(r, name_proof(id, now, p->level, p->good, name), d);
 }
 
-/* <compact instant>-<level>-<good|bad>-<random> */
-bool proof_read_name(const char *name, bool first, BackupInfo *info)
+Error *proof_put(Repo *r, const char *id, const char *level, bool good, const char *detail)
 {
-    char level[32], result[8];
-    Instant when = 0;
+    return proof_put_whole(r, id, &(Proof){.level = level, .good = good, .detail = detail});
+}
+
+/* -- what the names say ---------------------------------------------------------------------- */
+
+typedef struct ProofName {
+    Instant when;
+    char level[32];
+    bool good;
+} ProofName;
+
+/* <compact instant>-<level>-<good|bad>-<random> */
+static bool parse_name(const char *name, ProofName *out)
+{
+    char result[8];
     const char *dash = strchr(name, '-');
-    if (!dash || sscanf(dash + 1, "%31[^-]-%7[^-]-", level, result) != 2)
-        return true;
-    AUTO(char) time = mem_strndup(name, (size_t)(dash - name));
-    Error *bad_time = clock_parse(time, &when);
-    bool readable = !bad_time;
-    error_drop(bad_time);
-    if (!readable)
-        return true;
-    if (!first && info->last_proof_level && when != info->last_proof)
+    if (!dash || sscanf(dash + 1, "%31[^-]-%7[^-]-", out->level, result) != 2)
         return false;
-    bool good = !strcmp(result, "good");
-    if (info->last_proof_level && good)
-        return true;
+    AUTO(char) time = mem_strndup(name, (size_t)(dash - name));
+    AUTO(Error) bad_time = clock_parse(time, &out->when);
+    out->good = !strcmp(result, "good");
+    return !bad_time;
+}
+
+/* Goes through a backup's proofs, the newest first. The names are sorted. */
+typedef struct ProofWalk {
+    const StrList *names;
+    char *prefix;
+    size_t at;
+} ProofWalk;
+static void proof_walk_clear(ProofWalk *w)
+{
+    free(w->prefix);
+}
+DEFINE_AUTO_VALUE(ProofWalk, proof_walk_clear)
+
+static void walk_begin(const StrList *names, const char *id, ProofWalk *w)
+{
+    *w = (ProofWalk){.names = names, .prefix = mem_printf("proofs/%s/", id)};
+    size_t low = 0, high = names->count, n = strlen(w->prefix);
+    /* The first name behind all that begin so. */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strncmp(names->items[middle], w->prefix, n) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    w->at = low;
+}
+
+static bool walk_next(ProofWalk *w, ProofName *out)
+{
+    while (w->at > 0 && text_starts(w->names->items[w->at - 1], w->prefix))
+        if (parse_name(w->names->items[--w->at] + strlen(w->prefix), out))
+            return true;
+    return false;
+}
+
+static void take(BackupInfo *info, const ProofName *p)
+{
     free(info->last_proof_level);
-    info->last_proof_level = mem_strdup(level);
-    info->last_proof = when;
-    info->proven = good;
-    return true;
+    info->last_proof_level = mem_strdup(p->level);
+    info->last_proof = p->when;
+    info->proven = p->good;
+}
+
+static Error *read_drill(Repo *r, const char *name, const ProofName *p, BackupInfo *info)
+{
+    AUTO(Doc) d = NULL;
+    Error *e = note_get(r, name, &d);
+    /* verify says so; nothing here depends on it. */
+    if (e && (error_kind(e) == ERR_DAMAGED || error_kind(e) == ERR_NOT_FOUND)) {
+        error_free(e);
+        return NULL;
+    }
+    TRY(e);
+    info->last_drill = p->when;
+    info->restore_ms = doc_int(d, "restoreTime", 0);
+    return NULL;
+}
+
+Error *proof_apply(Repo *r, const StrList *names, BackupInfo *info)
+{
+    AUTO_VALUE(ProofWalk) w = {0};
+    ProofName p;
+    int best = -1; /* the highest level at which it was found good since what is looked at */
+    walk_begin(names, info->id, &w);
+    for (bool first = true; walk_next(&w, &p); first = false) {
+        /* Only something that looks as closely can take back that damage was found; and of several
+         * in one second the one that found it counts. */
+        bool found_damage = !p.good && (!info->last_proof_level || info->proven) &&
+                            (level_rank(p.level) > best || p.when == info->last_proof);
+        if (first || found_damage)
+            take(info, &p);
+        if (p.good && level_rank(p.level) > best)
+            best = level_rank(p.level);
+        if (p.good && !info->last_drill && !strcmp(p.level, "drill"))
+            TRY(read_drill(r, w.names->items[w.at], &p, info));
+    }
+    return NULL;
+}
+
+Error *proof_last_good(Repo *r, const char *id, const char *level, Instant *when)
+{
+    AUTO_VALUE(StrList) names = {0};
+    AUTO_VALUE(ProofWalk) w = {0};
+    AUTO(char) prefix = mem_printf("proofs/%s/", id);
+    ProofName p;
+    *when = 0;
+    TRY(note_names(repo_store(r), prefix, &names));
+    walk_begin(&names, id, &w);
+    while (walk_next(&w, &p)) {
+        if (*when && p.when != *when)
+            return NULL;
+        if (!p.good) {
+            *when = 0;
+            return NULL;
+        }
+        if (!*when && level_rank(p.level) >= level_rank(level))
+            *when = p.when;
+    }
+    return NULL;
 }
 
 /* -- damage markers -------------------------------------------------------------------------- */

@@ -40,9 +40,10 @@ Error *damage_hint(Error *e, const char *id) MUST_CHECK;
 /* The backup id of "backups/<id>.manifest" (or another ending); NULL where it is no such name.
  * Caller frees. */
 char *catalog_id_of(const char *name, const char *ending);
-/* Takes what the name of a proof (behind "proofs/<id>/") says over into `info`: the first one
- * looked at, and of the same second one that found damage. false: an older one, look no further. */
-bool proof_read_name(const char *name, bool first, BackupInfo *info);
+/* Takes over into `info` what its proofs say (`names`: all of proofs/, sorted): the newest; but
+ * where damage was found, that, until something that looks as closely finds it good. And the time
+ * that a restore took in the newest drill that went well. */
+Error *proof_apply(Repo *r, const StrList *names, BackupInfo *info) MUST_CHECK;
 /* "schema.table", or what else a stream is, for messages. Caller frees. */
 char *stream_label(const Stream *s);
 

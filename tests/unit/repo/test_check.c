@@ -102,6 +102,7 @@ static const struct Promise {
     {"sessions/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
     {"trash/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
     {"proofs/damage/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
+    {"ledger/", "", NEVER, CHECK_QUICK, CHECK_QUICK, NEVER /* its name says nothing */},
     {"proofs/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
 };
 
@@ -245,9 +246,10 @@ static void test_every_damage(void **state)
             }
     }
     /* Nothing was left out by accident. */
-    size_t all = (1u << (sizeof promises / sizeof *promises)) - 1;
+    size_t count = sizeof promises / sizeof *promises, all = (1u << count) - 1;
     assert_int_equal(kinds, all);
-    assert_int_equal(swapped, all - 1);
+    for (size_t i = 0; i < count; i++)
+        assert_true(promises[i].swapped == NEVER || (swapped & 1u << i));
     assert_true(packs[0] >= 2 && packs[1] >= 2);
     snapshot_free(&s);
 }
