@@ -195,16 +195,20 @@ Error *frame_decode_head(const PackSeal *seal, const FrameInfo *info, uint8_t *p
     return NULL;
 }
 
-Error *frame_decode(const PackSeal *seal, const FrameInfo *info, uint8_t *p, size_t n, Codec *codec,
-                    Hash *hash, Frame *out)
+uint8_t *frame_payload(const FrameInfo *info, uint8_t *p)
 {
-    FrameHead head = {0};
-    TRY(frame_decode_head(seal, info, p, n, hash, &head, out));
-    uint8_t *payload = p + 4 + info->header + CHECK_BYTES;
+    return p + 4 + info->header + CHECK_BYTES;
+}
+
+Error *frame_decode(const PackSeal *seal, const FrameInfo *info, uint8_t *p, size_t n, Codec *codec,
+                    Hash *hash, FrameHead *head, Frame *out)
+{
+    TRY(frame_decode_head(seal, info, p, n, hash, head, out));
+    uint8_t *payload = frame_payload(info, p);
     if (n != info->stored)
         FAIL(ERR_DAMAGED, "the frame is cut short");
-    TRY(open_part(seal, OBJECT_FRAME_PAYLOAD, info->number, payload, head.stored, hash, "payload"));
-    return codec_decode(codec, head.codec, payload, head.stored, head.raw, &out->raw);
+    TRY(open_part(seal, OBJECT_FRAME_PAYLOAD, info->number, payload, head->stored, hash, "payload"));
+    return codec_decode(codec, head->codec, payload, head->stored, head->raw, &out->raw);
 }
 
 void footer_encode(const PackSeal *seal, const FrameInfo *frames, size_t count, Hash *hash,

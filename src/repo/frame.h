@@ -59,9 +59,10 @@ typedef struct FrameHead {
 } FrameHead;
 Error *frame_decode_head(const PackSeal *seal, const FrameInfo *info, uint8_t *p, size_t n,
                          Hash *hash, FrameHead *head, Frame *out) MUST_CHECK;
-/* p[0..n): the whole envelope. */
+/* p[0..n): the whole envelope, in which the payload lies opened afterwards. */
 Error *frame_decode(const PackSeal *seal, const FrameInfo *info, uint8_t *p, size_t n, Codec *codec,
-                    Hash *hash, Frame *out) MUST_CHECK;
+                    Hash *hash, FrameHead *head, Frame *out) MUST_CHECK;
+uint8_t *frame_payload(const FrameInfo *info, uint8_t *p);
 
 /* Footer and trailer. frames must be sorted by number. */
 void footer_encode(const PackSeal *seal, const FrameInfo *frames, size_t count, Hash *hash, Buf *out);

@@ -69,6 +69,18 @@ typedef struct FrameBody {
 } FrameBody;
 Error *packer_put(Packer *p, PackId pack, uint32_t frame, const FrameBody *body, Codec *codec,
                   Hash *hash, uint64_t *stored) MUST_CHECK;
+/* A pack whose frames come with their numbers and are compressed already, as a copy of another
+ * repository's has them. One thread each, many at once; beside those that frames are reserved in. */
+typedef struct OpenPack OpenPack;
+Error *packer_begin(Packer *p, Hash *hash, OpenPack **out) MUST_CHECK;
+PackId open_pack_id(const OpenPack *o);
+/* By rising numbers. `packed` is what body->raw (which is not looked at) is compressed to. */
+Error *open_pack_add(OpenPack *o, uint32_t frame, const FrameBody *body, CodecId codec,
+                     const Buf *packed, Hash *hash, uint64_t *stored) MUST_CHECK;
+/* Makes it visible. One without frames leaves no trace. */
+Error *open_pack_finish(Packer *p, OpenPack *o, Hash *hash) MUST_CHECK;
+void open_pack_free(OpenPack *o); /* one that was not finished is dropped */
+DEFINE_AUTO(OpenPack, open_pack_free)
 /* Closes the open packs; nothing may be reserved any more. */
 Error *packer_finish(Packer *p) MUST_CHECK;
 void packer_free(Packer *p); /* open packs are dropped */
@@ -95,6 +107,9 @@ void frame_clear(Frame *f);
 DEFINE_AUTO_VALUE(Frame, frame_clear)
 Error *pack_read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
                        Frame *out) MUST_CHECK;
+/* The same, and its payload as it is stored, compressed by *codec_id (packed is replaced). */
+Error *pack_read_packed(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
+                        Frame *out, CodecId *codec_id, Buf *packed) MUST_CHECK;
 /* Only header: ids, lengths; raw stays empty. */
 Error *pack_read_frame_header(PackReader *r, PackId pack, uint32_t frame, Hash *hash,
                               Frame *out) MUST_CHECK;

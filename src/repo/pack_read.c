@@ -168,8 +168,9 @@ static Error *find_frame(PackReader *r, PackId pack, uint32_t frame, Hash *hash,
     return NULL;
 }
 
+/* `packed` may be NULL, as may `codec` where only the header is wanted. */
 static Error *read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
-                         Frame *out)
+                         Frame *out, FrameHead *head, Buf *packed)
 {
     FrameInfo info;
     PackSeal seal = {0};
@@ -183,18 +184,34 @@ static Error *read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *code
     char name[NAME_TEXT];
     TRY(as_damage(store_get(r->store, name_pack(pack, name), info.offset, bytes.data, wanted)));
     out->raw.len = 0;
-    if (codec)
-        return frame_decode(&seal, &info, bytes.data, wanted, codec, hash, out);
-    FrameHead head;
-    return frame_decode_head(&seal, &info, bytes.data, wanted, hash, &head, out);
+    if (!codec)
+        return frame_decode_head(&seal, &info, bytes.data, wanted, hash, head, out);
+    TRY(frame_decode(&seal, &info, bytes.data, wanted, codec, hash, head, out));
+    if (packed) {
+        packed->len = 0;
+        buf_add(packed, frame_payload(&info, bytes.data), head->stored);
+    }
+    return NULL;
 }
 
 Error *pack_read_frame(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
                        Frame *out)
 {
     char name[NAME_TEXT];
-    TRY_CTX(read_frame(r, pack, frame, codec, hash, out), "frame %u of %s", frame,
+    FrameHead head = {0};
+    TRY_CTX(read_frame(r, pack, frame, codec, hash, out, &head, NULL), "frame %u of %s", frame,
             name_pack(pack, name));
+    return NULL;
+}
+
+Error *pack_read_packed(PackReader *r, PackId pack, uint32_t frame, Codec *codec, Hash *hash,
+                        Frame *out, CodecId *codec_id, Buf *packed)
+{
+    char name[NAME_TEXT];
+    FrameHead head = {0};
+    TRY_CTX(read_frame(r, pack, frame, codec, hash, out, &head, packed), "frame %u of %s", frame,
+            name_pack(pack, name));
+    *codec_id = head.codec;
     return NULL;
 }
 

@@ -7,8 +7,8 @@
 /* A pack being written. `reserved`, `open_frames`, `closing` and `written` belong to the packer's
  * lock, all else to the pack's own, which is held while bytes go to the store. Lock order: never
  * both, but for the making of a pack. */
-typedef struct OpenPack {
-    struct OpenPack *next;
+struct OpenPack {
+    OpenPack *next;
     PackInfo info;
     PackSeal seal;
     uint32_t reserved;    /* frame numbers given out */
@@ -21,7 +21,7 @@ typedef struct OpenPack {
     bool broken; /* a write failed: it never becomes visible */
     FrameInfo *frames;
     size_t count, cap;
-} OpenPack;
+};
 
 struct Packer {
     Store *store;
@@ -56,7 +56,7 @@ Error *packer_new(Store *store, const Keyring *keys, const char *database, Sessi
     return NULL;
 }
 
-static void open_pack_free(OpenPack *o)
+void open_pack_free(OpenPack *o)
 {
     store_put_free(o->put);
     hash_free(o->sha);
@@ -65,7 +65,6 @@ static void open_pack_free(OpenPack *o)
     free(o->frames);
     free(o);
 }
-DEFINE_AUTO(OpenPack, open_pack_free)
 
 void packer_free(Packer *p)
 {
@@ -258,6 +257,44 @@ Error *packer_put(Packer *p, PackId pack, uint32_t frame, const FrameBody *body,
     *stored = envelope.len;
     return frame_done(p, o, written, hash);
 }
+
+/* -- whole packs ------------------------------------------------------------------------------ */
+
+Error *packer_begin(Packer *p, Hash *hash, OpenPack **out)
+{
+    pthread_mutex_lock(&p->lock);
+    Error *e = p->finished ? ERROR_NEW(ERR_INTERNAL, "a pack was begun after the end")
+                           : open_pack_new(p, hash, out);
+    pthread_mutex_unlock(&p->lock);
+    return e;
+}
+
+PackId open_pack_id(const OpenPack *o)
+{
+    return o->info.id;
+}
+
+Error *open_pack_add(OpenPack *o, uint32_t frame, const FrameBody *body, CodecId codec,
+                     const Buf *packed, Hash *hash, uint64_t *stored)
+{
+    AUTO_VALUE(Buf) envelope = {0};
+    FrameInfo info;
+    uint64_t written;
+    char name[NAME_TEXT];
+    if (o->count && frame <= o->frames[o->count - 1].number)
+        FAIL(ERR_INTERNAL, "frame %u came behind frame %u", frame, o->frames[o->count - 1].number);
+    frame_encode(&o->seal, frame, body, codec, packed, hash, &envelope, &info);
+    TRY_CTX(append_frame(o, &envelope, &info, &written), "writing %s", name_pack(o->info.id, name));
+    *stored = envelope.len;
+    return NULL;
+}
+
+Error *open_pack_finish(Packer *p, OpenPack *o, Hash *hash)
+{
+    return pack_close_named(p, o, hash);
+}
+
+/* -- the end ---------------------------------------------------------------------------------- */
 
 Error *packer_finish(Packer *p)
 {

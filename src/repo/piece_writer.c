@@ -182,14 +182,6 @@ static uint64_t count_rows(const uint8_t *p, size_t n)
     return rows;
 }
 
-static void add_digest(PieceWriter *p, uint32_t length, const uint8_t sha256[HASH_BYTES])
-{
-    uint8_t part[4 + HASH_BYTES] = {(uint8_t)length, (uint8_t)(length >> 8),
-                                    (uint8_t)(length >> 16), (uint8_t)(length >> 24)};
-    memcpy(part + 4, sha256, HASH_BYTES);
-    hash_add(p->digest, part, sizeof part);
-}
-
 static Error *append_ref(PieceWriter *p, const ChunkRef *ref)
 {
     if (p->ref_count == PIECE_CHUNKS_MAX)
@@ -217,7 +209,7 @@ static Error *add_chunk(PieceWriter *p, const uint8_t *data, size_t n)
 {
     uint8_t sha256[HASH_BYTES];
     chunk_hash(&p->ids, data, n, sha256);
-    add_digest(p, (uint32_t)n, sha256);
+    piece_digest_add(p->digest, (uint32_t)n, sha256);
     ChunkRef ref = {.length = (uint32_t)n};
     memcpy(ref.id.b, sha256, CHUNK_ID_BYTES);
     TRY(place_chunk(p, data, &ref));
@@ -229,32 +221,6 @@ static Error *add_chunk(PieceWriter *p, const uint8_t *data, size_t n)
 }
 
 /* -- pieces ---------------------------------------------------------------------------------- */
-
-static Error *add_use(void *ctx, PackId pack, uint64_t bytes)
-{
-    PackUses *uses = ctx;
-    for (size_t i = uses->count; i-- > 0;)
-        if (pack_id_equal(uses->items[i].pack, pack)) {
-            uses->items[i].bytes += bytes;
-            return NULL;
-        }
-    mem_grow(uses->items, uses->count, uses->cap);
-    uses->items[uses->count++] = (PackUse){pack, bytes};
-    return NULL;
-}
-
-/* Neighbours mostly lie in the same pack: sums per run, so that the search above stays rare. */
-static Error *use_refs(PieceWriter *p)
-{
-    for (size_t i = 0, end; i < p->ref_count; i = end) {
-        uint64_t bytes = 0;
-        for (end = i; end < p->ref_count && pack_id_equal(p->refs[end].pack, p->refs[i].pack);
-             end++)
-            bytes += p->refs[end].length;
-        TRY(add_use(&p->uses, p->refs[i].pack, bytes));
-    }
-    return NULL;
-}
 
 static void start_piece(PieceWriter *p)
 {
@@ -281,12 +247,11 @@ static Error *close_piece(PieceWriter *p, uint64_t rows, bool last)
                            .codec = p->codec,
                            .hash = p->hash,
                            .stored = &stored,
-                           .use = add_use,
+                           .use = pack_uses_add,
                            .use_ctx = &p->uses};
     TRY(recipe_write(&recipe, p->refs, p->ref_count, &known, known_ref, &piece.recipe));
-    Error *e = use_refs(p);
-    if (!e)
-        e = count_stored(p, stored);
+    pack_uses_add_refs(&p->uses, p->refs, p->ref_count);
+    Error *e = count_stored(p, stored);
     if (e) {
         piece_clear(&piece);
         return e;

@@ -45,15 +45,6 @@ uint64_t stream_reader_fetched(const StreamReader *sr)
 
 /* -- chunks ---------------------------------------------------------------------------------- */
 
-static void add_digest(StreamReader *sr, const ChunkRef *c, const uint8_t whole[HASH_BYTES])
-{
-    uint8_t length[4];
-    for (int i = 0; i < 4; i++)
-        length[i] = (uint8_t)(c->length >> (8 * i));
-    hash_add(sr->piece_digest, length, sizeof length);
-    hash_add(sr->piece_digest, whole, HASH_BYTES);
-}
-
 static uint64_t count_rows(const uint8_t *p, size_t n)
 {
     uint64_t rows = 0;
@@ -75,7 +66,7 @@ static Error *next_run(StreamReader *sr, const uint8_t **p, size_t *n)
             !pack_id_equal(c->pack, first->pack))
             break;
         TRY(chunk_reader_get(sr->chunks, c, &at, whole));
-        add_digest(sr, c, whole);
+        piece_digest_add(sr->piece_digest, c->length, whole);
         if (!i)
             *p = at;
         bytes += c->length;

@@ -29,6 +29,14 @@ void piece_clear(Piece *p)
     *p = (Piece){0};
 }
 
+void piece_digest_add(Hash *digest, uint32_t length, const uint8_t whole[HASH_BYTES])
+{
+    uint8_t part[4 + HASH_BYTES] = {(uint8_t)length, (uint8_t)(length >> 8),
+                                    (uint8_t)(length >> 16), (uint8_t)(length >> 24)};
+    memcpy(part + 4, whole, HASH_BYTES);
+    hash_add(digest, part, sizeof part);
+}
+
 void piece_digest_all(const Piece *pieces, size_t count, uint8_t out[HASH_BYTES])
 {
     AUTO(Hash) h = hash_new();

@@ -38,6 +38,8 @@ typedef struct Piece {
     RecipeRef recipe;
 } Piece;
 void piece_clear(Piece *p);
+/* A chunk more: `whole` is the hash that it is known by, uncut. */
+void piece_digest_add(Hash *digest, uint32_t length, const uint8_t whole[HASH_BYTES]);
 /* A stream's digest: SHA-256 over its pieces' digests in order. */
 void piece_digest_all(const Piece *pieces, size_t count, uint8_t out[HASH_BYTES]);
 

@@ -29,6 +29,10 @@ typedef struct PackUses {
     size_t count, cap;
 } PackUses;
 
+/* Of a piece: few packs, so they are not sorted. The first one is a RecipeUse. */
+Error *pack_uses_add(void *uses, PackId pack, uint64_t bytes) MUST_CHECK;
+void pack_uses_add_refs(PackUses *uses, const ChunkRef *refs, size_t count);
+
 struct Writer {
     Repo *repo;
     Job *job;
@@ -40,7 +44,7 @@ struct Writer {
     Instant timestamp;
     SessionInfo session; /* its own: id, backup id, database, server, oid */
     bool session_there;
-    bool committed;
+    bool committing, committed; /* the manifest may stand; it does */
     SessionInfo *dead; /* sessions taken over */
     size_t dead_count, dead_cap;
     uint64_t sequence;

@@ -88,7 +88,31 @@ Error *writer_pack_done(void *ctx, const PackInfo *pack)
     return NULL;
 }
 
-/* With the lock held. */
+Error *pack_uses_add(void *ctx, PackId pack, uint64_t bytes)
+{
+    PackUses *uses = ctx;
+    for (size_t i = uses->count; i-- > 0;)
+        if (pack_id_equal(uses->items[i].pack, pack)) {
+            uses->items[i].bytes += bytes;
+            return NULL;
+        }
+    mem_grow(uses->items, uses->count, uses->cap);
+    uses->items[uses->count++] = (PackUse){pack, bytes};
+    return NULL;
+}
+
+/* Neighbours mostly lie in the same pack: sums per run, so that the search above stays rare. */
+void pack_uses_add_refs(PackUses *uses, const ChunkRef *refs, size_t count)
+{
+    for (size_t i = 0, end; i < count; i = end) {
+        uint64_t bytes = 0;
+        for (end = i; end < count && pack_id_equal(refs[end].pack, refs[i].pack); end++)
+            bytes += refs[end].length;
+        error_drop(pack_uses_add(uses, refs[i].pack, bytes));
+    }
+}
+
+/* Of the whole backup: sorted. With the lock held. */
 static void add_use(PackUses *uses, const PackUse *use)
 {
     size_t low = 0, high = uses->count;
