@@ -144,6 +144,9 @@ Error *object_keys_open(const Keyring *k, uint64_t set, const void *block, size_
         FAIL(ERR_DAMAGED, "it is not encrypted, in a repository that is");
     if (!k)
         return NULL;
+    /* Every slot has every set: one that is nowhere is a flipped bit. */
+    if (!keyring_has(k, set))
+        FAIL(ERR_DAMAGED, "it names key set %016llx, which there is not", (unsigned long long)set);
     AUTO(ObjectKeys) o = blank(set, SEAL_AES_256_GCM);
     Reader r = reader_over(block, n, "the key block");
     TRY(read_block(k, label, &r, o));

@@ -244,6 +244,12 @@ static Error *create_config(Repo *r, const RepoOptions *options, Key *key, Doc *
         return error_hint(
             ERROR_NEW(ERR_REPO_NOT_FOUND, "there is no repository in %s", store_where(s)),
             "name it with --repo; \"pgstow backup\" makes one on first use");
+    if (options->key_given && !options->encrypt)
+        return error_hint(ERROR_NEW(ERR_CONFIG,
+                                    "a key is given, but the repository %s that is to be made would "
+                                    "not be encrypted",
+                                    store_where(s)),
+                          "say --encrypt (BACKUP_ENCRYPTION=true), or take the key away");
     AUTO(Doc) config = new_config(options->encrypt);
     if (options->encrypt) {
         TRY(get_key(r, options, KEY_TO_MAKE, key));
@@ -283,7 +289,11 @@ static Error *unlock(Repo *r, const Doc *config, const RepoOptions *options, Key
         return NULL;
     if (!key->secret)
         TRY(get_key(r, options, KEY_TO_OPEN, key));
-    return keys_open(r->store, config, key, &r->keys);
+    Error *e = keys_open(r->store, config, key, &r->keys);
+    if (e && error_kind(e) == ERR_DAMAGED && !error_hint_text(e))
+        e = error_hint(error_context(e, "the keys of the repository %s", repo_where(r)),
+                       "put the folder \"keys\" back from a copy of this repository");
+    return e;
 }
 
 Error *repo_open(Store *store, const RepoOptions *options, Repo **out)

@@ -103,10 +103,36 @@ static inline uint64_t kit_bytes(const KitTable *t)
     return bytes;
 }
 
+/* With KIT_ENCRYPTED in the environment the tests run once more, in encrypted repositories. */
+static inline bool kit_encrypted(void)
+{
+    return getenv("KIT_ENCRYPTED") != NULL;
+}
+
+static inline Error *kit_key(void *ctx, KeyUse use, const char *where, Key *out)
+{
+    (void)ctx;
+    (void)use;
+    (void)where;
+    *out = (Key){.file = true,
+                 .secret = secret_copy("0123456789abcdef0123456789abcdef", KEY_BYTES),
+                 .from = mem_strdup("the tests")};
+    return NULL;
+}
+
+static const KeySource kit_keys = {kit_key, NULL};
+
+/* Opens one that is there, or makes it. Takes the store over. */
+static inline Error *kit_open(Store *s, Repo **out)
+{
+    RepoOptions o = {.create = true, .encrypt = kit_encrypted(), .keys = &kit_keys};
+    return repo_open(s, &o, out);
+}
+
 static inline Repo *kit_repo(void)
 {
     Repo *r = NULL;
-    OK(repo_open(store_open_memory(), true, &r));
+    OK(kit_open(store_open_memory(), &r));
     return r;
 }
 

@@ -1,5 +1,7 @@
 #include "kit.h"
 
+#include "repo/trash.h"
+
 #include "repo/repo_internal.h"
 
 /* A backup of nothing, with these facts. */
@@ -16,7 +18,7 @@ static void put(Repo *r, const char *database, Instant t, const char *filter)
     i->server = mem_strdup("localhost:5432");
     i->database_version = mem_strdup("PostgreSQL 15.3");
     i->timestamp = i->started = i->finished = t;
-    OK(manifest_encode(m, repo_id(r), NULL, &b));
+    OK(manifest_encode(m, repo_id(r), repo_keys(r), &b));
     OK(store_put(repo_store(r), name_manifest(i->id, name), b.data, b.len));
 }
 
@@ -115,7 +117,7 @@ static void test_exact(void **state)
     resolves(r, "shop-2024", NULL, "shop-2024");
     AUTO(Manifest) m = NULL;
     FAILS(ERR_DAMAGED, catalog_load(r, "shop-2024", &m));
-    OK(catalog_delete(r, "shop-2024"));
+    OK(trash_put(r, "shop-2024"));
 }
 
 static void test_delete(void **state)
@@ -126,14 +128,14 @@ static void test_delete(void **state)
     AUTO(Manifest) m = NULL;
     AUTO(char) id = NULL;
     bool deleted;
-    OK(catalog_delete(r, "shop-20240116T103000Z"));
+    OK(trash_put(r, "shop-20240116T103000Z"));
     OK(catalog_is_deleted(r, "shop-20240116T103000Z", &deleted));
     assert_true(deleted);
-    hint_has(catalog_delete(r, "shop-20240116T103000Z"), ERR_NOT_FOUND, "was deleted");
+    hint_has(trash_put(r, "shop-20240116T103000Z"), ERR_NOT_FOUND, "was deleted");
     hint_has(catalog_load(r, "shop-20240116T103000Z", &m), ERR_NOT_FOUND, "was deleted");
     hint_has(catalog_resolve(r, "shop-20240116T103000Z", NULL, &id), ERR_NOT_FOUND, "was deleted");
-    FAILS(ERR_NOT_FOUND, catalog_delete(r, "shop-20990101T000000Z"));
-    FAILS(ERR_NOT_FOUND, catalog_delete(r, "../config"));
+    FAILS(ERR_NOT_FOUND, trash_put(r, "shop-20990101T000000Z"));
+    FAILS(ERR_NOT_FOUND, trash_put(r, "../config"));
     FAILS(ERR_NOT_FOUND, catalog_load(r, "shop-20990101T000000Z", &m));
     OK(catalog_list(r, "shop", &l));
     assert_int_equal(l.count, 3);
@@ -237,7 +239,7 @@ static void test_many(void **state)
     AUTO_VALUE(BackupList) l = {0};
     assert_non_null(mkdtemp(dir));
     OK(store_open_dir(dir, false, &s));
-    OK(repo_open(s, &(RepoOptions){.create = true}, &r));
+    OK(kit_open(s, &r));
     const int count = 500;
     for (int i = 0; i < count; i++)
         put(r, "shop", START + i * DAY, "");

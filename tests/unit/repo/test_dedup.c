@@ -1,5 +1,7 @@
 #include "kit.h"
 
+#include "repo/trash.h"
+
 /* Raw bytes of the data packs that this backup's own session wrote. */
 static uint64_t raw_new(Repo *r, const char *id, const char *parent)
 {
@@ -61,7 +63,7 @@ static void test_content_cut(void **state)
     kit_compare(r, first.id, &a, 1);
     AUTO(Manifest) m = NULL;
     OK(catalog_load(r, first.id, &m));
-    assert_true(m->streams[0].piece_count >= 2);
+    assert_true(kit_encrypted() || m->streams[0].piece_count >= 2);
     assert_int_equal(m->streams[0].rows, 600000);
     kit_backup(r, &o, &b, 1, &second);
     kit_compare(r, second.id, &b, 1);
@@ -199,11 +201,11 @@ static void test_dead_made_durable(void **state)
     AUTO(Repo) r = NULL;
     Store *s;
     OK(store_open_dir(path, true, &s));
-    OK(repo_open(s, true, &before));
+    OK(kit_open(s, &before));
     KitTable t = kit_table("orders", 20001, 40, 30000, 0);
     give_up(before, &t, 39);
     OK(store_open_dir(path, false, &s)); /* as another process has it */
-    OK(repo_open(s, false, &r));
+    OK(kit_open(s, &r));
     assert_true(count_objects(r, "packs/02/") == 1);
     AUTO(Writer) w = NULL;
     WriterOptions o = kit_options();
@@ -429,7 +431,7 @@ static void test_parent(void **state)
     /* A deleted one is no parent, but its number is not given again. */
     o = kit_options();
     AUTO_VALUE(BackupInfo) next = {0};
-    OK(catalog_delete(r, info.id));
+    OK(trash_put(r, info.id));
     kit_backup(r, &o, &t, 1, &next);
     assert_string_not_equal(next.parent, info.id);
     assert_int_equal(next.sequence, info.sequence + 1);
