@@ -4,13 +4,14 @@ import pathlib
 import re
 import sys
 
-FLOORS = [["base"], ["flow"], ["config", "crypto", "codec"], ["net"], ["store"], ["pg", "repo", "state"],
+FLOORS = [["base"], ["flow"], ["config", "crypto", "codec", "sheet"], ["net"], ["store"], ["pg", "repo", "state"],
           ["op"], ["cli", "serve", "lib"]]
 HOMES = {
     r"libpq-fe\.h|libpq/.*|postgres_ext\.h": "pg",
     r"openssl/.*|sodium.*": "crypto",
     r"zstd.*|zlib\.h|lz4.*|zdict\.h": "codec",
     r"yaml\.h": "config",
+    r"qrencode\.h|hpdf.*": "sheet",
     r"jansson.*": "base",
     r"curl/.*": "net",
     r"sqlite3\.h": "state",

@@ -78,7 +78,7 @@ static Error *unknown_flag(const CommandInfo *command, const char *written, cons
     bool negated;
     AUTO(char) shown = text_printable(written);
     /* A flag of other commands is not unknown but misplaced. */
-    if (command && find_long(~UINT64_C(0), name, strlen(name), &id, &negated)) {
+    if (command && find_long(~(SettingSet)0, name, strlen(name), &id, &negated)) {
         Buf takers = {0};
         for (size_t i = 0; i < COMMANDS; i++)
             if (in_set(command_info((CommandId)i)->settings, id))

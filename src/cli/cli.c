@@ -2,11 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/help.h"
+#include "cli/keys_from.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "op/guard.h"
@@ -81,12 +81,19 @@ static Error *run_command(int argc, char **argv, const Args *args, Cancel *cance
     args_hide_secrets(argc, argv);
     TRY(e);
     config_export_libpq(config);
+    config_forget_secrets();
+    AUTO(KeyInput) keys = keys_from_settings(config, cancel);
     TRY(job_new(cancel, on_phase, NULL, &job));
+    int64_t silence = config_duration(config, SETTING_SILENCE);
     Run run = {
         .args = args,
         .config = config,
         .cancel = cancel,
         .op = {.repo_dir = config_str(config, SETTING_REPO),
+               .keys = key_input_source(keys),
+               .encrypt = config_bool(config, SETTING_ENCRYPTION),
+               .key_given = key_input_given(keys),
+               .silence_ms = silence > 0 ? silence : -1,
                .db_url = config_str(config, SETTING_DB),
                .tools = {.setting = {[TOOL_PG_DUMP] = config_str(config, SETTING_PG_DUMP),
                                      [TOOL_PG_RESTORE] = config_str(config, SETTING_PG_RESTORE),
@@ -133,12 +140,7 @@ static Error *run_program(int argc, char **argv, Args *args, Doc **result)
 
 int cli_main(int argc, char **argv)
 {
-    /* Passwords are in memory: they must not end in a core file. */
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_CORE, &limit) == 0) {
-        limit.rlim_cur = 0;
-        setrlimit(RLIMIT_CORE, &limit);
-    }
+    secret_protect_process();
     AUTO_VALUE(Args) args = {0};
     AUTO(Doc) result = NULL;
     output_log(false);

@@ -6,7 +6,6 @@
 
 Error *backup_options_from(const Config *c, BackupOptions *out)
 {
-    TRY(config_refuse_encryption(c));
     strlist_copy(&out->exclude_tables, config_list(c, SETTING_EXCLUDE_TABLE));
     strlist_copy(&out->exclude_table_data, config_list(c, SETTING_EXCLUDE_TABLE_DATA));
     strlist_copy(&out->schemas, config_list(c, SETTING_SCHEMA));

@@ -100,8 +100,6 @@ Error *cmd_CONFIG(Run *run)
         print_sample();
         return NULL;
     }
-    if (which == 0)
-        TRY(config_refuse_encryption(run->config));
     if (run->json) {
         run_result(run, config_doc(run->config));
     } else if (which == 1) {

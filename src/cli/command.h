@@ -8,7 +8,7 @@
 
 typedef struct Run {
     const Args *args;
-    const Config *config;
+    Config *config;
     OpContext op; /* made from the settings; its job is stopped by signals */
     Cancel *cancel;
     bool json, quiet, yes;

@@ -66,7 +66,9 @@ Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSou
                       "%s: %s names a program, and the file belongs to another user (%u)", origin,
                       name, (unsigned)f->owner),
             "give the file by --config if you trust it, or set %s in the environment", s->env);
-    if (s->type == SETTING_IS_URL && (f->mode & S_IROTH) && setting_url_has_secret(text))
+    bool secret = s->type == SETTING_IS_SECRET ||
+                  (s->type == SETTING_IS_URL && setting_url_has_secret(text));
+    if (secret && (f->mode & S_IROTH))
         log_warning("%s: %s holds a password, and every user of this machine can read the file: "
                     "chmod 600 %s",
                     origin, name, f->path);
@@ -238,6 +240,8 @@ char *config_shown(const Config *c, SettingId id)
         return NULL;
     if (setting_info(id)->type == SETTING_IS_URL)
         return setting_redact_url(texts->items[0]);
+    if (setting_info(id)->type == SETTING_IS_SECRET)
+        return mem_strdup("***");
     Buf out = {0};
     for (size_t i = 0; i < texts->count; i++)
         buf_printf(&out, "%s%s", i ? ", " : "", texts->items[i]);
@@ -269,13 +273,24 @@ void config_export_libpq(const Config *c)
     }
 }
 
-Error *config_refuse_encryption(const Config *c)
+char *config_take_secret(Config *c, SettingId id)
 {
-    if (!config_bool(c, SETTING_ENCRYPTION))
+    StrList *texts = &c->values[id].texts;
+    if (!texts->count)
         return NULL;
-    return error_hint(ERROR_NEW(ERR_CONFIG,
-                                "%s: encryption is asked for, and is not available in this version",
-                                config_origin(c, SETTING_ENCRYPTION)),
-                      "take it away, or set it to false, and keep the repository on an encrypted "
-                      "disk meanwhile: nothing was written");
+    char *text = texts->items[0];
+    texts->count = 0;
+    return text;
+}
+
+void config_forget_secrets(void)
+{
+    for (SettingId id = 0; id < SETTINGS; id++) {
+        const SettingInfo *s = setting_info(id);
+        char *text = s->type == SETTING_IS_SECRET && *s->env ? getenv(s->env) : NULL;
+        if (!text)
+            continue;
+        explicit_bzero(text, strlen(text));
+        unsetenv(s->env);
+    }
 }

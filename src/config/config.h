@@ -65,7 +65,10 @@ const char *config_dotenv_file(const Config *c);
 const StrList *config_libpq(const Config *c);
 void config_export_libpq(const Config *c);
 
-/* ERR_CONFIG where encryption is asked for, which this version cannot do. */
-Error *config_refuse_encryption(const Config *c) MUST_CHECK;
+/* A SECRET's text, once: whoever takes it wipes and frees it. NULL where it is not set. */
+char *config_take_secret(Config *c, SettingId id);
+/* Wipes the variables of SECRETs out of this process's environment, so that no child gets them: once
+ * all is loaded, before threads start. */
+void config_forget_secrets(void);
 
 #endif

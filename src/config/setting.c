@@ -68,6 +68,7 @@ char *setting_allowed(SettingId id)
         return mem_strdup("five fields, as cron has them: \"30 2 * * *\" is daily at 02:30");
     case SETTING_IS_EMAIL:
         return mem_strdup("one mail address");
+    case SETTING_IS_SECRET:
     case SETTING_IS_STRING:
         break;
     }
@@ -230,6 +231,7 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
         good = is_url(text);
         break;
     case SETTING_IS_STRING:
+    case SETTING_IS_SECRET:
     case SETTING_IS_COMMAND:
         break;
     }

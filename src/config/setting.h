@@ -24,6 +24,7 @@ typedef enum SettingType {
     SETTING_IS_LIST,        /* a flag that may be repeated */
     SETTING_IS_COMPRESSION, /* -1: adaptive, 0: stored, 1 to 9 */
     SETTING_IS_URL,
+    SETTING_IS_SECRET, /* in the environment and .env only; never shown */
     SETTING_IS_COMMAND,
     SETTING_IS_SCHEDULE,
     SETTING_IS_EMAIL

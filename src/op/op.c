@@ -18,7 +18,12 @@ Error *op_open_repo(const OpContext *c, bool create, Repo **out)
 {
     Store *store;
     TRY(store_open_dir(c->repo_dir ? c->repo_dir : "./backups", create, &store));
-    return repo_open(store, &(RepoOptions){.create = create}, out);
+    return repo_open(store,
+                     &(RepoOptions){.create = create,
+                                    .encrypt = create && c->encrypt,
+                                    .key_given = c->key_given,
+                                    .keys = c->keys},
+                     out);
 }
 
 Error *op_connect(const OpContext *c, const char *dbname, Conn **out)

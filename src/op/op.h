@@ -18,6 +18,9 @@ typedef struct OpContext {
     ToolsOptions tools;
     unsigned jobs; /* 0: the number of cores, at most 8 */
     Job *job;      /* may be NULL */
+    const KeySource *keys; /* asked where the repository is encrypted; NULL: there is no key */
+    bool encrypt;          /* a repository that is made is encrypted; a plain one is refused then */
+    bool key_given;        /* somebody named a key: a new repository is not made without one */
 } OpContext;
 
 unsigned op_jobs(const OpContext *c);

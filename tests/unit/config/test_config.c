@@ -154,19 +154,24 @@ static void test_schedule_and_email(void **state)
     FAILS(ERR_CONFIG, setting_parse(SETTING_NOTIFICATION_EMAIL, "a@b\nBcc: c@d", &number));
 }
 
-static void test_encryption_is_refused(void **state)
+/* A secret comes from the environment or .env, is never shown, and can be taken once. */
+static void test_secret(void **state)
 {
     Sources *s = *state;
-    AUTO(Config) plain = NULL;
-    OK(sources_load(s, &plain));
-    OK(config_refuse_encryption(plain));
-    sources_env(s, "BACKUP_ENCRYPTION=true");
+    sources_env(s, "PGSTOW_PASSPHRASE=correct horse");
     AUTO(Config) c = NULL;
     OK(sources_load(s, &c));
-    AUTO(Error) e = config_refuse_encryption(c);
-    assert_non_null(e);
-    assert_int_equal(error_kind(e), ERR_CONFIG);
-    assert_non_null(strstr(error_message(e), "BACKUP_ENCRYPTION"));
+    AUTO(char) shown = config_shown(c, SETTING_PASSPHRASE);
+    assert_string_equal(shown, "***");
+    AUTO(char) taken = config_take_secret(c, SETTING_PASSPHRASE);
+    assert_string_equal(taken, "correct horse");
+    assert_null(config_take_secret(c, SETTING_PASSPHRASE));
+    assert_null(config_shown(c, SETTING_PASSPHRASE));
+    setenv("PGSTOW_PASSPHRASE", "correct horse", 1);
+    const char *there = getenv("PGSTOW_PASSPHRASE");
+    config_forget_secrets();
+    assert_null(getenv("PGSTOW_PASSPHRASE"));
+    assert_int_equal(*there, 0);
 }
 
 /* Every row's default is a value that the row itself allows, and flags are unique per command. */
@@ -259,7 +264,7 @@ int main(void)
         SOURCES_TEST(test_flags),
         SOURCES_TEST(test_bad_values),
         SOURCES_TEST(test_bad_variable),
-        SOURCES_TEST(test_encryption_is_refused),
+        SOURCES_TEST(test_secret),
         SOURCES_TEST(test_shown_without_secrets),
         cmocka_unit_test(test_compression),
         cmocka_unit_test(test_schedule_and_email),

@@ -1,0 +1,249 @@
+#include "op/key_input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "repo/key_text.h"
+
+#define KEY_FILE_MAX 65536
+#define PASSPHRASE_MAX 4096
+
+struct KeyInput {
+    KeyInputs in;
+    char *key_file, *command, *passphrase_name;
+    KeySource source;
+    Key key; /* once it was asked for */
+};
+
+static Error *no_key(const char *where)
+{
+    return error_hint(
+        ERROR_NEW(ERR_KEY, "the repository %s is encrypted, and there is no key at hand", where),
+        "set PGSTOW_PASSPHRASE, or name a key file (--key-file, PGSTOW_KEY_FILE) or a command that "
+        "prints the passphrase (--passphrase-command)");
+}
+
+/* -- a key file ----------------------------------------------------------------------------------
+ */
+
+Error *key_file_read(const char *path, Key *out)
+{
+    AUTO_VALUE(Fd) fd = {open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    struct stat st;
+    if (fd.n < 0 || fstat(fd.n, &st) < 0)
+        return error_hint(error_errno(ERR_KEY, ERR_KEY, "cannot read the key file %s", path),
+                          "look at its place and who may read it");
+    if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)))
+        log_warning("other users may read or write the key file %s: chmod 600 %s", path, path);
+    AUTO(Secret) text = secret_new(KEY_FILE_MAX);
+    size_t got;
+    TRY(file_read_some(fd.n, secret_bytes(text), KEY_FILE_MAX, path, &got));
+    TRY_CTX(key_text_read((const char *)secret_look(text), got, &out->secret), "the key file %s",
+            path);
+    out->file = true;
+    out->from = mem_printf("the key file %s", path);
+    return NULL;
+}
+
+static Error *write_new(const char *path, const char *text, size_t n)
+{
+    AUTO_VALUE(Fd) fd = {open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    if (fd.n < 0 && errno == EEXIST)
+        return error_hint(ERROR_NEW(ERR_EXISTS, "the file %s is there already", path),
+                          "a key file is never replaced: choose another name");
+    if (fd.n < 0)
+        return error_errno(ERR_IO, ERR_IO, "cannot make the key file %s", path);
+    Error *e = file_write_all(fd.n, text, n, path);
+    if (!e && fsync(fd.n) < 0)
+        e = error_errno(ERR_IO, ERR_IO, "cannot write the key file %s", path);
+    if (!e)
+        e = file_sync_folder_of(path);
+    if (e)
+        unlink(path);
+    return e;
+}
+
+Error *key_file_make(const char *path, const char *what, Key *out)
+{
+    AUTO(Secret) key = secret_random(KEY_BYTES);
+    AUTO(char) text = key_text_write(key);
+    size_t n = strlen(what) + strlen(text) + 8;
+    AUTO(char) whole = mem_zalloc(n); /* one piece: growing would leave copies behind */
+    strcpy(whole, "# ");
+    strcat(whole, what);
+    strcat(whole, "\n");
+    strcat(whole, text);
+    Error *e = write_new(path, whole, strlen(whole));
+    secret_wipe(whole, n);
+    secret_wipe(text, strlen(text));
+    TRY(e);
+    out->file = true;
+    out->secret = STEAL(key);
+    out->from = mem_printf("the key file %s", path);
+    return NULL;
+}
+
+/* -- a passphrase --------------------------------------------------------------------------------
+ */
+
+static bool has_mark(const Secret *s)
+{
+    size_t n = strlen(KEY_TEXT_MARK);
+    return secret_length(s) >= n && !strncasecmp((const char *)secret_look(s), KEY_TEXT_MARK, n);
+}
+
+Error *key_from_text(Secret *secret, const char *from, Key *out)
+{
+    AUTO(Secret) text = secret;
+    if (!secret_length(text))
+        return error_hint(ERROR_NEW(ERR_KEY, "%s is empty", from), "give a passphrase");
+    if (memchr(secret_look(text), '\0', secret_length(text)))
+        FAIL(ERR_KEY, "%s has a NUL in it", from);
+    Error *e = key_text_read((const char *)secret_look(text), secret_length(text), &out->secret);
+    if (e && has_mark(text))
+        return error_context(e, "the key in %s", from);
+    out->file = !e;
+    if (e)
+        out->secret = STEAL(text);
+    error_drop(e);
+    out->from = mem_strdup(from);
+    return NULL;
+}
+
+/* The first line, or all lines of a key's text. */
+static Secret *trim(const Secret *all, size_t n)
+{
+    const uint8_t *p = secret_look(all);
+    while (n && (p[n - 1] == '\n' || p[n - 1] == '\r'))
+        n--;
+    return secret_copy(p, n);
+}
+
+/* Children never see our secrets' variables; this one's output is a secret itself. */
+static Error *run_command(const KeyInput *k, Secret **out)
+{
+    AUTO_VALUE(StrList) argv = {0};
+    AUTO(Proc) p = NULL;
+    AUTO(Secret) text = secret_new(PASSPHRASE_MAX);
+    size_t n = 0;
+    int status = 0;
+    TRY(proc_split(k->command, &argv));
+    if (!argv.count)
+        FAIL(ERR_CONFIG, "the command that prints the passphrase is empty");
+    TRY(proc_start(&(ProcOptions){.argv = &argv, .pipe_out = true}, &p));
+    for (bool ended = false; !ended;) {
+        bool ready;
+        TRY(cancel_poll(k->in.cancel, proc_out(p), POLLIN | POLLHUP, -1, &ready));
+        if (n == PASSPHRASE_MAX)
+            FAIL(ERR_KEY, "%s printed more than a passphrase", argv.items[0]);
+        ssize_t got = read(proc_out(p), secret_bytes(text) + n, PASSPHRASE_MAX - n);
+        if (got < 0 && errno != EINTR)
+            return error_errno(ERR_IO, ERR_IO, "cannot read what %s prints", argv.items[0]);
+        ended = !got;
+        n += got > 0 ? (size_t)got : 0;
+    }
+    TRY(proc_wait(p, &status));
+    if (status) {
+        AUTO(char) said = text_printable(proc_stderr(p));
+        return error_hint(ERROR_NEW(ERR_KEY,
+                                    "the command that prints the passphrase (%s) failed "
+                                    "with status %d: %s",
+                                    argv.items[0], status, said),
+                          "run it by hand; it is run without a shell and without a terminal");
+    }
+    *out = trim(text, n);
+    return NULL;
+}
+
+/* -- all of it ------------------------------------------------------------------------------------
+ */
+
+static Error *ask(KeyInput *k, KeyUse use, const char *where, Key *out)
+{
+    AUTO(Secret) text = NULL;
+    if (k->key_file) {
+        if (use == KEY_TO_MAKE && k->in.make_file && access(k->key_file, F_OK) < 0 &&
+            errno == ENOENT) {
+            AUTO(char)
+            what = mem_printf("pgstow: whoever has this file can read the backups in %s", where);
+            TRY(key_file_make(k->key_file, what, out));
+            log_warning(
+                "made the key file %s: without a copy of it elsewhere a lost disk is a lost "
+                "repository (pgstow key export makes a sheet to print)",
+                k->key_file);
+            return NULL;
+        }
+        return key_file_read(k->key_file, out);
+    }
+    if (k->command) {
+        TRY(run_command(k, &text));
+        return key_from_text(STEAL(text), "what the passphrase command printed", out);
+    }
+    if (k->in.passphrase) {
+        text = secret_copy(secret_look(k->in.passphrase), secret_length(k->in.passphrase));
+        return key_from_text(STEAL(text), k->passphrase_name, out);
+    }
+    if (k->in.prompt)
+        TRY(k->in.prompt(k->in.ctx, use, where, &text));
+    if (!text)
+        return no_key(where);
+    return key_from_text(STEAL(text), "what was typed", out);
+}
+
+static Error *get(void *ctx, KeyUse use, const char *where, Key *out)
+{
+    KeyInput *k = ctx;
+    if (!k->key.secret) {
+        TRY(ask(k, use, where, &k->key));
+        if (use == KEY_TO_MAKE && !k->key.file && secret_length(k->key.secret) < PASSPHRASE_SHORT)
+            log_warning("the passphrase is short (%zu characters): whoever gets a copy of the "
+                        "repository can try out many",
+                        secret_length(k->key.secret));
+    }
+    out->file = k->key.file;
+    out->secret = secret_copy(secret_look(k->key.secret), secret_length(k->key.secret));
+    out->from = mem_strdup(k->key.from);
+    return NULL;
+}
+
+KeyInput *key_input_new(const KeyInputs *inputs)
+{
+    KeyInput *k = mem_new(KeyInput);
+    k->in = *inputs;
+    k->key_file = mem_strdup(inputs->key_file);
+    k->command = mem_strdup(inputs->command);
+    k->passphrase_name =
+        mem_strdup(inputs->passphrase_name ? inputs->passphrase_name : "the passphrase");
+    k->source = (KeySource){get, k};
+    return k;
+}
+
+void key_input_free(KeyInput *k)
+{
+    if (!k)
+        return;
+    secret_free(k->in.passphrase);
+    key_clear(&k->key);
+    free(k->key_file);
+    free(k->command);
+    free(k->passphrase_name);
+    free(k);
+}
+
+const KeySource *key_input_source(const KeyInput *k)
+{
+    return &k->source;
+}
+
+bool key_input_given(const KeyInput *k)
+{
+    return k->key_file || k->command || k->in.passphrase;
+}
