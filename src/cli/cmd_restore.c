@@ -25,6 +25,7 @@ static Error *options_from(const Run *run, RestoreOptions *out)
         .no_privileges = config_bool(c, SETTING_NO_PRIVILEGES),
         .no_tablespaces = config_bool(c, SETTING_NO_TABLESPACES),
         .no_analyze = config_bool(c, SETTING_NO_ANALYZE),
+        .salvage = config_bool(c, SETTING_SALVAGE),
         .role = config_str(c, SETTING_ROLE),
         .search_path = config_list(c, SETTING_SEARCH_PATH),
         .timeout_ms = config_duration(c, SETTING_RESTORE_TIMEOUT),
@@ -47,7 +48,7 @@ static Error *options_from(const Run *run, RestoreOptions *out)
                           "--at chooses the backup by time");
     /* A script whose variable is empty: a list and status 0 would pass for a restore. */
     if (!out->backup && !out->at_given &&
-        (out->to_db || replace || in_place || selection_wanted(&out->part)))
+        (out->to_db || replace || in_place || out->salvage || selection_wanted(&out->part)))
         return error_hint(ERROR_NEW(ERR_USAGE, "restore is told where to, but not which backup"),
                           "name an id, latest, or a time with --at; \"pgstow list\" shows the ids");
     return NULL;
@@ -198,7 +199,40 @@ static Error *work_restore(Run *run, void *arg)
     return op_restore(&run->op, &w->options, &w->result);
 }
 
-static void print_result(Run *run, const RestoreResult *r)
+static void add_missing(Doc *d, const RestoreResult *r)
+{
+    Doc *list = doc_array();
+    for (size_t i = 0; i < r->missing_count; i++) {
+        const RestoreMissing *m = &r->missing[i];
+        Doc *one = doc_object();
+        doc_set_str(one, "name", m->name);
+        doc_set_int(one, "rows", (int64_t)m->rows);
+        doc_set_int(one, "bytes", (int64_t)m->bytes);
+        doc_set_str(one, "why", m->why);
+        doc_push(list, one);
+    }
+    doc_set_int(d, "tables", (int64_t)r->tables);
+    doc_set(d, "missing", list);
+    doc_set(d, "loosened", doc_texts(&r->loosened));
+}
+
+static void print_missing(const RestoreResult *r)
+{
+    char rows[32], bytes[32];
+    for (size_t i = 0; i < r->missing_count; i++) {
+        const RestoreMissing *m = &r->missing[i];
+        AUTO(char) name = text_printable(m->name);
+        AUTO(char) why = text_printable(m->why);
+        printf("MISSING %s: %s rows, %s: %s\n", name, output_count(m->rows, rows),
+               text_size(m->bytes, bytes), why);
+    }
+    for (size_t i = 0; i < r->loosened.count; i++) {
+        AUTO(char) text = text_printable(r->loosened.items[i]);
+        puts(text);
+    }
+}
+
+static void print_result(Run *run, const RestoreResult *r, bool salvage)
 {
     char rows[32], bytes[32], fetched[32], took[32];
     for (size_t i = 0; i < r->warnings.count; i++)
@@ -215,10 +249,14 @@ static void print_result(Run *run, const RestoreResult *r)
         if (r->made.count)
             doc_set(d, "made", doc_texts(&r->made));
         doc_set(d, "warnings", doc_texts(&r->warnings));
+        if (salvage)
+            add_missing(d, r);
         run_result(run, d);
         return;
     }
     AUTO(char) database = text_printable(r->database);
+    if (salvage)
+        print_missing(r);
     if (!run->quiet) {
         printf("%s rows, %s, from %s of the repository; %s\n", output_count(r->rows, rows),
                text_size(r->bytes, bytes), text_size(r->fetched, fetched),
@@ -230,7 +268,8 @@ static void print_result(Run *run, const RestoreResult *r)
         if (r->kept_old)
             printf("the old database is kept as %s\n", r->kept_old);
     }
-    printf("restored %s into %s\n", r->backup_id, database);
+    printf("%s %s into %s\n", r->missing_count ? "restored what is whole of" : "restored",
+           r->backup_id, database);
 }
 
 Error *cmd_RESTORE(Run *run)
@@ -252,7 +291,9 @@ Error *cmd_RESTORE(Run *run)
         return dry_run(run, &w.plan);
     if (ask)
         TRY(confirm(run, &w.options, &w.plan));
-    TRY(run_with_progress(run, work_restore, &w));
-    print_result(run, &w.result);
-    return NULL;
+    Error *e = run_with_progress(run, work_restore, &w);
+    /* What could be salvaged comes with an error that says that it is not all. */
+    if (!e || (error_kind(e) == ERR_PARTIAL && w.options.salvage))
+        print_result(run, &w.result, w.options.salvage);
+    return e;
 }

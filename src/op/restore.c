@@ -18,6 +18,15 @@ void restore_plan_clear(RestorePlan *p)
     *p = (RestorePlan){0};
 }
 
+void restore_missing_free(RestoreMissing *missing, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(missing[i].name);
+        free(missing[i].why);
+    }
+    free(missing);
+}
+
 void restore_result_clear(RestoreResult *r)
 {
     free(r->backup_id);
@@ -25,6 +34,8 @@ void restore_result_clear(RestoreResult *r)
     free(r->kept_old);
     strlist_free(&r->made);
     strlist_free(&r->warnings);
+    restore_missing_free(r->missing, r->missing_count);
+    strlist_free(&r->loosened);
     *r = (RestoreResult){0};
 }
 
@@ -34,10 +45,17 @@ static Error *check_options(const RestoreOptions *o)
         FAIL(ERR_USAGE, "which backup is to be restored?");
     if (o->keep_old && o->way != RESTORE_REPLACE)
         FAIL(ERR_USAGE, "only a restore with --replace can keep the old database");
+    if (o->salvage && (o->way != RESTORE_CREATE || selection_wanted(&o->part)))
+        return error_hint(
+            ERROR_NEW(ERR_USAGE, "--salvage restores all that is whole of a backup into "
+                                 "a new or empty database"),
+            "name one with --to-db, and leave out what replaces or chooses; parts can "
+            "be taken over from there");
     for (size_t i = 0; o->part.data_only && o->part.tables && i < o->part.tables->count; i++)
         if (pattern_equals(o->part.tables->items[i]))
-            FAIL(ERR_USAGE, "--data-only puts rows into the table that they are of: --table %s names "
-                            "another one",
+            FAIL(ERR_USAGE,
+                 "--data-only puts rows into the table that they are of: --table %s names "
+                 "another one",
                  o->part.tables->items[i]);
     if (selection_wanted(&o->part) && (o->way == RESTORE_REPLACE || o->way == RESTORE_IN_PLACE))
         return error_hint(
@@ -179,6 +197,32 @@ static void keep_finding_warnings(const FindingList *findings, StrList *out)
                         mem_printf("%s: %s", findings->items[i].title, findings->items[i].detail));
 }
 
+/* With what is missing the restore is no whole one, and says so. */
+static Error *salvage_result(RestoreWork *w, RestoreResult *out)
+{
+    const Manifest *m = w->backup.manifest;
+    out->missing_count = w->missing_count;
+    out->missing = STEAL(w->missing);
+    w->missing_count = w->missing_cap = 0;
+    strlist_copy(&out->loosened, &w->loosened);
+    for (size_t i = 0; i < m->stream_count; i++)
+        out->tables += m->streams[i].kind == STREAM_TABLE;
+    uint64_t rows = 0;
+    for (size_t i = 0; i < out->missing_count; i++) {
+        out->tables -= out->missing[i].table;
+        rows += out->missing[i].rows;
+    }
+    if (!out->missing_count)
+        return NULL;
+    return error_hint(ERROR_NEW(ERR_PARTIAL,
+                                "backup %s is damaged: database \"%s\" has its definitions and the "
+                                "rows of %llu tables; missing are %zu with %llu rows",
+                                out->backup_id, out->database, (unsigned long long)out->tables,
+                                out->missing_count, (unsigned long long)rows),
+                      "another backup may have what is missing: pgstow list, pgstow restore ID "
+                      "--table NAME");
+}
+
 Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *out)
 {
     int64_t started = clock_mono_ms();
@@ -215,5 +259,5 @@ Error *op_restore(const OpContext *c, const RestoreOptions *o, RestoreResult *ou
     };
     strlist_copy(&out->made, &w.made);
     strlist_copy(&out->warnings, &w.warnings);
-    return NULL;
+    return salvage_result(&w, out);
 }

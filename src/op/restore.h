@@ -20,6 +20,7 @@ typedef struct RestoreOptions {
     bool detach; /* REPLACE, IN_PLACE: go on though replication slots, subscriptions ... are lost */
     bool globals; /* the backup's roles and tablespaces that the server has not are made first */
     bool no_owner, no_privileges, no_tablespaces, no_analyze;
+    bool salvage;               /* CREATE, the whole backup: what is damaged in it is left out */
     const char *role;           /* SET ROLE before restoring */
     const StrList *search_path; /* schemas that the backup's functions look into; NULL: none */
     int64_t timeout_ms;
@@ -40,13 +41,26 @@ typedef struct RestorePlan { /* what would be done, and what stands against it *
 void restore_plan_clear(RestorePlan *p);
 DEFINE_AUTO_VALUE(RestorePlan, restore_plan_clear)
 
+/* With salvage: data that are not in the restored database. */
+typedef struct RestoreMissing {
+    char *name;           /* "public.orders", "the large objects" */
+    char *why;            /* what is wrong with it */
+    uint64_t rows, bytes; /* that the manifest tells of */
+    bool table;           /* and not large objects */
+} RestoreMissing;
+
 typedef struct RestoreResult {
     char *backup_id, *database, *kept_old; /* kept_old: NULL where none */
     uint64_t rows, bytes, fetched;         /* fetched: stored bytes read of the repository */
     int64_t duration_ms;
     StrList made; /* of the backup's globals: "role x", "tablespace y" */
     StrList warnings;
+    RestoreMissing *missing;
+    size_t missing_count;
+    StrList loosened; /* sentences: foreign keys that could not be made as they were */
+    uint64_t tables;  /* restored, of those that have rows in the archive */
 } RestoreResult;
+void restore_missing_free(RestoreMissing *missing, size_t count);
 void restore_result_clear(RestoreResult *r);
 DEFINE_AUTO_VALUE(RestoreResult, restore_result_clear)
 
@@ -56,7 +70,8 @@ Error *op_restore_plan(const OpContext *c, const RestoreOptions *options,
                        RestorePlan *out) MUST_CHECK;
 /* Makes the plan first (ERR_PREFLIGHT with all problems, before anything is touched), then
  * restores. The caller has asked for confirmation where a database is replaced. Any error: nothing
- * is called restored; with REPLACE the old database is as it was. */
+ * is called restored; with REPLACE the old database is as it was. But with salvage, where something
+ * is missing, ERR_PARTIAL comes with a result. */
 Error *op_restore(const OpContext *c, const RestoreOptions *options, RestoreResult *out) MUST_CHECK;
 
 #endif

@@ -17,11 +17,11 @@ static unsigned pass_jobs(const RestoreWork *w)
     return (double)w->bytes < worth_it ? 1 : op_jobs(w->c);
 }
 
-Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part)
+Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part, const Toc *left)
 {
     RestorePassOptions o = {
         .tool = w->tool,
-        .toc = w->backup.toc,
+        .toc = left ? left : w->backup.toc,
         .server = w->admin,
         .dbname = dbname,
         .role = w->o->role,
@@ -50,12 +50,13 @@ Error *restore_fill(RestoreWork *w, const char *dbname)
     TRY(conn_open_like(w->admin, dbname, w->cancel, &c));
     TRY(load_session(c, w->backup.encoding, w->o->role));
     TRY(load_search_path(c, w->o->search_path));
-    TRY(restore_pass(w, dbname, RESTORE_BEFORE));
+    TRY(restore_pass(w, dbname, RESTORE_BEFORE, NULL));
     FAULT_POINT("restore.pass1.done");
     TRY(restore_load(w, dbname, c));
     FAULT_POINT("restore.copied");
     job_phase(w->c->job, "indexes and constraints", 0, 0);
-    TRY(restore_pass(w, dbname, RESTORE_BEHIND));
+    TRY(w->missing_count ? restore_salvage_behind(w, dbname, c)
+                         : restore_pass(w, dbname, RESTORE_BEHIND, NULL));
     FAULT_POINT("restore.pass3.done");
     AUTO_VALUE(PartNames) names = {0};
     TRY(restore_rename(w, c, NULL, &names));

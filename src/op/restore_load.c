@@ -150,6 +150,12 @@ static Error *load_item(Load *l, Conn *c, Item *item)
 static Error *try_item(Load *l, Conn *c, Item *item)
 {
     Error *e = load_item(l, c, item);
+    if (e && l->w->o->salvage && restore_is_damage(e)) {
+        pthread_mutex_lock(&l->lock);
+        restore_miss(l->w, item->stream, item->table ? item->table->name : "the large objects", e);
+        pthread_mutex_unlock(&l->lock);
+        return NULL;
+    }
     if (!e || !item->again)
         return e;
     pthread_mutex_lock(&l->lock);
@@ -229,6 +235,11 @@ static Error *load_refused(Load *l, Conn *c)
         for (size_t i = 0; i < before; i++) {
             Item *item = &l->refused[i];
             Error *e = load_item(l, c, item);
+            if (e && l->w->o->salvage && restore_is_damage(e)) {
+                error_drop(STEAL(item->refused));
+                restore_miss(l->w, item->stream, item->table->name, e);
+                continue;
+            }
             if (e && !item->again)
                 return e;
             error_drop(STEAL(item->refused));
@@ -239,7 +250,13 @@ static Error *load_refused(Load *l, Conn *c)
         }
         l->refused_count = left;
     }
-    return l->refused_count ? refused_error(l) : NULL;
+    if (!l->w->o->salvage)
+        return l->refused_count ? refused_error(l) : NULL;
+    for (size_t i = 0; i < l->refused_count; i++)
+        restore_miss(l->w, l->refused[i].stream, l->refused[i].table->name,
+                     STEAL(l->refused[i].refused));
+    l->refused_count = 0;
+    return NULL;
 }
 
 static Error *run(Load *l, Conn *prepared)

@@ -87,8 +87,8 @@ static Error *fill(RestoreWork *w, const char *scratch, PartNames *names, Conn *
 {
     AUTO(Conn) c = NULL;
     AUTO(Conn) target = NULL;
-    TRY(restore_pass(w, scratch, RESTORE_BEFORE));
-    TRY(restore_pass(w, scratch, RESTORE_BEHIND));
+    TRY(restore_pass(w, scratch, RESTORE_BEFORE, NULL));
+    TRY(restore_pass(w, scratch, RESTORE_BEHIND, NULL));
     TRY(conn_open_like(w->admin, scratch, w->cancel, &c));
     TRY(conn_open_like(w->admin, w->database, w->cancel, &target));
     TRY(load_session(c, w->backup.encoding, NULL));

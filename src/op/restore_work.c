@@ -21,6 +21,8 @@ void restore_work_clear(RestoreWork *w)
     db_traits_clear(&w->old);
     globals_clear(&w->globals);
     strlist_free(&w->made);
+    restore_missing_free(w->missing, w->missing_count);
+    strlist_free(&w->loosened);
     strlist_free(&w->warnings);
     *w = (RestoreWork){0};
 }
@@ -42,7 +44,10 @@ static Error *open_backup(RestoreWork *w, const char *what)
 
 Error *restore_work_open_backup(RestoreWork *w, const char *what)
 {
-    TRY(open_backup(w, what));
+    Error *e = open_backup(w, what);
+    if (e && w->o->salvage && restore_is_damage(e))
+        return restore_beyond_salvage(w, e);
+    TRY(e);
     if (w->o->search_path && w->o->search_path->count)
         TRY_CTX(toc_set_search_path(&w->backup.toc, w->o->search_path), "--search-path");
     return part_choose(&w->backup, &w->o->part, &w->part);

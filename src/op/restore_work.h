@@ -26,8 +26,11 @@ typedef struct RestoreWork {
     DbTraits old;        /* its traits, where it exists */
 
     uint64_t rows, bytes, fetched; /* of the load */
-    Globals globals; /* of the backup, where they are to be made first */
-    StrList made;    /* of them: "role x" */
+    Globals globals;               /* of the backup, where they are to be made first */
+    StrList made;                  /* of them: "role x" */
+    RestoreMissing *missing;       /* with salvage */
+    size_t missing_count, missing_cap;
+    StrList loosened;
     StrList warnings;
 } RestoreWork;
 void restore_work_clear(RestoreWork *w);
@@ -63,12 +66,23 @@ void restore_check_part_alone(const RestoreWork *w, FindingList *findings);
  * into empty tables. On any failure it is as it was. */
 Error *restore_within(RestoreWork *w) MUST_CHECK;
 
-/* One of pg_restore's two passes. */
-Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part) MUST_CHECK;
+/* One of pg_restore's two passes, over all of the archive or (not NULL) what is left of it. */
+Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part,
+                    const Toc *left) MUST_CHECK;
 /* Fills an empty database: definitions, rows, the rest, statistics; and makes it durable. */
 Error *restore_fill(RestoreWork *w, const char *dbname) MUST_CHECK;
 /* Rows and large objects of all streams, in parallel; between the two runs of pg_restore. */
 Error *restore_load(RestoreWork *w, const char *dbname, Conn *prepared) MUST_CHECK;
+/* -- with salvage: restore_salvage.c -- */
+/* An error that says the backup is damaged, and not that the work must end. */
+bool restore_is_damage(const Error *e);
+/* Notes what is left out; takes `why` over. By one thread at a time. */
+void restore_miss(RestoreWork *w, const Stream *s, const char *name, Error *why);
+/* The second pass where rows are missing: foreign keys that refer to them are made NOT VALID. */
+Error *restore_salvage_behind(RestoreWork *w, const char *dbname, Conn *prepared) MUST_CHECK;
+/* That not even the definitions could be read, with what there is instead. Takes e over. */
+Error *restore_beyond_salvage(RestoreWork *w, Error *e) MUST_CHECK;
+
 /* Statistics for the planner. Tables that cannot be analyzed become warnings. */
 Error *restore_analyze(RestoreWork *w, const char *dbname, Conn *prepared) MUST_CHECK;
 
