@@ -1,5 +1,7 @@
 #include "op/delete.h"
 
+#include "repo/trash.h"
+
 Error *op_delete(const OpContext *c, const char *name, char **id)
 {
     AUTO(Repo) repo = NULL;
@@ -7,7 +9,7 @@ Error *op_delete(const OpContext *c, const char *name, char **id)
     AUTO(char) found = NULL;
     TRY(op_open_repo(c, false, &repo));
     TRY(catalog_resolve(repo, name, database, &found));
-    TRY(catalog_delete(repo, found));
+    TRY(trash_put(repo, found));
     *id = STEAL(found);
     return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "repo/lineage.h"
 
 Error *op_list(const OpContext *c, const char *database, BackupList *out)
 {
@@ -52,8 +53,7 @@ Error *op_check(const OpContext *c, const char *database, int64_t max_age_ms, ch
         size_t end = i;
         const BackupInfo *newest = NULL;
         for (; end < list.count && !strcmp(list.items[end].database, list.items[i].database); end++)
-            if (!*list.items[end].filter &&
-                (!list.items[end].last_proof_level || list.items[end].proven))
+            if (lineage_good(&list.items[end]))
                 newest = &list.items[end];
         if (!newest && (!database || !worst)) {
             *line = check_line(list.items[i].database, NULL, 0, max_age_ms);

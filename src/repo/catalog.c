@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "repo/lineage.h"
+#include "repo/pin.h"
 #include "repo/repo_internal.h"
 
 #define HEAD (16u << 10) /* bytes of a manifest in which its facts mostly lie */
@@ -76,16 +78,39 @@ static Error *read_info(FactsReader *f, const char *id, uint64_t size, BackupInf
     return NULL;
 }
 
+Error *catalog_read_packs(Repo *r, const char *id, uint64_t size, Manifest **out)
+{
+    AUTO_VALUE(Buf) head = {0};
+    AUTO(Manifest) m = NULL;
+    char name[NAME_TEXT];
+    size_t have = 0, wanted = size < HEAD ? (size_t)size : HEAD;
+    for (name_manifest(id, name); wanted > have;) {
+        if (wanted > size)
+            FAIL(ERR_DAMAGED, "%s ends too early", name);
+        TRY(buf_reserve(&head, wanted - have, MANIFEST_MAX));
+        TRY(store_get(repo_store(r), name, have, head.data + have, wanted - have));
+        head.len = have = wanted;
+        TRY(manifest_decode_roots(repo_keys(r), head.data, have, id, &m, &wanted));
+    }
+    if (!m)
+        FAIL(ERR_DAMAGED, "%s ends too early", name);
+    if (strcmp(m->info.repository, repo_id(r)) != 0)
+        FAIL(ERR_DAMAGED, "%s was made for another repository (%s)", name, m->info.repository);
+    *out = STEAL(m);
+    return NULL;
+}
+
 Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out)
 {
     AUTO_VALUE(FactsReader) f = facts_reader(r);
     return read_info(&f, id, size, out);
 }
 
-static Error *deleted_one(const char *id)
+Error *catalog_deleted_one(const char *id)
 {
     return error_hint(ERROR_NEW(ERR_NOT_FOUND, "the backup %s was deleted", id),
-                      "\"pgstow list\" shows which backups there are");
+                      "\"pgstow list\" shows which backups there are; as long as list --deleted "
+                      "shows it, undelete brings it back");
 }
 
 static Error *missing_one(const char *id)
@@ -112,15 +137,6 @@ static bool has(const StrList *sorted, const char *s)
 {
     return sorted->count &&
            bsearch(&s, sorted->items, sorted->count, sizeof *sorted->items, by_text);
-}
-
-static int by_database_and_age(const void *a, const void *b)
-{
-    const BackupInfo *x = a, *y = b;
-    int order = strcmp(x->database, y->database);
-    if (!order)
-        order = (x->timestamp > y->timestamp) - (x->timestamp < y->timestamp);
-    return order ? order : strcmp(x->id, y->id);
 }
 
 typedef struct Listing {
@@ -155,16 +171,26 @@ static Error *list_one(void *ctx, const char *name, uint64_t size)
     return NULL;
 }
 
+static void apply_pins(BackupList *l, const StrList *pins)
+{
+    char name[NAME_TEXT];
+    for (size_t i = 0; i < l->count; i++)
+        l->items[i].pinned = has(pins, name_pin(l->items[i].id, name));
+}
+
 static Error *list_all(Listing *l)
 {
     AUTO_VALUE(StrList) proofs = {0};
+    AUTO_VALUE(StrList) pins = {0};
     Store *s = repo_store(l->facts.repo);
     TRY(note_names(s, "trash/", &l->trash));
     TRY(store_list(s, "backups/", list_one, l));
     TRY(note_names(s, "proofs/", &proofs));
     for (size_t i = 0; i < l->out->count; i++)
         TRY(proof_apply(l->facts.repo, &proofs, &l->out->items[i]));
-    mem_sort(l->out->items, l->out->count, sizeof *l->out->items, by_database_and_age);
+    TRY(note_names(s, "pins/", &pins));
+    apply_pins(l->out, &pins);
+    lineage_sort(l->out->items, l->out->count);
     return NULL;
 }
 
@@ -207,13 +233,12 @@ static Error *find_exact(Repo *r, const char *id, bool *found)
     error_drop(e);
     TRY(catalog_is_deleted(r, id, &deleted));
     if (deleted && !absent)
-        return deleted_one(id);
+        return catalog_deleted_one(id);
     *found = !absent;
     return NULL;
 }
 
-/* The exact one, as an error where it is not there. */
-static Error *must_exist(Repo *r, const char *id)
+Error *catalog_must_exist(Repo *r, const char *id)
 {
     bool found;
     TRY(find_exact(r, id, &found));
@@ -271,7 +296,7 @@ static Error *find_latest(const Repo *r, const BackupList *l, const char *databa
                                         "%s, ...",
                                         newest->database, b->database),
                               "write latest:%s", newest->database);
-        newest = b; /* sorted: each is newer than the one before it */
+        newest = b; /* sorted: each follows the one before it */
     }
     if (!newest)
         return error_hint(ERROR_NEW(ERR_NOT_FOUND, "there is no backup%s%s in %s",
@@ -338,8 +363,7 @@ Error *catalog_at(Repo *r, const char *database, Instant t, char **id)
     TRY(catalog_list(r, database, &l));
     for (size_t i = 0; i < l.count; i++) {
         const BackupInfo *b = &l.items[i];
-        bool found_bad = b->last_proof_level && !b->proven;
-        if (b->timestamp <= t && !*b->filter && !found_bad)
+        if (b->timestamp <= t && lineage_good(b))
             best = b;
     }
     if (!best) {
@@ -366,13 +390,26 @@ Error *catalog_get(Repo *r, const char *id, Buf *bytes, Manifest **out)
     return NULL;
 }
 
+Error *catalog_checksum(Repo *r, const char *id, char **hex)
+{
+    AUTO_VALUE(Buf) bytes = {0};
+    AUTO(Hash) hash = hash_new();
+    char name[NAME_TEXT];
+    uint8_t sha256[HASH_BYTES];
+    TRY(store_get_all(repo_store(r), name_manifest(id, name), MANIFEST_MAX, &bytes));
+    hash_once(hash, bytes.data, bytes.len, sha256);
+    *hex = mem_zalloc(2 * HASH_BYTES + 1);
+    text_hex(sha256, HASH_BYTES, *hex);
+    return NULL;
+}
+
 Error *catalog_load(Repo *r, const char *id, Manifest **out)
 {
     AUTO_VALUE(Buf) bytes = {0};
     bool deleted;
     TRY(catalog_is_deleted(r, id, &deleted));
     if (deleted)
-        return deleted_one(id);
+        return catalog_deleted_one(id);
     Error *e = catalog_get(r, id, &bytes, out);
     if (e && (error_kind(e) == ERR_NOT_FOUND || error_kind(e) == ERR_FENCED)) {
         error_drop(e);
@@ -386,7 +423,8 @@ Error *catalog_add_proof(Repo *r, BackupInfo *info)
     AUTO_VALUE(StrList) proofs = {0};
     AUTO(char) prefix = mem_printf("proofs/%s/", info->id);
     TRY(note_names(repo_store(r), prefix, &proofs));
-    return proof_apply(r, &proofs, info);
+    TRY(proof_apply(r, &proofs, info));
+    return pin_look(r, info->id, &info->pinned);
 }
 
 Error *damage_hint(Error *e, const char *id)
@@ -406,25 +444,6 @@ Error *catalog_put_metadata(Repo *r, const BackupInfo *info)
     if (e && error_kind(e) == ERR_EXISTS) {
         error_drop(e);
         return NULL;
-    }
-    return e;
-}
-
-Error *catalog_delete(Repo *r, const char *id)
-{
-    AUTO(Doc) d = doc_object();
-    SessionId unique = session_id_new();
-    char name[NAME_TEXT], time[CLOCK_TEXT], by[SESSION_TEXT];
-    TRY(repo_may(r, REPO_DELETE));
-    TRY(must_exist(r, id));
-    text_hex(unique.b, SESSION_BYTES, by);
-    doc_set_str(d, "backup", id);
-    doc_set_str(d, "deleted", clock_iso(clock_now(), time));
-    doc_set_str(d, "by", by);
-    Error *e = note_put(r, name_trash(id, name), d);
-    if (e && error_kind(e) == ERR_EXISTS) {
-        error_drop(e);
-        return deleted_one(id);
     }
     return e;
 }

@@ -6,7 +6,7 @@
 #include "repo/repo.h"
 
 typedef struct BackupList {
-    BackupInfo *items; /* by database, then oldest first */
+    BackupInfo *items; /* by database, then oldest first: lineage_sort */
     size_t count, cap;
     StrList damaged; /* manifests whose facts cannot be read: "id: why" */
 } BackupList;
@@ -23,14 +23,14 @@ Error *catalog_resolve(Repo *r, const char *name, const char *database, char **i
 Error *catalog_at(Repo *r, const char *database, Instant t, char **id) MUST_CHECK;
 /* The whole manifest, verified. ERR_NOT_FOUND (also for marked ones), ERR_DAMAGED. */
 Error *catalog_load(Repo *r, const char *id, Manifest **out) MUST_CHECK;
-/* Fills last_proof and what belongs to it, as catalog_list does, for what catalog_load gave. */
+/* Fills last_proof and what belongs to it, and pinned, as catalog_list does, for what catalog_load
+ * gave. */
 Error *catalog_add_proof(Repo *r, BackupInfo *info) MUST_CHECK;
 /* backups/<id>.metadata.json of a committed backup; one that is there already stays. Written after
  * the manifest and before the session ends, also by whoever finds a dead session's manifest
  * committed: so a manifest without it and without a session is a sign of damage. */
 Error *catalog_put_metadata(Repo *r, const BackupInfo *info) MUST_CHECK;
-/* Puts the marker that hides a backup until it is purged. ERR_NOT_FOUND. */
-Error *catalog_delete(Repo *r, const char *id) MUST_CHECK;
+/* Whether it has a marker in trash/ (repo/trash.h). */
 Error *catalog_is_deleted(Repo *r, const char *id, bool *deleted) MUST_CHECK;
 
 /* A proof: that a backup was found good (or not) at a level, and when. */

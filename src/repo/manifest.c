@@ -346,6 +346,35 @@ Error *manifest_decode_info(const Keyring *k, const void *p, size_t n, const cha
     return manifest_decode_info_by(k, codec, hash, p, n, id, out, need_more);
 }
 
+static Error *decode_roots(const Keyring *k, const uint8_t *p, size_t n, const char *id,
+                           Manifest *m, size_t *need_more)
+{
+    AUTO(Codec) codec = codec_new();
+    AUTO(Hash) hash = hash_new();
+    AUTO_VALUE(Buf) raw = {0};
+    AUTO_VALUE(Header) h = {0};
+    TRY(decode_header(k, p, n, id, hash, &h, need_more));
+    size_t packs = h.length + h.sections[FACTS].stored;
+    if (!*need_more && n < packs + h.sections[PACKS].stored)
+        *need_more = packs + h.sections[PACKS].stored;
+    if (*need_more)
+        return NULL;
+    text_hex(h.repository, REPOSITORY_ID_BYTES, m->info.repository);
+    TRY(decode_section(codec, hash, &h, id, PACKS, p + packs, &raw));
+    Reader r = reader_over(raw.data, raw.len, "the section of packs");
+    return manifest_decode_packs(&r, m);
+}
+
+Error *manifest_decode_roots(const Keyring *k, const void *p, size_t n, const char *id,
+                             Manifest **out, size_t *need_more)
+{
+    AUTO(Manifest) m = manifest_new();
+    TRY_CTX(decode_roots(k, p, n, id, m, need_more), "manifest of %s", id);
+    if (!*need_more)
+        *out = STEAL(m);
+    return NULL;
+}
+
 static Error *decode_whole(const Keyring *k, const uint8_t *p, size_t n, const char *id, Manifest *m)
 {
     AUTO(Codec) codec = codec_new();

@@ -66,6 +66,7 @@ typedef struct BackupInfo {
     char *last_proof_level;
     Instant last_drill; /* that went well; 0: none */
     int64_t restore_ms; /* how long the restore in it took */
+    bool pinned; /* filled by the catalog from pins/ */
     char *checksum; /* filled on reading: hex SHA-256 of the whole manifest object (catalog: only
                        when asked) */
     uint64_t manifest_size;

@@ -130,6 +130,12 @@ char *name_trash(const char *backup_id, char *out)
     return out;
 }
 
+char *name_pin(const char *backup_id, char *out)
+{
+    snprintf(out, NAME_TEXT, "pins/%s", backup_id);
+    return out;
+}
+
 char *name_damage(PackId id, uint32_t frame, char *out)
 {
     char session[SESSION_TEXT];

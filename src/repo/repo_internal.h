@@ -33,6 +33,14 @@ Error *session_read(Repo *r, const char *name, SessionInfo *out) MUST_CHECK;
 /* Facts of one backup, marked or not, by reading the beginning of its manifest; `size` of the
  * object. ERR_NOT_FOUND, ERR_FENCED, ERR_DAMAGED. */
 Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out) MUST_CHECK;
+/* ERR_NOT_FOUND where there is no such backup, or it is marked. One that cannot be read is there. */
+Error *catalog_must_exist(Repo *r, const char *id) MUST_CHECK;
+Error *catalog_deleted_one(const char *id) MUST_CHECK; /* the error of a marked one */
+/* Hex SHA-256 of a manifest's object, marked or not; caller frees. */
+Error *catalog_checksum(Repo *r, const char *id, char **hex) MUST_CHECK;
+/* The packs that a manifest names, marked or not, without its streams; `size` of the object.
+ * ERR_NOT_FOUND, ERR_FENCED, ERR_DAMAGED. */
+Error *catalog_read_packs(Repo *r, const char *id, uint64_t size, Manifest **out) MUST_CHECK;
 /* The whole manifest, marked or not, and the object's bytes. */
 Error *catalog_get(Repo *r, const char *id, Buf *bytes, Manifest **out) MUST_CHECK;
 /* What to do about a damaged backup. Takes e over. */
@@ -54,6 +62,10 @@ Error *backup_info_parse(const Doc *d, BackupInfo *out) MUST_CHECK;    /* ERR_DA
 /* manifest_decode_info for whoever decodes many. */
 Error *manifest_decode_info_by(const Keyring *k, Codec *codec, Hash *hash, const void *p, size_t n,
                                const char *id, BackupInfo *out, size_t *need_more) MUST_CHECK;
+/* The packs alone (and info.repository), from the object's first bytes; *need_more as in
+ * manifest_decode_info. Any key can do it, also one that may not know the facts. */
+Error *manifest_decode_roots(const Keyring *k, const void *p, size_t n, const char *id,
+                             Manifest **out, size_t *need_more) MUST_CHECK;
 /* The other two sections, decoded. ERR_DAMAGED. */
 Error *manifest_encode_packs(const Manifest *m, Buf *out) MUST_CHECK;
 Error *manifest_encode_streams(const Manifest *m, Buf *out) MUST_CHECK;

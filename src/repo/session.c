@@ -97,13 +97,15 @@ SessionState session_state(const SessionInfo *s)
 
 /* -- the object ------------------------------------------------------------------------------ */
 
+static const char *const kind_names[] = {"writer", "reader", "prune"};
+
 static Doc *session_doc(const SessionInfo *s)
 {
     char id[SESSION_TEXT], time[CLOCK_TEXT];
     Doc *d = doc_object(), *packs = doc_array();
     text_hex(s->id.b, SESSION_BYTES, id);
     doc_set_str(d, "id", id);
-    doc_set_str(d, "kind", s->kind == SESSION_WRITER ? "writer" : "reader");
+    doc_set_str(d, "kind", kind_names[s->kind - 1]);
     doc_set_str(d, "what", s->what);
     doc_set_str(d, "backup", s->backup_id);
     doc_set_str(d, "database", s->database);
@@ -146,11 +148,13 @@ static Error *parse_packs(const Doc *list, SessionInfo *out)
 static Error *parse_session(const Doc *d, SessionInfo *out)
 {
     const char *kind = doc_str(d, "kind", ""), *started = doc_str(d, "started", "");
-    if (strcmp(kind, "writer") != 0 && strcmp(kind, "reader") != 0)
+    for (int i = 0; i < 3; i++)
+        if (strcmp(kind, kind_names[i]) == 0)
+            out->kind = (SessionKind)(i + 1);
+    if (!out->kind)
         FAIL(ERR_DAMAGED, "\"%s\" is no kind of session", kind);
     if (!text_unhex(doc_str(d, "id", ""), out->id.b, SESSION_BYTES))
         FAIL(ERR_DAMAGED, "it has no id");
-    out->kind = *kind == 'w' ? SESSION_WRITER : SESSION_READER;
     out->what = mem_strdup(doc_str(d, "what", ""));
     out->backup_id = mem_strdup(doc_str(d, "backup", ""));
     out->database = mem_strdup(doc_str(d, "database", ""));
@@ -198,6 +202,13 @@ Error *session_end(Repo *r, SessionId id)
     return e;
 }
 
+void session_list_free(SessionInfo *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        session_info_clear(&list[i]);
+    free(list);
+}
+
 Error *session_list(Repo *r, SessionInfo **out, size_t *count)
 {
     AUTO_VALUE(StrList) names = {0};
@@ -219,10 +230,10 @@ Error *session_list(Repo *r, SessionInfo **out, size_t *count)
         }
     }
     if (e) {
-        for (size_t i = 0; i < n; i++)
-            session_info_clear(&list[i]);
-        free(list);
-        return e;
+        session_list_free(list, n);
+        return error_hint(e,
+                          "if it is damaged, and no pgstow works on this repository: remove that "
+                          "file and verify");
     }
     *out = list;
     *count = n;

@@ -1,4 +1,4 @@
-/* Sessions: running writers and readers, visible to others through the repository.
+/* Sessions: running writers, readers and prunes, visible to others through the repository.
  *
  * A session object is written once, before anything that relies on it, and never changed. A
  * writer's names the backup id it will commit, its parents, and every pack that it may reuse. It is
@@ -11,7 +11,11 @@
 
 #include "repo/repo.h"
 
-typedef enum SessionKind { SESSION_WRITER = 1, SESSION_READER = 2 } SessionKind;
+typedef enum SessionKind {
+    SESSION_WRITER = 1,
+    SESSION_READER = 2, /* undelete, too: its session names packs as a writer's does */
+    SESSION_PRUNE = 3
+} SessionKind;
 typedef struct SessionInfo {
     SessionId id;
     SessionKind kind;
@@ -40,6 +44,30 @@ typedef enum SessionState { SESSION_ALIVE, SESSION_DEAD, SESSION_ELSEWHERE } Ses
 SessionState session_state(const SessionInfo *s);
 /* Tombstone at the manifest's name. *committed: the manifest was there first. */
 Error *session_fence(Repo *r, const SessionInfo *s, SessionId by, bool *committed) MUST_CHECK;
+
+/* Whether it stands for nobody any more: its process is gone, or, where that cannot be asked, it is
+ * older than limit_ms. */
+bool session_given_up(const SessionInfo *s, Instant now, int64_t limit_ms);
+void session_list_free(SessionInfo *list, size_t count);
+
+typedef struct SweepOptions {
+    SessionId own; /* left alone */
+    Instant now;
+    int64_t limit_ms; /* for sessions of other hosts */
+    int64_t keep_ms;  /* so long the packs of a dead writer stay for the next run */
+    bool dry_run;
+} SweepOptions;
+typedef struct SweepResult {
+    size_t fenced; /* writers that can commit no more, though they stay */
+    size_t ended;  /* sessions that were removed */
+} SweepResult;
+/* Dead writers are fenced, those older than keep_ms removed, so that their packs are nobody's; one
+ * that had committed is ended as it would have ended itself. Dead readers and prunes are removed.
+ */
+Error *session_sweep(Repo *r, const SweepOptions *o, SweepResult *out) MUST_CHECK;
+/* What a session that committed and then died had still to do. It stays where that fails, for the
+ * next run to try again. */
+Error *session_finish_committed(Repo *r, const SessionInfo *s) MUST_CHECK;
 
 /* A reader's session around restore, verify, export. Opened before the manifest is read. A
  * repository that may not be written is read without one. Dead readers of this host are swept away

@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "repo/lineage.h"
 #include "repo/repo_internal.h"
 #include "repo/writer_parts.h"
 
@@ -106,19 +107,6 @@ static Error *look_at_end(Repo *r, const SessionInfo *s, SessionEnd *end)
     return NULL;
 }
 
-/* A session that committed and then died: what it had still to do is done here. */
-static Error *finish_committed(Repo *r, const SessionInfo *s)
-{
-    AUTO(Manifest) m = NULL;
-    Error *e = catalog_load(r, s->backup_id, &m);
-    if (!e)
-        e = catalog_put_metadata(r, &m->info);
-    if (e)
-        log_debug("metadata of %s: %s", s->backup_id, error_message(e));
-    error_drop(e);
-    return session_end(r, s->id);
-}
-
 /* *take: its packs are ours to use. */
 static Error *meet_session(Writer *w, const SessionInfo *s, bool *take)
 {
@@ -136,15 +124,8 @@ static Error *meet_session(Writer *w, const SessionInfo *s, bool *take)
     *take = end == END_FENCED;
     /* A live one that has committed is just about to end its session itself. */
     if (end == END_COMMITTED && state != SESSION_ALIVE)
-        return finish_committed(w->repo, s);
+        return session_finish_committed(w->repo, s);
     return NULL;
-}
-
-static void sessions_clear(SessionInfo *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        session_info_clear(&list[i]);
-    free(list);
 }
 
 /* Of the database whose lock the caller holds. One address may be several servers' (every host has
@@ -175,7 +156,7 @@ static Error *meet_sessions(Writer *w)
             list[i] = (SessionInfo){0};
         }
     }
-    sessions_clear(list, count);
+    session_list_free(list, count);
     return e;
 }
 
@@ -213,7 +194,7 @@ static const BackupInfo *best_parent(const Writer *w, const BackupList *l, const
         if (!fit || strlist_has(tried, x->id))
             continue;
         int best_fit = best ? fitness(w, best) : 0;
-        if (fit > best_fit || (fit == best_fit && x->timestamp >= best->timestamp))
+        if (fit > best_fit || (fit == best_fit && lineage_after(x, best)))
             best = x;
     }
     return best;
@@ -240,10 +221,9 @@ static Error *choose_parent(Writer *w, const WriterOptions *o, const BackupList 
 
 /* -- number and predecessor within the lineage ------------------------------------------------ */
 
-static bool same_lineage(const Writer *w, const BackupInfo *i)
+static Lineage own_lineage(const Writer *w)
 {
-    return same_text(i->database, w->session.database) && same_text(i->server, w->session.server) &&
-           same_text(i->filter, w->filter);
+    return (Lineage){w->session.database, w->session.server, w->system_identifier, w->filter};
 }
 
 /* A marked one counts too, so that no number is given twice. */
@@ -255,7 +235,8 @@ typedef struct Latest {
 
 static void consider(Latest *l, const BackupInfo *i)
 {
-    if (!same_lineage(l->w, i) || (l->any && l->info.sequence >= i->sequence))
+    Lineage own = own_lineage(l->w), other = lineage_of(i);
+    if (!lineage_same(&own, &other) || (l->any && l->info.sequence >= i->sequence))
         return;
     backup_info_clear(&l->info);
     backup_info_copy(&l->info, i);
@@ -279,32 +260,50 @@ static Error *consider_marked(void *ctx, const char *name, uint64_t size)
     return NULL;
 }
 
-static Error *hash_manifest(Repo *r, const char *id, char **hex)
+/* The last of the lineage may have been purged: last of all, since a purge notes a number before
+ * the manifest goes. */
+static Error *follow_purged(Writer *w, uint64_t highest, bool *purged)
 {
-    AUTO_VALUE(Buf) bytes = {0};
-    AUTO(Hash) hash = hash_new();
-    char name[NAME_TEXT];
-    uint8_t sha256[HASH_BYTES];
-    TRY(store_get_all(repo_store(r), name_manifest(id, name), SIZE_MAX / 2, &bytes));
-    hash_once(hash, bytes.data, bytes.len, sha256);
-    *hex = mem_zalloc(2 * HASH_BYTES + 1);
-    text_hex(sha256, HASH_BYTES, *hex);
+    AUTO(char) checksum = NULL;
+    Lineage own = own_lineage(w);
+    uint64_t sequence;
+    TRY(lineage_remembered(w->repo, &own, &sequence, &checksum));
+    *purged = sequence > highest;
+    if (*purged) {
+        w->sequence = sequence + 1;
+        free(w->predecessor_hash);
+        w->predecessor_hash = STEAL(checksum);
+    }
+    return NULL;
+}
+
+static Error *hash_predecessor(Writer *w, const char *id, uint64_t sequence)
+{
+    char *hash = NULL;
+    bool purged;
+    Error *e = catalog_checksum(w->repo, id, &hash);
+    if (e && error_kind(e) == ERR_NOT_FOUND) { /* purged just now */
+        error_drop(e);
+        return follow_purged(w, sequence - 1, &purged);
+    }
+    TRY(e);
+    free(w->predecessor_hash);
+    w->predecessor_hash = hash;
     return NULL;
 }
 
 static Error *find_predecessor(Writer *w, const BackupList *list)
 {
     Latest l = {.w = w};
+    bool purged;
     for (size_t i = 0; i < list->count; i++)
         consider(&l, &list->items[i]);
     Error *e = store_list(repo_store(w->repo), "trash/", consider_marked, &l);
-    if (!e && l.any) {
+    if (!e)
+        e = follow_purged(w, l.any ? l.info.sequence : 0, &purged);
+    if (!e && l.any && !purged) {
         w->sequence = l.info.sequence + 1;
-        free(w->predecessor_hash);
-        w->predecessor_hash = NULL;
-        e = hash_manifest(w->repo, l.info.id, &w->predecessor_hash);
-        if (!w->predecessor_hash)
-            w->predecessor_hash = mem_strdup("");
+        e = hash_predecessor(w, l.info.id, l.info.sequence);
     }
     backup_info_clear(&l.info);
     return e;
@@ -385,7 +384,7 @@ static Error *choose_id(Writer *w, Instant from, const char *given)
         w->session.backup_id = backup_id_make(w->session.database, w->timestamp);
         e = id_taken(w, w->session.backup_id, list, count, &taken);
     }
-    sessions_clear(list, count);
+    session_list_free(list, count);
     return e;
 }
 
@@ -423,7 +422,7 @@ static Error *give_way(Writer *w, bool *contested, Instant *from)
         *contested = true;
         greater = greater || order < 0;
     }
-    sessions_clear(list, count);
+    session_list_free(list, count);
     if (greater)
         *from = w->timestamp + 1000;
     return NULL;

@@ -525,6 +525,12 @@ static Error *dir_list(Store *s, const char *prefix, StoreEach each, void *ctx)
     return walk(d, prefix, each, ctx);
 }
 
+static Error *dir_sweep(Store *s, int64_t older_ms, bool dry_run, uint64_t *files, uint64_t *bytes)
+{
+    Error *e = dir_sweep_tmp(((Dir *)s)->root.n, s->where, older_ms, dry_run, files, bytes);
+    return e ? with_hint((Dir *)s, e) : NULL;
+}
+
 static Error *dir_free_space(Store *s, uint64_t *bytes)
 {
     Error *e = file_free_space(s->where, bytes);
@@ -544,6 +550,7 @@ static const StoreKind dir_kind = {
     .size = dir_size,
     .remove = dir_remove,
     .list = dir_list,
+    .sweep = dir_sweep,
     .free_space = dir_free_space,
 };
 

@@ -201,6 +201,12 @@ Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx)
     return s->kind->list(s, prefix, each, ctx);
 }
 
+Error *store_sweep(Store *s, int64_t older_ms, bool dry_run, uint64_t *files, uint64_t *bytes)
+{
+    *files = *bytes = 0;
+    return s->kind->sweep ? s->kind->sweep(s, older_ms, dry_run, files, bytes) : NULL;
+}
+
 Error *store_free_space(Store *s, uint64_t *bytes)
 {
     return s->kind->free_space(s, bytes);

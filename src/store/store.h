@@ -56,6 +56,10 @@ Error *store_delete(Store *s,
  * an error from `each` ends it. */
 typedef Error *(*StoreEach)(void *ctx, const char *name, uint64_t size);
 Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx) MUST_CHECK;
+/* Removes what puts left behind that never finished, untouched for so long: counted in *files and
+ * *bytes, with dry_run only that. */
+Error *store_sweep(Store *s, int64_t older_ms, bool dry_run, uint64_t *files,
+                   uint64_t *bytes) MUST_CHECK;
 /* Bytes that were read of objects since it was opened, by any thread. */
 uint64_t store_fetched(const Store *s);
 /* Bytes free; UINT64_MAX where a store knows no limit. */

@@ -23,6 +23,8 @@ typedef struct StoreKind {
     Error *(*size)(Store *s, const char *name, uint64_t *size);
     Error *(*remove)(Store *s, const char *name);
     Error *(*list)(Store *s, const char *prefix, StoreEach each, void *ctx);
+    /* NULL where nothing is left behind. */
+    Error *(*sweep)(Store *s, int64_t older_ms, bool dry_run, uint64_t *files, uint64_t *bytes);
     Error *(*free_space)(Store *s, uint64_t *bytes);
 } StoreKind;
 
@@ -38,6 +40,9 @@ struct StorePut {
     enum { PUT_OPEN, PUT_BROKEN, PUT_FINISHED } state;
 };
 
+/* The sweep of a store in a directory: of <root>/tmp. */
+Error *dir_sweep_tmp(int root, const char *where, int64_t older_ms, bool dry_run, uint64_t *files,
+                     uint64_t *bytes) MUST_CHECK;
 /* Whether an object could have this name. */
 bool store_name_valid(const char *name);
 /* The errors that all kinds have in common. */
