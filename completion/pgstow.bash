@@ -39,6 +39,26 @@ _pgstow()
         COMPREPLY=($(compgen -f -- "$cur"))
         return
         ;;
+    --key-file)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    --passphrase-command)
+        :
+        return
+        ;;
+    --new-key-file)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    --database)
+        :
+        return
+        ;;
+    --name)
+        :
+        return
+        ;;
     --compression)
         COMPREPLY=($(compgen -W 'false true 1 2 3 4 5 6 7 8 9' -- "$cur"))
         return
@@ -194,7 +214,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|export|import|guard|validate|diff|check|stats|config|help)
+        doctor|backup|create|list|show|verify|restore|delete|export|import|guard|validate|diff|check|stats|key|config|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -226,7 +246,7 @@ _pgstow()
         flags='--exclude-table --schema --where --cascade --mask --table --data-only --schema-only --format --compression --for-pg-restore --output --overwrite'
         ;;
     import)
-        flags='--compression --tag --parent --max-rate --no-owner --no-privileges --timeout --as --at'
+        flags='--compression --encrypt --tag --parent --max-rate --no-owner --no-privileges --timeout --as --at'
         ;;
     guard)
         flags='--compression --encrypt --tag --parent --max-rate --lock-wait --timeout --validate --validate-seconds'
@@ -243,6 +263,9 @@ _pgstow()
     stats)
         flags=''
         ;;
+    key)
+        flags='--new-key-file --write-only --database --name --output'
+        ;;
     config)
         flags=''
         ;;
@@ -251,12 +274,12 @@ _pgstow()
         ;;
     esac
     if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "$flags --repo --db --jobs --yes --json --quiet --verbose --config --help --version" -- "$cur"))
+        COMPREPLY=($(compgen -W "$flags --repo --db --jobs --yes --json --quiet --verbose --config --key-file --passphrase-command --help --version" -- "$cur"))
         return
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export import guard validate diff check stats config help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export import guard validate diff check stats key config help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))

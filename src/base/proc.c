@@ -281,20 +281,33 @@ const char *proc_stderr(const Proc *p)
     return p->waited && p->kept.data ? (const char *)p->kept.data : "";
 }
 
+/* Without reaping it: until then nothing else can have its number. */
+static bool has_ended(const Proc *p)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+}
+
+Error *proc_end(Proc *p, int64_t ms, int *status)
+{
+    if (!p->waited) {
+        int64_t until = clock_mono_ms() + ms;
+        proc_signal(p, SIGTERM);
+        while (!has_ended(p) && clock_mono_ms() < until)
+            clock_sleep_ms(1);
+        /* Also where it has ended: what it started itself may not have, and holds our pipe. */
+        proc_signal(p, SIGKILL);
+    }
+    return proc_wait(p, status);
+}
+
 void proc_free(Proc *p)
 {
+    int status;
     fd_close(&p->in);
     fd_close(&p->out);
-    if (p->pid > 0 && !p->waited) {
-        bool done = false;
-        int status;
-        proc_signal(p, SIGTERM);
-        error_drop(proc_wait_for(p, 2000, &done, &status));
-        if (!done) {
-            proc_signal(p, SIGKILL);
-            error_drop(proc_wait(p, &status));
-        }
-    }
+    if (p->pid > 0)
+        error_drop(proc_end(p, 2000, &status));
     fd_close(&p->err);
     buf_free(&p->kept);
     free(p);

@@ -35,9 +35,11 @@ void proc_close_in(Proc *p);
 void proc_close_out(Proc *p);
 void proc_signal(Proc *p, int signal); /* to its whole process group */
 /* Waits for the end and for the last of its standard error. status: exit status, or 128 + signal.
- * Call once; proc_free kills (SIGTERM, then SIGKILL after a while) and waits where it was not
- * called. */
+ * Call once; proc_free ends it where it was not called. */
 Error *proc_wait(Proc *p, int *status) MUST_CHECK;
+/* SIGTERM, after so many milliseconds at most SIGKILL, to its whole process group; then as
+ * proc_wait. */
+Error *proc_end(Proc *p, int64_t ms, int *status) MUST_CHECK;
 /* The same, but gives up after so many milliseconds: *done says whether it ended. */
 Error *proc_wait_for(Proc *p, int64_t ms, bool *done, int *status) MUST_CHECK;
 const char *proc_stderr(const Proc *p); /* valid after proc_wait; never NULL */

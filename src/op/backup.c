@@ -98,7 +98,10 @@ static Error *find_pg_dump(Backup *b)
 static Error *connect_both(Backup *b)
 {
     job_phase(b->c->job, "connecting", 0, 0);
-    ConnOptions options = {.url = b->c->db_url, .dbname = b->c->db_name, .cancel = b->cancel};
+    ConnOptions options = {.url = b->c->db_url,
+                           .dbname = b->c->db_name,
+                           .cancel = b->cancel,
+                           .silence_ms = b->c->silence_ms};
     TRY(conn_open(&options, &b->list));
     TRY(find_pg_dump(b));
     TRY(conn_open_like(b->list, NULL, NULL, &b->lock));

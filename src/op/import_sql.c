@@ -111,9 +111,11 @@ static Error *fill(ImportWork *w, const OpContext *scratch, StrList *notes)
     AUTO(Conn) c = NULL;
     AUTO(SqlLoad) load = NULL;
     SqlLoadOptions options = {.no_owner = w->o->no_owner, .no_privileges = w->o->no_privileges};
-    TRY(conn_open(
-        &(ConnOptions){.url = scratch->db_url, .dbname = scratch->db_name, .cancel = w->cancel},
-        &c));
+    TRY(conn_open(&(ConnOptions){.url = scratch->db_url,
+                                 .dbname = scratch->db_name,
+                                 .cancel = w->cancel,
+                                 .silence_ms = scratch->silence_ms},
+                  &c));
     TRY(sql_load_begin(c, &options, &load));
     job_phase(w->c->job, "loading the dump", 0, 0);
     TRY_CTX(w->form == DUMP_PLAIN ? pour(w, import_input_read, &w->input, load)

@@ -86,7 +86,8 @@ static Error *open_target(MergeWork *w)
 {
     TRY(conn_open(&(ConnOptions){.url = w->c->db_url,
                                  .dbname = w->o->to_db ? w->o->to_db : w->c->db_name,
-                                 .cancel = w->cancel},
+                                 .cancel = w->cancel,
+                                 .silence_ms = w->c->silence_ms},
                   &w->conn));
     TRY(session(w, w->conn));
     TRY(merge_scratch_lock(w->conn, w->o->lock_wait_ms));

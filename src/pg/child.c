@@ -76,6 +76,7 @@ Error *child_env(const Conn *c, const char *dbname, const char *settings, StrLis
     AUTO(char) all = given && settings ? mem_printf("%s %s", given, settings) : NULL;
     if (given || settings)
         add(&b, "options", all ? all : given ? given : settings);
+    conn_keep_alive_args(c, &b);
     add(&b, "application_name", app);
     add(&b, "dbname", dbname ? dbname : PQdb(c->pg));
     AUTO(char) conninfo = buf_steal_str(&b);

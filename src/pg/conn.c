@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #define CONNECT_TIMEOUT_S 30
+#define SILENCE_MS 60000
 
 static void wipe(char *s)
 {
@@ -310,17 +311,19 @@ static Error *settle(Conn *c)
 }
 
 /* Takes pg over. */
-static Error *make(PGconn *pg, Params *p, Cancel *cancel, Conn **out)
+static Error *make(PGconn *pg, Params *p, Cancel *cancel, int64_t silence_ms, Conn **out)
 {
     AUTO(Conn) c = mem_new(Conn);
     c->pg = pg;
     c->cancel = cancel;
+    c->silence_ms = silence_ms ? silence_ms : SILENCE_MS;
     c->describe = conn_place(PQdb(pg), PQhost(pg), PQport(pg));
     PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
     if (PQsetnonblocking(pg, 1) != 0)
         return conn_failure(c, NULL);
     read_version(c);
     pin(c, p);
+    conn_keep_alive(c);
     TRY(settle(c));
     *out = STEAL(c);
     return NULL;
@@ -337,7 +340,7 @@ Error *conn_open(const ConnOptions *o, Conn **out)
     params_set(&p, "client_encoding", "UTF8");
     PGconn *pg = NULL;
     TRY(login(&p, o->cancel, &pg));
-    return make(pg, &p, o->cancel, out);
+    return make(pg, &p, o->cancel, o->silence_ms, out);
 }
 
 Error *conn_open_like(const Conn *c, const char *dbname, Cancel *cancel, Conn **out)
@@ -350,7 +353,18 @@ Error *conn_open_like(const Conn *c, const char *dbname, Cancel *cancel, Conn **
     TRY(cancel_check(cancel));
     PGconn *pg = NULL;
     TRY(login_one(&p, cancel, &pg));
-    return make(pg, &p, cancel, out);
+    return make(pg, &p, cancel, c->silence_ms, out);
+}
+
+Error *conn_open_look(const Conn *c, Cancel *limit, Conn **out)
+{
+    AUTO_VALUE(Params) p = {0};
+    strlist_copy(&p.keys, &c->keys);
+    strlist_copy(&p.values, &c->values);
+    params_set(&p, "connect_timeout", "0");
+    PGconn *pg = NULL;
+    TRY(login_one(&p, limit, &pg));
+    return make(pg, &p, limit, -1, out);
 }
 
 void conn_free(Conn *c)

@@ -7,6 +7,9 @@
  * What every connection has: client_encoding UTF8 and an empty search_path (so qualify names; only
  * pg_catalog is searched). Servers from 9.2 on.
  *
+ * A peer that is gone or hangs ends in ERR_CONNECT within a few times silence_ms, however long a
+ * statement may otherwise run.
+ *
  * Errors name server and database and carry PostgreSQL's message, detail and context; never a
  * password. Kinds: CONNECT (unreachable, shut down, connection lost), AUTH, DB_NOT_FOUND,
  * DB_EXISTS, DB_IN_USE (55006, and 55P03 lock_not_available), DB_PERMISSION, DB_FULL, TIMEOUT
@@ -30,6 +33,8 @@ typedef struct ConnOptions {
     const char *dbname;   /* instead of the one in url; or NULL */
     const char *app_name; /* application_name; NULL: "pgstow", unless url or PGAPPNAME says one */
     Cancel *cancel;       /* borrowed, must outlive the connection; or NULL */
+    int64_t silence_ms;   /* how long the server may say nothing, while it is waited for, before a
+                             second connection looks whether it is there; 0: 60 s, < 0: for ever */
 } ConnOptions;
 
 /* connect_timeout is honoured, 30 s where none is set. */
@@ -87,6 +92,17 @@ Error *conn_prepare_dump(Conn *c, const char *encoding_or_null) MUST_CHECK;
 /* A text in UTF-8 as this connection takes it: in the database's encoding, which must be the
  * client's too (conn_prepare_dump). Caller frees. */
 Error *conn_encoded(Conn *c, const char *utf8, char **out) MUST_CHECK;
+
+/* Of a server that is silent: {0} to begin with. */
+typedef struct Silence {
+    int looks;     /* in a row that found no sign of life */
+    int64_t since; /* conn_watch_child: when it last looked, by clock_mono_ms */
+} Silence;
+/* To be called again and again while a child program works with the same server: looks every
+ * silence_ms, and ends in ERR_CONNECT where the server no longer answers anybody. */
+Error *conn_watch_child(const Conn *c, Silence *s) MUST_CHECK;
+/* Waits for what a child program writes, and watches meanwhile. */
+Error *conn_poll_child(const Conn *c, Cancel *cancel, int fd) MUST_CHECK;
 
 /* How to tell pg_dump, pg_restore and psql to reach the same server: adds to `args` one --dbname=
  * with everything but secrets, and to `env` the password and what has to be taken away. ERR_CONFIG

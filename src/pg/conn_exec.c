@@ -73,14 +73,20 @@ static void stop_statement(Conn *c)
 Error *conn_wait(Conn *c, short events)
 {
     bool ready = false;
-    Error *e = NULL;
-    while (!ready && !e)
-        e = cancel_poll(c->cancel, PQsocket(c->pg), events, -1, &ready);
-    if (e) {
-        stop_statement(c);
+    Silence silence = {0};
+    while (!ready) {
+        Error *e = cancel_poll(c->cancel, PQsocket(c->pg), events, c->silence_ms, &ready);
+        if (!e && !ready)
+            e = conn_look_after(c, true, &silence);
+        if (!e)
+            continue;
+        /* Over a path that is lost nobody can be asked to stop. */
+        if (error_kind(e) != ERR_CONNECT)
+            stop_statement(c);
         c->broken = true;
+        return e;
     }
-    return e;
+    return NULL;
 }
 
 Error *conn_begin(Conn *c)
@@ -284,8 +290,7 @@ Error *conn_encoded(Conn *c, const char *utf8, char **out)
     AUTO(char) hex = mem_zalloc(2 * n + 1);
     text_hex(utf8, n, hex);
     const char *params[] = {hex};
-    TRY_CTX(conn_value(c,
-                       "SELECT pg_catalog.convert_from(pg_catalog.decode($1, 'hex'), 'UTF8')", 1,
+    TRY_CTX(conn_value(c, "SELECT pg_catalog.convert_from(pg_catalog.decode($1, 'hex'), 'UTF8')", 1,
                        params, out),
             "%.200s", utf8);
     return NULL;

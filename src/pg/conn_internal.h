@@ -14,6 +14,7 @@ struct Conn {
     char version_text[32];
     char sqlstate[6];
     bool broken;
+    int64_t silence_ms; /* as in ConnOptions, but never 0 */
     uint64_t copy_rows;
     char *copy_row;      /* libpq's, that of the last copy_out_row */
     int doubts;          /* how often still to look whether a COPY FROM has failed */
@@ -31,6 +32,16 @@ Error *conn_pump(Conn *c) MUST_CHECK;
 /* Waits until the socket has one of these poll events. What interrupts the wait ends the
  * connection: the server is asked to stop, and `c` is broken. */
 Error *conn_wait(Conn *c, short events) MUST_CHECK;
+/* After a time of silence: looks by a second connection whether the server is at work (then NULL:
+ * go on waiting), and fails with ERR_CONNECT once it is sure that nothing more will come.
+ * at_session: whether `c` itself is waited on, or a child's connection. */
+Error *conn_look_after(const Conn *c, bool at_session, Silence *s) MUST_CHECK;
+/* One more to the same server, for such a look: within the time of `limit`. */
+Error *conn_open_look(const Conn *c, Cancel *limit, Conn **out) MUST_CHECK;
+/* TCP's keepalive, where the user has not set it; and the same as options for children. */
+void conn_keep_alive(const Conn *c);
+void conn_keep_alive_args(const Conn *c, Buf *conninfo);
+
 /* Reads all results of the statement that was sent. The last one goes to *last (may be NULL), the
  * first failure is returned. */
 Error *conn_finish(Conn *c, PGresult **last) MUST_CHECK;

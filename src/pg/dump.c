@@ -10,18 +10,20 @@
 #include "base/proc.h"
 #include "sql.h"
 
+#define END_MS 10000
+
 struct Dump {
     Proc *proc;
     Toc *toc;
     Cancel *cancel;
+    const Conn *conn; /* borrowed, while the table of contents is read */
 };
 
 static Error *read_pipe(void *ctx, void *p, size_t n, size_t *got)
 {
     Dump *d = ctx;
     for (;;) {
-        bool ready;
-        TRY(cancel_poll(d->cancel, proc_out(d->proc), POLLIN, -1, &ready));
+        TRY(conn_poll_child(d->conn, d->cancel, proc_out(d->proc)));
         ssize_t r = read(proc_out(d->proc), p, n);
         if (r < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
@@ -92,6 +94,7 @@ Error *dump_start(const DumpOptions *o, Dump **out)
 
     AUTO(Dump) d = mem_new(Dump);
     d->cancel = o->cancel;
+    d->conn = o->conn;
     TRY(proc_start(&(ProcOptions){.argv = &argv, .env = &env, .pipe_out = true}, &d->proc));
     Error *e = toc_read(read_pipe, d, &d->toc);
     if (e && error_kind(e) == ERR_ARCHIVE) {
@@ -119,8 +122,8 @@ Error *dump_end(Dump *d, StrList *warnings)
 {
     int status;
     proc_close_out(d->proc);
-    proc_signal(d->proc, SIGTERM);
-    TRY(proc_wait(d->proc, &status));
+    /* Where the network has failed meanwhile its own cancelling would never end. */
+    TRY(proc_end(d->proc, END_MS, &status));
     AUTO(char) text = mem_strdup(proc_stderr(d->proc));
     char *save = NULL;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {

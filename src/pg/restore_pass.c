@@ -118,10 +118,14 @@ static void hear(void *ctx, const char *line)
 static Error *wait_cancellable(Proc *p, Listener *l, int *status)
 {
     bool ended = false;
+    Silence silence = {0};
     for (bool done = false; !done;) {
         TRY(proc_wait_for(p, WAIT_MS, &done, status));
+        /* Where these fail the caller's proc_free ends the child. */
         if (!done)
-            TRY(cancel_check(l->o->cancel)); /* the caller's proc_free ends the child */
+            TRY(cancel_check(l->o->cancel));
+        if (!done)
+            TRY(conn_watch_child(l->o->server, &silence));
         if (!done && !ended && l->said.old_server && atomic_load(&l->failed)) {
             proc_signal(p, SIGTERM); /* it would go on */
             ended = true;
