@@ -183,10 +183,11 @@ static void tell(Error *e, const char *what, const char *id)
     error_drop(e);
 }
 
-static void end_sessions(Writer *w)
+static void end_sessions(Writer *w, bool own)
 {
-    tell(session_end(w->repo, w->session.id), "its session could not be ended",
-         w->session.backup_id);
+    if (own)
+        tell(session_end(w->repo, w->session.id), "its session could not be ended",
+             w->session.backup_id);
     for (size_t i = 0; i < w->dead_count; i++)
         tell(session_end(w->repo, w->dead[i].id),
              "the session that it continued could not be ended", w->session.backup_id);
@@ -207,13 +208,16 @@ Error *writer_commit(Writer *w, const BackupInfo *facts, BackupInfo *out)
     TRY(build_manifest(w, facts, &m, &bytes));
     TRY(cancel_check(job_cancel(w->job)));
     FAULT_POINT("writer.commit.manifest");
+    w->committing = true;
     TRY(put_manifest(w, &bytes));
     w->committed = true;
     FAULT_POINT("writer.commit.committed");
-    tell(catalog_put_metadata(w->repo, &m->info), "its metadata.json could not be written",
-         w->session.backup_id);
+    Error *e = catalog_put_metadata(w->repo, &m->info);
+    /* While the session is there its absence is no damage, and the next backup makes it good. */
+    bool described = !e;
+    tell(e, "its metadata.json could not be written", w->session.backup_id);
     FAULT_POINT("writer.commit.metadata");
-    end_sessions(w);
+    end_sessions(w, described);
     FAULT_POINT("writer.commit.end");
     backup_info_copy(out, &m->info);
     return NULL;

@@ -45,7 +45,7 @@ static void forget_parents(Writer *w)
 static void abandon(Writer *w)
 {
     bool committed;
-    Error *e = w->own_count ? session_fence(w->repo, &w->session, w->session.id, &committed)
+    Error *e = w->own_count || w->committing ? session_fence(w->repo, &w->session, w->session.id, &committed)
                             : session_end(w->repo, w->session.id);
     if (e)
         log_debug("the session of %s stays as it is: %s", w->session.backup_id, error_message(e));
