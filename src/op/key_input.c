@@ -39,8 +39,10 @@ Error *key_file_read(const char *path, Key *out)
     AUTO_VALUE(Fd) fd = {open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     struct stat st;
     if (fd.n < 0 || fstat(fd.n, &st) < 0)
-        return error_hint(error_errno(ERR_KEY, ERR_KEY, "cannot read the key file %s", path),
-                          "look at its place and who may read it");
+        return error_hint(
+            error_rekind(error_errno(ERR_KEY, ERR_KEY, "cannot read the key file %s", path),
+                         ERR_KEY),
+            "look at its place and who may read it");
     if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)))
         log_warning("other users may read or write the key file %s: chmod 600 %s", path, path);
     AUTO(Secret) text = secret_new(KEY_FILE_MAX);

@@ -77,7 +77,7 @@ def clean_environment(**extra):
     env = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("PG", "BACKUP_", "SYNC_", "FORCE_PG_DUMP", "DATABASE_URL"))
+        if not key.startswith(("PG", "XDG_STATE_HOME", "BACKUP_", "SYNC_", "FORCE_PG_DUMP", "DATABASE_URL"))
     }
     env["LC_ALL"] = "C.UTF-8"
     env.update(extra)

@@ -136,7 +136,8 @@ class Pgstow:
         self.env = env or {}
 
     def environment(self, env=None):
-        full = clean_environment(**{"HOME": str(self.home), "PATH": "/usr/local/bin:/usr/bin:/bin", **self.env})
+        here = {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state")}
+        full = clean_environment(**{**here, "PATH": "/usr/local/bin:/usr/bin:/bin", **self.env})
         for key, value in (env or {}).items():
             if value is None:
                 full.pop(key, None)
