@@ -71,6 +71,9 @@ void backup_info_clear(BackupInfo *i)
     strlist_free(&i->masked);
     free(i->last_proof_level);
     free(i->checksum);
+    free(i->copied_repository);
+    free(i->copied_id);
+    free(i->copied_checksum);
     *i = (BackupInfo){0};
 }
 
@@ -85,6 +88,9 @@ void backup_info_copy(BackupInfo *to, const BackupInfo *from)
     strlist_copy(&to->masked, &from->masked);
     to->last_proof_level = mem_strdup(from->last_proof_level);
     to->checksum = mem_strdup(from->checksum);
+    to->copied_repository = mem_strdup(from->copied_repository);
+    to->copied_id = mem_strdup(from->copied_id);
+    to->copied_checksum = mem_strdup(from->copied_checksum);
 }
 
 static void set_time(Doc *d, const char *key, Instant t)
@@ -133,6 +139,13 @@ Doc *backup_info_facts(const BackupInfo *i)
     doc_set_int(d, "duration", i->finished - i->started);
     doc_set(d, "tags", tags_doc(&i->tags));
     doc_set(d, "warnings", doc_texts(&i->warnings));
+    if (i->copied_checksum) {
+        Doc *copied = doc_object();
+        doc_set_str(copied, "repository", i->copied_repository);
+        doc_set_str(copied, "id", i->copied_id);
+        doc_set_str(copied, "checksum", i->copied_checksum);
+        doc_set(d, "copiedFrom", copied);
+    }
     if (i->globals)
         doc_set_bool(d, "globals", true);
     if (i->role_passwords)
@@ -220,6 +233,12 @@ Error *backup_info_parse(const Doc *d, BackupInfo *out)
         const char *key = doc_key_at(tags, k);
         if (key)
             strlist_own(&out->tags, mem_printf("%s=%s", key, doc_str(tags, key, "")));
+    }
+    const Doc *copied = doc_get(d, "copiedFrom");
+    if (copied) {
+        out->copied_repository = mem_strdup(doc_str(copied, "repository", ""));
+        out->copied_id = mem_strdup(doc_str(copied, "id", ""));
+        out->copied_checksum = mem_strdup(doc_str(copied, "checksum", ""));
     }
     get_texts(doc_get(d, "warnings"), &out->warnings);
     get_texts(doc_get(d, "masked"), &out->masked);

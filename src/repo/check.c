@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "repo/check_work.h"
 #include "repo/ledger.h"
+#include "repo/origin.h"
 
 #define METADATA_MAX (4u << 20)
 #define MANIFEST ".manifest"
@@ -224,6 +225,17 @@ static Error *check_ledger(Check *c, const char *name)
     return e;
 }
 
+/* Likewise where its pack was deleted. */
+static Error *check_origin(Check *c, const char *name)
+{
+    Error *e = origin_check(c->repo, name);
+    if (e && error_kind(e) == ERR_NOT_FOUND) {
+        error_free(e);
+        return NULL;
+    }
+    return e;
+}
+
 static Error *check_each(Check *c, const char *prefix, Error *(*check)(Check *, const char *))
 {
     AUTO_VALUE(StrList) names = {0};
@@ -241,6 +253,7 @@ static Error *check_notes(Check *c)
     TRY(check_each(c, "sessions/", check_session));
     TRY(check_each(c, "trash/", check_trash));
     TRY(check_each(c, "ledger/", check_ledger));
+    TRY(check_each(c, "origins/", check_origin));
     return check_each(c, "proofs/", check_proof);
 }
 

@@ -107,6 +107,11 @@ const PackInfo *dedup_find_pack(const Dedup *d, PackId id)
     return pack ? &pack->info : NULL;
 }
 
+ParentPacks *dedup_packs(Dedup *d)
+{
+    return d->packs;
+}
+
 /* -- streams --------------------------------------------------------------------------------- */
 
 const Stream *dedup_parent_table(const Dedup *d, uint32_t oid, const char *schema, const char *name)
@@ -462,24 +467,27 @@ static bool may_share(const Dedup *d, PackId pack, uint32_t frame)
     return parent_packs_sound(d->packs, p, frame) && !p->sparse;
 }
 
-void dedup_recipe(DedupHand *h, RecipeIndex *index, const RecipeRef **ref)
+void dedup_known(Dedup *d, const DedupStream *ds, uint32_t piece, Codec *codec, Hash *hash,
+                 RecipeIndex *index, const RecipeRef **ref, const Piece **known)
 {
-    const Stream *s = h->stream->parent;
+    const Stream *s = ds->parent;
     *ref = NULL;
-    if (!s || h->piece >= s->piece_count)
+    *known = NULL;
+    if (!s || piece >= s->piece_count)
         return;
-    const RecipeRef *own = &s->pieces[h->piece].recipe;
-    Error *e = recipe_load_index(repo_packs(h->d->repo), own, h->codec, h->hash, index);
-    if (e) { /* its loading at the beginning has warned already */
+    *known = &s->pieces[piece];
+    const RecipeRef *own = &s->pieces[piece].recipe;
+    Error *e = recipe_load_index(repo_packs(d->repo), own, codec, hash, index);
+    if (e) { /* whoever loads its chunks is told */
         error_drop(e);
         recipe_index_clear(index);
         return;
     }
-    bool whole = own->kind == RECIPE_INLINE || may_share(h->d, own->pack, own->frame);
+    bool whole = own->kind == RECIPE_INLINE || may_share(d, own->pack, own->frame);
     size_t kept = 0;
     for (size_t i = 0; i < index->page_count; i++) {
         const PageRef *p = &index->pages[i];
-        if (own->kind == RECIPE_INLINE || may_share(h->d, p->pack, p->frame))
+        if (own->kind == RECIPE_INLINE || may_share(d, p->pack, p->frame))
             index->pages[kept++] = *p;
         else
             whole = false;
@@ -487,4 +495,10 @@ void dedup_recipe(DedupHand *h, RecipeIndex *index, const RecipeRef **ref)
     index->page_count = kept;
     if (whole)
         *ref = own;
+}
+
+void dedup_recipe(DedupHand *h, RecipeIndex *index, const RecipeRef **ref)
+{
+    const Piece *known;
+    dedup_known(h->d, h->stream, h->piece, h->codec, h->hash, index, ref, &known);
 }

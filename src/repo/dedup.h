@@ -12,6 +12,7 @@
 
 #include "repo/catalog.h"
 #include "repo/chunk_map.h"
+#include "repo/parent_packs.h"
 
 typedef struct Dedup Dedup;             /* of a writer; its threads share it */
 typedef struct DedupStream DedupStream; /* what the parents know of one stream; shared too */
@@ -36,6 +37,7 @@ const PackInfo *dedup_find_pack(const Dedup *d, PackId id);
 /* The parent's rows of the same table, by OID, then by name; NULL where there are none. */
 const Stream *dedup_parent_table(const Dedup *d, uint32_t oid, const char *schema,
                                  const char *name);
+ParentPacks *dedup_packs(Dedup *d);
 /* One for each stream of the backup, in their order: the first group of large objects is compared
  * with the parent's first, and so on. By one thread. */
 /* s's strings are not kept. */
@@ -54,5 +56,8 @@ Error *dedup_find(DedupHand *h, const ChunkId *id, uint32_t length,
 /* The parent's recipe of the piece begun, for sharing: its pages that are sound and not sparse.
  * *ref is NULL where the recipe cannot be used whole. */
 void dedup_recipe(DedupHand *h, RecipeIndex *index, const RecipeRef **ref);
+/* The same of any piece; which piece of the parent that is (NULL for none) goes to *known. */
+void dedup_known(Dedup *d, const DedupStream *s, uint32_t piece, Codec *codec, Hash *hash,
+                 RecipeIndex *index, const RecipeRef **ref, const Piece **known);
 
 #endif

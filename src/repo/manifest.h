@@ -57,6 +57,9 @@ typedef struct BackupInfo {
     uint64_t rewritten; /* logical bytes of chunks written again by the compactor */
     uint64_t tables, rows, large_objects;
     bool compressed, encrypted;
+    /* Of a copy: the repository that it came from, its id there, the SHA-256 of its manifest there;
+     * otherwise NULL. */
+    char *copied_repository, *copied_id, *copied_checksum;
     bool globals, role_passwords; /* it has the server's roles and tablespaces; hashes too */
     StrList tags; /* "key=value" */
     StrList warnings;

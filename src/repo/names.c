@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "crypto/hash.h"
 
+#define ORIGIN_REPOSITORY 32 /* digits of a repository's id */
+
 SessionId session_id_new(void)
 {
     SessionId id;
@@ -153,6 +155,28 @@ char *name_proof(const char *backup_id, Instant when, const char *level, bool go
     snprintf(out, NAME_TEXT, "proofs/%s/%s-%s-%s-%s", backup_id, clock_compact(when, time), level,
              good ? "good" : "bad", text);
     return out;
+}
+
+char *name_origin(const char *repository, PackId source, PackId target, char *out)
+{
+    char from[SESSION_TEXT], to[SESSION_TEXT];
+    snprintf(out, NAME_TEXT, "origins/%s/%s-%u.%s-%u", repository,
+             session_text(source.session, from), (unsigned)source.n,
+             session_text(target.session, to), (unsigned)target.n);
+    return out;
+}
+
+bool name_parse_origin(const char *name, PackId *source, PackId *target)
+{
+    static const char folder[] = "origins/";
+    const char *slash = strrchr(name, '/'), *dot = strrchr(name, '.');
+    if (strncmp(name, folder, sizeof folder - 1) != 0 || !dot || dot < slash ||
+        slash - name != (int)sizeof folder - 1 + ORIGIN_REPOSITORY ||
+        !parse_pack(slash + 1, dot, source) || !parse_pack(dot + 1, name + strlen(name), target))
+        return false;
+    AUTO(char) repository = mem_strndup(name + sizeof folder - 1, ORIGIN_REPOSITORY);
+    char again[NAME_TEXT];
+    return strcmp(name_origin(repository, *source, *target, again), name) == 0;
 }
 
 char *backup_id_make(const char *database, Instant t)

@@ -39,6 +39,10 @@ char *name_damage(PackId id, uint32_t frame, char *out); /* proofs/damage/<sessi
 bool name_parse_damage(const char *name, PackId *id, uint32_t *frame);
 /* proofs/<id>/<compact instant>-<level>-<good|bad>-<16 random hex digits>: list reads names only */
 char *name_proof(const char *backup_id, Instant when, const char *level, bool good, char *out);
+/* origins/<repository>/<session>-<n>.<session>-<n>: which pack of that repository (its id, 32
+ * hexadecimal digits) was copied, and to which one here */
+char *name_origin(const char *repository, PackId source, PackId target, char *out);
+bool name_parse_origin(const char *name, PackId *source, PackId *target);
 
 /* {database, odd characters escaped}-{yyyymmddThhmmssZ} */
 char *backup_id_make(const char *database, Instant t); /* caller frees */

@@ -253,6 +253,16 @@ bool parent_packs_prove(ParentPacks *p, ParentPack *pack)
     return good;
 }
 
+bool parent_packs_whole(ParentPacks *p, ParentPack *pack)
+{
+    if (!pack || atomic_load(&pack->distrusted) || (pack->dead && !parent_packs_prove(p, pack)))
+        return false;
+    for (size_t i = 0; i < p->damage_count; i++)
+        if (pack_id_equal(p->damages[i].pack, pack->info.id))
+            return false;
+    return true;
+}
+
 Error *parent_packs_new(Repo *r, const Manifest *parent, const SessionId *dead, size_t dead_count,
                         ParentPacks **out)
 {

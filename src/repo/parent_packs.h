@@ -36,6 +36,8 @@ void parent_pack_distrust(ParentPack *pack, Error *why);
 /* A dead session's pack is read whole before its first use, because no manifest vouches for it:
  * false where that fails (it is then distrusted). */
 bool parent_packs_prove(ParentPacks *p, ParentPack *pack);
+/* May all of it be used again? A dead one is proven. False for a NULL pack. */
+bool parent_packs_whole(ParentPacks *p, ParentPack *pack);
 /* The frames with this label. */
 const DeadFrame *parent_packs_frames(const ParentPacks *p, uint32_t oid, uint32_t piece,
                                      size_t *count);

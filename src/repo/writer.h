@@ -14,6 +14,16 @@
 
 typedef struct Writer Writer;
 
+/* A copy of a backup of another repository (repo/copy.h) instead of a new one. Its session bears a
+ * name of its own: only for the moment of the commit it takes the backup's id, so that a copy that
+ * dies does not use the id up, which a tombstone would then stand at. It continues from copies that
+ * died, and no backup does; a backup goes before a copy. */
+typedef struct WriterCopy {
+    const char *repository;    /* id of the one that it comes from */
+    const Manifest *source;    /* of the backup there */
+    const struct OriginList *origins;
+} WriterCopy;
+
 typedef struct WriterOptions {
     const char *database, *server,
         *system_identifier; /* the lineage: server + database (+ filter) */
@@ -27,6 +37,7 @@ typedef struct WriterOptions {
     const char *id;     /* NULL, or the id to have instead (an import that keeps it): ERR_EXISTS where
                            there is such a backup; where it is burnt by a run that died, with -2,
                            -3, ... behind it */
+    const WriterCopy *copy; /* NULL: no copy. `id` is then set, and `parent` is not looked at */
 } WriterOptions;
 
 /* The caller holds the database's own lock (so that other writers' sessions of this database are
@@ -48,6 +59,7 @@ typedef struct StreamSpec {
                              as piece 0 */
     uint32_t pieces;      /* how many pieces there will be (1 where piece_pages is 0) */
     bool rows_framed;
+    uint8_t mean_bits; /* of the chunks' size; 0: the usual one */
 } StreamSpec;
 /* Thread-safe. *stream is its number; numbers give the order in the manifest. */
 Error *writer_add_stream(Writer *w, const StreamSpec *spec, uint32_t *stream) MUST_CHECK;

@@ -94,16 +94,20 @@ static void fill_facts(Writer *w, const BackupInfo *facts, BackupInfo *i)
     set_text(&i->database, w->session.database);
     set_text(&i->server, w->session.server);
     set_text(&i->system_identifier, w->system_identifier);
-    set_text(&i->pgstow_version, PGSTOW_VERSION);
+    if (!w->copy_id)
+        set_text(&i->pgstow_version, PGSTOW_VERSION);
     set_text(&i->filter, w->filter);
     set_text(&i->parent, w->parent_id);
     set_text(&i->predecessor_hash, w->predecessor_hash);
     i->database_oid = w->session.database_oid;
     i->sequence = w->sequence;
     i->timestamp = w->timestamp;
-    i->finished = clock_now();
     i->rewritten = atomic_load(&w->rewritten);
-    i->compressed = w->level != 0;
+    /* A copy is as old as the backup, and compressed as that. */
+    if (!w->copy_id) {
+        i->finished = clock_now();
+        i->compressed = w->level != 0;
+    }
     i->encrypted = repo_keys(w->repo) != NULL;
     i->logical_size = i->size = i->new_bytes = i->rows = 0;
 }
@@ -205,6 +209,8 @@ Error *writer_commit(Writer *w, const BackupInfo *facts, BackupInfo *out)
     FAULT_POINT("writer.commit.recipes");
     TRY(packer_finish(w->recipes));
     TRY(store_barrier(repo_store(w->repo)));
+    if (w->copy_id)
+        TRY(writer_take_name(w));
     TRY(build_manifest(w, facts, &m, &bytes));
     TRY(cancel_check(job_cancel(w->job)));
     FAULT_POINT("writer.commit.manifest");

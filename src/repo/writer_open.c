@@ -8,6 +8,10 @@
 
 /* How often parents that vanish meanwhile, or an id that another takes, are chosen anew. */
 #define ATTEMPTS 8
+/* A copy holds no lock of the database: one of another host, which cannot be asked, is left alone so
+ * long. */
+#define COPY_SILENT_MS (24 * 3600 * INT64_C(1000))
+#define WHAT_COPY "copy"
 #define ID_NUMBERS 1000 /* as often may runs that were to have one id have died */
 /* Of the parent's logical size, what the compactor may write again in one run. */
 #define REWRITE_PERCENT 5
@@ -32,6 +36,7 @@ static void forget_parents(Writer *w)
     w->dead_count = 0;
     dedup_free(w->dedup);
     w->dedup = NULL;
+    strlist_free(&w->parents);
     free(w->parent_id);
     w->parent_id = mem_strdup("");
     free(w->predecessor_hash);
@@ -41,15 +46,23 @@ static void forget_parents(Writer *w)
 }
 
 /* Nothing that this session finished may be lost, so it is fenced (nobody is to take it for one
- * that could still commit) and stays. One that finished nothing leaves no trace. */
-static void abandon(Writer *w)
+ * that could still commit) and stays; so does one whose manifest may stand although putting it
+ * failed, since the next run has to describe it. One that finished nothing leaves no trace. */
+static void give_up(Writer *w, const SessionInfo *s, bool stays)
 {
     bool committed;
-    Error *e = w->own_count || w->committing ? session_fence(w->repo, &w->session, w->session.id, &committed)
-                            : session_end(w->repo, w->session.id);
+    Error *e = stays ? session_fence(w->repo, s, w->session.id, &committed)
+                     : session_end(w->repo, s->id);
     if (e)
-        log_debug("the session of %s stays as it is: %s", w->session.backup_id, error_message(e));
+        log_debug("the session of %s stays as it is: %s", s->backup_id, error_message(e));
     error_drop(e);
+}
+
+static void abandon(Writer *w)
+{
+    give_up(w, &w->session, w->committing || (w->own_count && !w->carried));
+    if (w->carried)
+        give_up(w, &w->dead[w->dead_count - 1], w->own_count);
 }
 
 void writer_free(Writer *w)
@@ -69,6 +82,7 @@ void writer_free(Writer *w)
     free(w->predecessor_hash);
     free(w->filter);
     free(w->system_identifier);
+    free(w->copy_id);
     session_info_clear(&w->session);
     free(w->uses.items);
     free(w->own);
@@ -81,10 +95,11 @@ void writer_free(Writer *w)
 static Error *busy(const SessionInfo *s)
 {
     char time[CLOCK_TEXT];
-    return error_hint(
-        ERROR_NEW(ERR_BUSY, "another backup of %s is running: process %lld on %s, since %s",
-                  s->database, (long long)s->pid, s->host, clock_human(s->started, time)),
-        "wait for it to end, or stop that process");
+    return error_hint(ERROR_NEW(ERR_BUSY,
+                                "another %s of %s is running: process %lld on %s, since %s",
+                                *s->what ? s->what : "backup", s->database, (long long)s->pid,
+                                s->host, clock_human(s->started, time)),
+                      "wait for it to end, or stop that process");
 }
 
 /* What stands at the manifest's name of a session. */
@@ -107,6 +122,19 @@ static Error *look_at_end(Repo *r, const SessionInfo *s, SessionEnd *end)
     return NULL;
 }
 
+static bool is_copy(const SessionInfo *s)
+{
+    return strcmp(s->what, WHAT_COPY) == 0;
+}
+
+/* Whoever holds the database's lock knows that those of other hosts are dead. */
+static bool may_live(const Writer *w, const SessionInfo *s)
+{
+    if (!w->copy_id)
+        return session_state(s) == SESSION_ALIVE;
+    return !session_given_up(s, clock_now(), COPY_SILENT_MS);
+}
+
 /* *take: its packs are ours to use. */
 static Error *meet_session(Writer *w, const SessionInfo *s, bool *take)
 {
@@ -115,13 +143,16 @@ static Error *meet_session(Writer *w, const SessionInfo *s, bool *take)
     TRY(look_at_end(w->repo, s, &end));
     SessionState state = session_state(s);
     if (end == END_NONE) {
-        if (state == SESSION_ALIVE)
+        if (may_live(w, s))
             return busy(s);
+        /* What a dead backup has stored is for the next backup. */
+        if (w->copy_id && !is_copy(s))
+            return NULL;
         bool committed;
         TRY(session_fence(w->repo, s, w->session.id, &committed));
         end = committed ? END_COMMITTED : END_FENCED;
     }
-    *take = end == END_FENCED;
+    *take = end == END_FENCED && is_copy(s) == (w->copy_id != NULL);
     /* A live one that has committed is just about to end its session itself. */
     if (end == END_COMMITTED && state != SESSION_ALIVE)
         return session_finish_committed(w->repo, s);
@@ -132,6 +163,8 @@ static Error *meet_session(Writer *w, const SessionInfo *s, bool *take)
  * its own "localhost"), and then that lock says nothing about theirs. */
 static bool is_ours(const Writer *w, const SessionInfo *s)
 {
+    if (is_copy(s) && !w->copy_id)
+        return false;
     bool other_server = *w->system_identifier && *s->system_identifier &&
                         strcmp(s->system_identifier, w->system_identifier) != 0;
     return s->kind == SESSION_WRITER && !other_server &&
@@ -155,6 +188,26 @@ static Error *meet_sessions(Writer *w)
             w->dead[w->dead_count++] = list[i];
             list[i] = (SessionInfo){0};
         }
+    }
+    session_list_free(list, count);
+    return e;
+}
+
+Error *writer_check_alone(Writer *w)
+{
+    SessionInfo *list;
+    size_t count;
+    TRY(session_list(w->repo, &list, &count));
+    Error *e = NULL;
+    for (size_t i = 0; i < count && !e; i++) {
+        bool known = !is_ours(w, &list[i]) || !may_live(w, &list[i]);
+        for (size_t k = 0; k < w->dead_count; k++)
+            known = known || !memcmp(list[i].id.b, w->dead[k].id.b, SESSION_BYTES);
+        SessionEnd end = END_NONE;
+        if (!known)
+            e = look_at_end(w->repo, &list[i], &end);
+        if (!e && !known && end == END_NONE)
+            e = busy(&list[i]);
     }
     session_list_free(list, count);
     return e;
@@ -292,7 +345,7 @@ static Error *hash_predecessor(Writer *w, const char *id, uint64_t sequence)
     return NULL;
 }
 
-static Error *find_predecessor(Writer *w, const BackupList *list)
+Error *writer_find_predecessor(Writer *w, const BackupList *list)
 {
     Latest l = {.w = w};
     bool purged;
@@ -317,9 +370,15 @@ static Error *find_parents(Writer *w, const WriterOptions *o)
     forget_parents(w);
     TRY(meet_sessions(w));
     TRY(catalog_list(w->repo, NULL, &list));
-    TRY(find_predecessor(w, &list));
+    TRY(writer_find_predecessor(w, &list));
     DedupOptions options = {.dead_count = w->dead_count};
-    TRY(choose_parent(w, o, &list, &options.parent));
+    if (o->copy)
+        TRY(writer_copy_parents(w->repo, o->copy, &list, w->dead, w->dead_count, &options.parent,
+                                &w->parents));
+    else
+        TRY(choose_parent(w, o, &list, &options.parent));
+    if (options.parent && !o->copy)
+        strlist_add(&w->parents, options.parent->info.id);
     if (options.parent) {
         free(w->parent_id);
         w->parent_id = mem_strdup(options.parent->info.id);
@@ -349,7 +408,6 @@ static Error *id_taken(Writer *w, const char *id, const SessionInfo *list, size_
     return NULL;
 }
 
-/* The id asked for, or with a number behind it where a dead run's tombstone stands at it. */
 static Error *choose_given_id(Writer *w, const char *id, const SessionInfo *list, size_t count)
 {
     bool taken = true;
@@ -368,6 +426,25 @@ static Error *choose_given_id(Writer *w, const char *id, const SessionInfo *list
     return NULL;
 }
 
+Error *writer_choose_given_id(Writer *w, const char *id)
+{
+    SessionInfo *list;
+    size_t count;
+    TRY(session_list(w->repo, &list, &count));
+    Error *e = choose_given_id(w, id, list, count);
+    session_list_free(list, count);
+    return e;
+}
+
+/* Nobody's but this session's. */
+static char *name_of_copy(Writer *w)
+{
+    char text[SESSION_TEXT];
+    text_hex(w->session.id.b, SESSION_BYTES, text);
+    free(w->session.backup_id);
+    return mem_printf("%s.copy-%s", w->copy_id, text);
+}
+
 /* The first free second from the one asked for. */
 static Error *choose_id(Writer *w, Instant from, const char *given)
 {
@@ -377,7 +454,9 @@ static Error *choose_id(Writer *w, Instant from, const char *given)
     Error *e = NULL;
     bool taken = !given;
     w->timestamp = from;
-    if (given)
+    if (w->copy_id)
+        w->session.backup_id = name_of_copy(w);
+    else if (given)
         e = choose_given_id(w, given, list, count);
     for (; taken && !e; w->timestamp += taken ? 1000 : 0) {
         free(w->session.backup_id);
@@ -392,8 +471,7 @@ static Error *put_session(Writer *w)
 {
     SessionInfo *s = &w->session;
     strlist_free(&s->parents);
-    if (*w->parent_id)
-        strlist_add(&s->parents, w->parent_id);
+    strlist_copy(&s->parents, &w->parents);
     s->pack_count = 0;
     for (size_t i = 0; i < dedup_pack_count(w->dedup); i++) {
         mem_grow(s->packs, s->pack_count, s->pack_cap);
@@ -433,10 +511,11 @@ static Error *parents_stand(Writer *w, bool *stand)
 {
     char name[NAME_TEXT];
     *stand = true;
-    if (*w->parent_id) {
+    for (size_t i = 0; i < w->parents.count && *stand; i++) {
+        const char *parent = w->parents.items[i];
         bool deleted, exists;
-        TRY(catalog_is_deleted(w->repo, w->parent_id, &deleted));
-        TRY(store_exists(repo_store(w->repo), name_manifest(w->parent_id, name), &exists));
+        TRY(catalog_is_deleted(w->repo, parent, &deleted));
+        TRY(store_exists(repo_store(w->repo), name_manifest(parent, name), &exists));
         *stand = exists && !deleted;
     }
     for (size_t i = 0; i < w->dead_count && *stand; i++)
@@ -491,7 +570,8 @@ static Writer *writer_new(Repo *r, const WriterOptions *o, Job *job)
     w->session.server = mem_strdup(o->server ? o->server : "");
     w->session.system_identifier = mem_strdup(w->system_identifier);
     w->session.database_oid = o->database_oid;
-    w->session.what = mem_strdup("backup");
+    w->session.what = mem_strdup(o->copy ? WHAT_COPY : "backup");
+    w->copy_id = o->copy ? mem_strdup(o->id) : NULL;
     pthread_mutex_init(&w->lock, NULL);
     atomic_init(&w->rewritten, 0);
     return w;

@@ -41,6 +41,9 @@ struct Writer {
     char *filter;            /* canonical; never NULL */
     char *system_identifier; /* never NULL */
     char *parent_id;         /* never NULL */
+    StrList parents;         /* backups whose packs it may use */
+    char *copy_id;           /* of a copy: the id to take at the end; NULL for a backup */
+    bool carried;            /* it has taken that: dead[dead_count - 1] is the session before */
     Instant timestamp;
     SessionInfo session; /* its own: id, backup id, database, server, oid */
     bool session_there;
@@ -62,6 +65,23 @@ struct Writer {
     PackInfo *own; /* packs that this session finished */
     size_t own_count, own_cap;
 };
+
+/* -- sessions and ids (writer_open.c) -- */
+/* The id asked for, or with a number behind it where a dead run's tombstone stands at it. */
+Error *writer_choose_given_id(Writer *w, const char *id) MUST_CHECK;
+/* Number and predecessor in the lineage, as of now. */
+Error *writer_find_predecessor(Writer *w, const BackupList *list) MUST_CHECK;
+/* ERR_BUSY where somebody else's run of this database may still commit. */
+Error *writer_check_alone(Writer *w) MUST_CHECK;
+
+/* -- of a copy (writer_copy.c) -- */
+/* The backups that it may use packs of: *out (may become NULL) is the nearest one, with the packs of
+ * the others that are wanted added to its own; their ids go to `parents`. */
+Error *writer_copy_parents(Repo *r, const WriterCopy *copy, const BackupList *list,
+                           const SessionInfo *dead, size_t dead_count, Manifest **out,
+                           StrList *parents) MUST_CHECK;
+/* A second session, with the backup's id and all packs that it uses, takes over from the first one. */
+Error *writer_take_name(Writer *w) MUST_CHECK;
 
 /* PackDone of both packers. */
 Error *writer_pack_done(void *ctx, const PackInfo *pack) MUST_CHECK;

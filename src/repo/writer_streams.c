@@ -30,7 +30,7 @@ static StreamState *stream_state_new(Writer *w, const StreamSpec *spec)
                     .schema = mem_strdup(spec->schema),
                     .name = mem_strdup(spec->name),
                     .piece_pages = spec->piece_pages,
-                    .mean_bits = CHUNK_MEAN_BITS,
+                    .mean_bits = spec->mean_bits ? spec->mean_bits : CHUNK_MEAN_BITS,
                     .rows_framed = spec->rows_framed};
     if (!s->content_cut) {
         s->done = mem_calloc(s->pieces, sizeof *s->done);

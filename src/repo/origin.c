@@ -1,0 +1,98 @@
+#include "repo/origin.h"
+
+#include <string.h>
+
+#include "repo/repo_internal.h"
+
+#define ORIGINS "origins/"
+
+void origin_list_clear(OriginList *l)
+{
+    free(l->items);
+    *l = (OriginList){0};
+}
+
+Error *origin_put(Repo *r, const char *repository, PackId source, PackId target)
+{
+    AUTO(Doc) d = doc_object();
+    char name[NAME_TEXT], pack[NAME_TEXT];
+    doc_set_str(d, "repository", repository);
+    doc_set_str(d, "source", name_pack(source, pack));
+    doc_set_str(d, "pack", name_pack(target, pack));
+    return note_put(r, name_origin(repository, source, target, name), d);
+}
+
+Error *origin_check(Repo *r, const char *name)
+{
+    AUTO(Doc) d = NULL;
+    PackId source, target;
+    char own[NAME_TEXT];
+    TRY(note_get(r, name, &d));
+    bool sound = name_parse_pack(doc_str(d, "source", ""), &source) &&
+                 name_parse_pack(doc_str(d, "pack", ""), &target) &&
+                 strcmp(name_origin(doc_str(d, "repository", ""), source, target, own), name) == 0;
+    if (!sound)
+        FAIL(ERR_DAMAGED, "it is the origin of another pack");
+    return NULL;
+}
+
+static Error *add_origin(void *ctx, const char *name, uint64_t size)
+{
+    (void)size;
+    OriginList *l = ctx;
+    Origin o;
+    if (!name_parse_origin(name, &o.source, &o.target))
+        return NULL;
+    mem_grow(l->items, l->count, l->cap);
+    l->items[l->count++] = o;
+    return NULL;
+}
+
+static int by_source(const void *a, const void *b)
+{
+    const Origin *x = a, *y = b;
+    int order = pack_id_compare(x->source, y->source);
+    return order ? order : pack_id_compare(x->target, y->target);
+}
+
+Error *origin_list(Repo *r, const char *repository, OriginList *out)
+{
+    AUTO(char) folder = mem_printf(ORIGINS "%s/", repository);
+    TRY(store_list(repo_store(r), folder, add_origin, out));
+    mem_sort(out->items, out->count, sizeof *out->items, by_source);
+    return NULL;
+}
+
+const Origin *origin_find(const OriginList *l, PackId source, size_t *count)
+{
+    size_t low = 0, high = l->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (pack_id_compare(l->items[middle].source, source) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t end = low;
+    while (end < l->count && pack_id_equal(l->items[end].source, source))
+        end++;
+    *count = end - low;
+    return end > low ? &l->items[low] : NULL;
+}
+
+Error *origin_sweep(Repo *r, OriginGone gone, const void *ctx)
+{
+    AUTO_VALUE(StrList) names = {0};
+    TRY(note_names(repo_store(r), ORIGINS, &names));
+    for (size_t i = 0; i < names.count; i++) {
+        PackId source, target;
+        if (!name_parse_origin(names.items[i], &source, &target) || !gone(ctx, target))
+            continue;
+        Error *e = store_delete(repo_store(r), names.items[i]);
+        if (e && error_kind(e) == ERR_NOT_FOUND) /* another prune was faster */
+            error_drop(e);
+        else
+            TRY(e);
+    }
+    return NULL;
+}
