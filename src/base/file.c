@@ -144,21 +144,39 @@ char *file_join(const char *dir, const char *name)
     return mem_printf("%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
 }
 
-Error *file_temp(Fd *out)
+static const char *temp_folder(void)
 {
     const char *dir = getenv("TMPDIR");
-    AUTO(char) path = file_join(dir && *dir ? dir : "/tmp", "pgstow-XXXXXX");
+    return dir && *dir ? dir : "/tmp";
+}
+
+/* Its disk is not the repository's. Takes the error over. */
+static Error *temp_failed(Error *e)
+{
+    return error_hint(error_rekind(e, ERR_IO), "make room in %s, or let TMPDIR name another folder",
+                      temp_folder());
+}
+
+Error *file_temp(Fd *out)
+{
+    AUTO(char) path = file_join(temp_folder(), "pgstow-XXXXXX");
     out->n = mkstemp(path);
     if (out->n < 0)
-        return error_errno(ERR_IO, ERR_IO, "cannot create a temporary file %s", path);
+        return temp_failed(error_errno(ERR_IO, ERR_IO, "cannot create a temporary file"));
     unlink(path);
     return NULL;
+}
+
+Error *file_temp_write(int fd, const void *p, size_t n)
+{
+    Error *e = file_write_all(fd, p, n, "a temporary file");
+    return e ? temp_failed(e) : NULL;
 }
 
 Error *file_temp_with(const Buf *b, Fd *out)
 {
     TRY(file_temp(out));
-    TRY(file_write_all(out->n, b->data, b->len, "a temporary file"));
+    TRY(file_temp_write(out->n, b->data, b->len));
     if (lseek(out->n, 0, SEEK_SET) < 0)
         return error_errno(ERR_IO, ERR_IO, "cannot rewind a temporary file");
     return NULL;
@@ -166,8 +184,7 @@ Error *file_temp_with(const Buf *b, Fd *out)
 
 Error *file_temp_dir(char **path)
 {
-    const char *dir = getenv("TMPDIR");
-    AUTO(char) made = file_join(dir && *dir ? dir : "/tmp", "pgstow-XXXXXX");
+    AUTO(char) made = file_join(temp_folder(), "pgstow-XXXXXX");
     if (!mkdtemp(made))
         return failed("make a temporary folder", made);
     *path = STEAL(made);

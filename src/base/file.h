@@ -35,6 +35,8 @@ char *file_join(const char *dir, const char *name); /* caller frees */
 /* An open, already unlinked file in TMPDIR (or /tmp), mode 0600: nothing of it stays after a crash.
  */
 Error *file_temp(Fd *out) MUST_CHECK;
+/* Appends; a full folder is ERR_IO here, since it is not the repository's. */
+Error *file_temp_write(int fd, const void *p, size_t n) MUST_CHECK;
 /* The same with these bytes in it, at its beginning. */
 Error *file_temp_with(const Buf *b, Fd *out) MUST_CHECK;
 /* A new, empty folder in TMPDIR (or /tmp), mode 0700. Caller frees the path. */

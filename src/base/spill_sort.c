@@ -116,7 +116,7 @@ static Error *write_run(SpillSort *s)
         TRY(buf_reserve(&out, n, RECORD_MAX + RUN_BUFFER_MOST));
         buf_add(&out, p, n);
         if (out.len >= RUN_BUFFER_MOST || i + 1 == s->count) {
-            TRY(file_write_all(s->file.n, out.data, out.len, "the temporary file"));
+            TRY(file_temp_write(s->file.n, out.data, out.len));
             s->written += out.len;
             out.len = 0;
         }

@@ -60,8 +60,12 @@ static Error *with_hint(const Dir *d, Error *e)
 /* An error from errno. */
 static Error *failed(const Dir *d, const char *verb, const char *name)
 {
-    return with_hint(d, error_errno(ERR_REPO_FULL, ERR_REPO_PERMISSION, "cannot %s %s%s%s", verb,
-                                    d->base.where, *name ? "/" : "", name));
+    bool read_only = errno == EROFS;
+    Error *e = error_errno(ERR_REPO_FULL, ERR_REPO_PERMISSION, "cannot %s %s%s%s", verb,
+                           d->base.where, *name ? "/" : "", name);
+    if (read_only)
+        return error_hint(e, "mount the file system that holds %s writable", d->base.where);
+    return with_hint(d, e);
 }
 
 static Error *is_link(const Dir *d, const char *name)
