@@ -237,7 +237,7 @@ _pgstow()
         flags='--level --older-than --sample'
         ;;
     restore)
-        flags='--exclude-table --schema --validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --no-analyze --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --data-only --schema-only'
+        flags='--exclude-table --schema --validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --salvage --no-analyze --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --data-only --schema-only'
         ;;
     delete)
         flags='--ignore-missing'

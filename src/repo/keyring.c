@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "crypto/hash.h"
+#include "crypto/salted.h"
 
 #define SET_VERSION 1
 #define LINEAGES_MAX 65536u
@@ -307,26 +308,12 @@ Error *keyring_sign(const Keyring *k, uint64_t set, bool full, const char *label
     return NULL;
 }
 
-/* A fresh salt makes a fresh key, so the nonce may be the same. */
-static const uint8_t no_nonce[NONCE_BYTES];
-
 Error *keyring_close_secret(const Keyring *k, uint64_t set, const Buf *aad, const Secret *secret,
                             Buf *out)
 {
     const KeySet *s;
-    uint8_t salt[KEY_SALT_BYTES], key[KEY_BYTES], tag[TAG_BYTES];
     TRY(find_full(k, set, &s));
-    random_bytes(salt, sizeof salt);
-    key_derive(secret_at(s, INDEX), "pgstow secret", salt, sizeof salt, key);
-    size_t n = secret_length(secret);
-    TRY(buf_reserve(out, n + KEYRING_SEAL_EXTRA, SIZE_MAX / 2));
-    buf_add(out, salt, sizeof salt);
-    /* Not by the best cipher here: what opens it later knows no header that would name one. */
-    seal_close(SEAL_CHACHA20_POLY1305, key, no_nonce, aad->data, aad->len, secret_look(secret), n,
-               out->data + out->len, tag);
-    out->len += n;
-    buf_add(out, tag, sizeof tag);
-    secret_wipe(key, sizeof key);
+    salted_close(secret_at(s, INDEX), "pgstow secret", aad, secret, out);
     return NULL;
 }
 
@@ -334,20 +321,9 @@ Error *keyring_open_secret(const Keyring *k, uint64_t set, const Buf *aad, const
                            Secret **out)
 {
     const KeySet *s;
-    const uint8_t *from = p;
-    uint8_t key[KEY_BYTES];
     TRY(find_full(k, set, &s));
-    if (n < KEYRING_SEAL_EXTRA)
-        FAIL(ERR_DAMAGED, "a sealed secret is cut short");
-    key_derive(secret_at(s, INDEX), "pgstow secret", from, KEY_SALT_BYTES, key);
-    AUTO(Secret) opened = secret_new(n - KEYRING_SEAL_EXTRA);
-    bool good =
-        seal_open(SEAL_CHACHA20_POLY1305, key, no_nonce, aad->data, aad->len, from + KEY_SALT_BYTES,
-                  n - KEYRING_SEAL_EXTRA, from + n - TAG_BYTES, secret_bytes(opened));
-    secret_wipe(key, sizeof key);
-    if (!good)
+    if (!salted_open(secret_at(s, INDEX), "pgstow secret", aad, p, n, out))
         FAIL(ERR_DAMAGED, "a sealed secret was changed, or is of something else");
-    *out = STEAL(opened);
     return NULL;
 }
 

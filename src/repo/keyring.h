@@ -45,9 +45,7 @@ Error *keyring_read_set(Keyring *k, const Secret *bytes) MUST_CHECK;
  * key: for what is legible but must not be forged. */
 Error *keyring_sign(const Keyring *k, uint64_t set, bool full, const char *label, const void *p,
                     size_t n, uint8_t out[KEY_BYTES]) MUST_CHECK;
-/* Seals and opens bytes that only full keys may see (a slot's secret). The sealed form is salt,
- * bytes, tag. */
-#define KEYRING_SEAL_EXTRA (KEY_SALT_BYTES + TAG_BYTES)
+/* Seals and opens bytes that only full keys may see (a slot's secret), as crypto/salted.h has it. */
 Error *keyring_close_secret(const Keyring *k, uint64_t set, const Buf *aad, const Secret *s,
                             Buf *out) MUST_CHECK;
 Error *keyring_open_secret(const Keyring *k, uint64_t set, const Buf *aad, const void *p, size_t n,
