@@ -1,11 +1,9 @@
 /* The power fails after every event of a writer's life, and whatever the disk had not been told to
  * keep is there or not: every backup that was committed is whole, nothing half is to be seen, and
  * the next backup works. */
-#include "kit.h"
+#include "survive.h"
 
 #include "../store/power.h"
-#include "repo/trash.h"
-#include "repo/check.h"
 #include "repo/repo_internal.h"
 #include "repo/trash.h"
 #include "store/faulty.h"
@@ -13,14 +11,6 @@
 #define LUCKS 5 /* ways in which what is not durable may be there: all, nothing, and some */
 
 /* -- what was done, and when ------------------------------------------------------------------ */
-
-typedef struct Told {
-    char *id;
-    const KitTable *tables;
-    size_t count;
-    size_t from;    /* told after so many events: from then on it must be there */
-    size_t deleted; /* so many events before it was deleted */
-} Told;
 
 typedef struct Story {
     Power *power;
@@ -63,40 +53,6 @@ static void back_up(Story *s, const KitTable *tables, size_t count)
 
 static size_t cuts, undecided_most;
 
-/* Nobody who wrote a session lives any more. */
-static void all_dead(Repo *r)
-{
-    SessionInfo *list;
-    size_t count;
-    OK(session_list(r, &list, &count));
-    for (size_t i = 0; i < count; i++) {
-        free(list[i].host);
-        list[i].host = mem_strdup("another");
-        OK(session_end(r, list[i].id));
-        OK(session_put(r, &list[i]));
-        session_info_clear(&list[i]);
-    }
-    free(list);
-}
-
-static void verify(Repo *r, size_t cut, int luck)
-{
-    AUTO_VALUE(CheckReport) report = {0};
-    OK(check_run(r, NULL, CHECK_REBUILD, 1, NULL, &report));
-    for (size_t i = 0; i < report.count; i++)
-        print_error("cut after %zu, luck %d: %s: %s\n", cut, luck, report.problems[i].object,
-                    report.problems[i].what);
-    assert_int_equal(report.count, 0);
-}
-
-static bool is_listed(const BackupList *l, const char *id)
-{
-    for (size_t i = 0; i < l->count; i++)
-        if (!strcmp(l->items[i].id, id))
-            return true;
-    return false;
-}
-
 static void cut_at(const Story *s, size_t cut, int luck, const KitTable *next, size_t next_count)
 {
     size_t undecided;
@@ -108,27 +64,7 @@ static void cut_at(const Story *s, size_t cut, int luck, const KitTable *next, s
     }
     cuts++;
     undecided_most = undecided > undecided_most ? undecided : undecided_most;
-    AUTO(Repo) r = NULL;
-    AUTO_VALUE(BackupList) list = {0};
-    OK(kit_open(found, &r));
-    all_dead(r);
-    verify(r, cut, luck);
-    OK(catalog_list(r, NULL, &list));
-    assert_int_equal(list.damaged.count, 0);
-    for (size_t i = 0; i < s->count; i++) {
-        const Told *t = &s->told[i];
-        bool listed = is_listed(&list, t->id);
-        if (!listed && t->from <= cut && t->deleted > cut)
-            print_error("cut after %zu, luck %d: %s is gone\n", cut, luck, t->id);
-        assert_true(listed || t->from > cut || t->deleted <= cut);
-        if (listed)
-            kit_compare(r, t->id, t->tables, t->count);
-    }
-    AUTO_VALUE(BackupInfo) info = {0};
-    WriterOptions o = kit_options();
-    kit_backup(r, &o, next, next_count, &info);
-    kit_compare(r, info.id, next, next_count);
-    verify(r, cut, luck);
+    survive(found, s->told, s->count, cut, luck, next, next_count);
 }
 
 static void cut_everywhere(const Story *s, int lucks, const KitTable *next, size_t count)
