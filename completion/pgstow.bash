@@ -55,6 +55,18 @@ _pgstow()
         :
         return
         ;;
+    --to)
+        COMPREPLY=($(compgen -d -- "$cur"))
+        return
+        ;;
+    --to-key-file)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    --to-passphrase-command)
+        :
+        return
+        ;;
     --name)
         :
         return
@@ -214,7 +226,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|export|import|guard|validate|diff|check|stats|key|config|help)
+        doctor|backup|create|list|show|verify|restore|delete|export|import|guard|validate|diff|check|stats|copy|key|config|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -263,6 +275,9 @@ _pgstow()
     stats)
         flags=''
         ;;
+    copy)
+        flags='--to --to-key-file --to-passphrase-command --all --encrypt --max-rate'
+        ;;
     key)
         flags='--new-key-file --write-only --database --name --output'
         ;;
@@ -279,12 +294,12 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export import guard validate diff check stats key config help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export import guard validate diff check stats copy key config help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))
         ;;
-    show|verify|restore|delete|export)
+    show|verify|restore|delete|export|copy)
         _pgstow_ids
         ;;
     guard)

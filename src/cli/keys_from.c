@@ -23,10 +23,10 @@ static Error *prompt(void *ctx, KeyUse use, const char *where, Secret **out)
     return key_prompt_ask(question, use, ctx, out);
 }
 
-KeyInput *keys_from_settings(Config *c, const Cancel *cancel)
+/* ids: a key file, a command, a passphrase. */
+static KeyInput *strongest(Config *c, const SettingId ids[3], const char *passphrase_name,
+                           const Cancel *cancel)
 {
-    static const SettingId ids[] = {SETTING_KEY_FILE, SETTING_PASSPHRASE_COMMAND,
-                                    SETTING_PASSPHRASE};
     size_t chosen = 3;
     for (size_t i = 0; i < 3; i++)
         if (config_str(c, ids[i]) &&
@@ -35,11 +35,25 @@ KeyInput *keys_from_settings(Config *c, const Cancel *cancel)
     return key_input_new(&(KeyInputs){.key_file = chosen == 0 ? config_str(c, ids[0]) : NULL,
                                       .command = chosen == 1 ? config_str(c, ids[1]) : NULL,
                                       .passphrase = chosen == 2 ? take(c, ids[2]) : NULL,
-                                      .passphrase_name = "the passphrase in PGSTOW_PASSPHRASE",
+                                      .passphrase_name = passphrase_name,
                                       .prompt = prompt,
                                       .ctx = (void *)(uintptr_t)cancel,
                                       .cancel = cancel,
                                       .make_file = true});
+}
+
+KeyInput *keys_from_settings(Config *c, const Cancel *cancel)
+{
+    static const SettingId ids[] = {SETTING_KEY_FILE, SETTING_PASSPHRASE_COMMAND,
+                                    SETTING_PASSPHRASE};
+    return strongest(c, ids, "the passphrase in PGSTOW_PASSPHRASE", cancel);
+}
+
+KeyInput *keys_of_target(Config *c, const Cancel *cancel)
+{
+    static const SettingId ids[] = {SETTING_TO_KEY_FILE, SETTING_TO_PASSPHRASE_COMMAND,
+                                    SETTING_TO_PASSPHRASE};
+    return strongest(c, ids, "the passphrase in PGSTOW_TO_PASSPHRASE", cancel);
 }
 
 KeyInput *keys_new_passphrase(Config *c, const Cancel *cancel)
