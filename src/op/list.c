@@ -27,6 +27,18 @@ Error *op_show(const OpContext *c, const char *name, Manifest **out)
     return NULL;
 }
 
+/* How far a host's clock may be behind that of another one before a backup's age cannot be told. */
+#define AHEAD_MS (3600 * INT64_C(1000))
+#define AGE_UNKNOWN INT64_MAX
+
+/* A second backup within one second bears the next one. But one of next year's would look young
+ * until then, however long none is made any more. */
+static int64_t age_of(const BackupInfo *b, Instant now)
+{
+    int64_t age = now - b->timestamp;
+    return age < -AHEAD_MS ? AGE_UNKNOWN : age < 0 ? 0 : age;
+}
+
 /* One line about the newest good backup of a database. */
 static char *check_line(const char *database, const BackupInfo *newest, int64_t age,
                         int64_t max_age)
@@ -34,6 +46,10 @@ static char *check_line(const char *database, const BackupInfo *newest, int64_t 
     char span[32], limit[32], when[CLOCK_TEXT];
     if (!newest)
         return mem_printf("STALE: %s has no good backup", database);
+    if (age == AGE_UNKNOWN)
+        return mem_printf("STALE: %s: newest backup %s is dated in the future (%s): the clock of "
+                          "this host or of the one that made it is wrong, and its age is not known",
+                          database, newest->id, clock_human(newest->timestamp, when));
     return mem_printf("%s: %s: newest backup %s is %s old (%s), allowed are %s",
                       age > max_age ? "STALE" : "OK", database, newest->id,
                       text_duration(age, span), clock_human(newest->timestamp, when),
@@ -59,12 +75,11 @@ Error *op_check(const OpContext *c, const char *database, int64_t max_age_ms, ch
             *line = check_line(list.items[i].database, NULL, 0, max_age_ms);
             FAIL(ERR_STALE, "%s has no good backup of the whole database", list.items[i].database);
         }
-        if (newest && (!worst || newest->timestamp < worst->timestamp))
+        if (newest && (!worst || age_of(newest, now) > age_of(worst, now)))
             worst = newest;
         i = end;
     }
-    /* A second backup within one second bears the next one. */
-    int64_t age = worst && now > worst->timestamp ? now - worst->timestamp : 0;
+    int64_t age = worst ? age_of(worst, now) : 0;
     *line = check_line(worst      ? worst->database
                        : database ? database
                                   : "the repository",
