@@ -24,7 +24,7 @@ static void read_config(const uint8_t *data, size_t size)
     AUTO(Repo) r = NULL;
     Store *s = store_open_memory();
     put_note(s, "config", data, size);
-    if (!sound(repo_open(s, false, &r)))
+    if (!sound(repo_open(s, &(RepoOptions){0}, &r)))
         return;
     MUST(strlen(repo_id(r)) == 32);
     succeeded(repo_may(r, REPO_WRITE));
@@ -36,7 +36,7 @@ static void read_session(const uint8_t *data, size_t size)
     AUTO(Repo) r = NULL;
     SessionInfo *list = NULL;
     size_t count = 0;
-    MUST(succeeded(repo_open(store_open_memory(), true, &r)));
+    MUST(succeeded(repo_open(store_open_memory(), &(RepoOptions){.create = true}, &r)));
     put_note(repo_store(r), SESSION_NAME, data, size);
     if (!sound(session_list(r, &list, &count)))
         return;
