@@ -66,9 +66,9 @@ static inline void survive(Store *found, const Told *told, size_t count, size_t 
     for (size_t i = 0; i < count; i++) {
         const Told *t = &told[i];
         bool listed = is_listed(&list, t->id);
-        if (!listed && t->from <= cut && t->deleted > cut)
+        if (!listed && t->from <= cut && t->deleted >= cut)
             print_error("cut after %zu, luck %d: %s is gone\n", cut, luck, t->id);
-        assert_true(listed || t->from > cut || t->deleted <= cut);
+        assert_true(listed || t->from > cut || t->deleted < cut);
         if (listed)
             kit_compare(r, t->id, t->tables, t->count);
     }

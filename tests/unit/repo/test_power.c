@@ -4,6 +4,7 @@
 #include "survive.h"
 
 #include "../store/power.h"
+#include "repo/prune.h"
 #include "repo/repo_internal.h"
 #include "repo/trash.h"
 #include "store/faulty.h"
@@ -145,6 +146,32 @@ static void test_deleted(void **state)
     story_clear(&s);
 }
 
+/* Deleted, taken back, deleted again and purged, and its packs go. */
+static void test_pruned(void **state)
+{
+    World *w = *state;
+    Story s = {.power = power_new()};
+    AUTO_VALUE(PruneResult) pruned = {0};
+    back_up(&s, w->first, 2);
+    back_up(&s, w->second, 2);
+    AUTO(Repo) r = open_repo(&s);
+    s.begin = s.told[0].deleted = s.power->count;
+    OK(trash_put(r, s.told[0].id));
+    OK(trash_undelete(r, s.told[0].id));
+    s.told[2] = s.told[0]; /* and from here on it must be there once more */
+    s.told[2].id = mem_strdup(s.told[0].id);
+    s.told[2].from = s.power->count;
+    s.count = 3;
+    s.told[2].deleted = s.power->count;
+    OK(trash_put(r, s.told[0].id));
+    PruneOptions o = {.now = clock_now() + 1000};
+    OK(prune_run(r, &o, NULL, &pruned));
+    assert_int_equal(pruned.purged.count, 1);
+    assert_true(pruned.packs > 0);
+    cut_everywhere(&s, LUCKS, w->first, 2);
+    story_clear(&s);
+}
+
 static Error *try_backup(Repo *r, const KitTable *tables, size_t count, BackupInfo *out)
 {
     AUTO(Writer) w = NULL;
@@ -232,9 +259,8 @@ static void test_resumed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first),
-        cmocka_unit_test(test_with_parent),
-        cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_first),   cmocka_unit_test(test_with_parent),
+        cmocka_unit_test(test_deleted), cmocka_unit_test(test_pruned),
         cmocka_unit_test(test_resumed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
