@@ -15,14 +15,17 @@ static char *proof_text(const BackupInfo *b)
         return mem_strdup("never");
     clock_human(b->last_proof, when);
     when[16] = 0; /* to the minute */
-    return b->proven ? mem_printf("%s %s", b->last_proof_level, when)
-                     : mem_printf("DAMAGED (%s %s)", b->last_proof_level, when);
+    if (b->proven)
+        return mem_printf("%s %s", b->last_proof_level, when);
+    /* A drill may fail by an assertion, with every byte in its place. */
+    return mem_printf("%s (%s %s)", strcmp(b->last_proof_level, "drill") ? "DAMAGED" : "FAILED",
+                      b->last_proof_level, when);
 }
 
 static void print_table(const BackupList *list)
 {
-    static const char *const headings[] = {"ID",   "TIME (UTC)", ">LOGICAL", ">STORED",
-                                           ">NEW", ">DEDUP",     ">TOOK",    "PROVEN"};
+    static const char *const headings[] = {"ID",     "TIME (UTC)", ">LOGICAL", ">STORED", ">NEW",
+                                           ">DEDUP", ">TOOK",      "PROVEN",   ">RESTORE"};
     AUTO_VALUE(Table) t = {0};
     table_head(&t, sizeof headings / sizeof *headings, headings);
     for (size_t i = 0; i < list->count; i++) {
@@ -44,6 +47,7 @@ static void print_table(const BackupList *list)
         table_own(&t, mem_printf("%.0f %%", reused));
         table_add(&t, text_duration(b->finished - b->started, text));
         table_own(&t, proof_text(b));
+        table_add(&t, b->last_drill ? text_duration(b->restore_ms, text) : "-");
     }
     table_print(&t);
 }
@@ -124,6 +128,13 @@ static void print_facts(const BackupInfo *b)
     for (size_t i = 0; i < b->tags.count; i++)
         print_fact(i ? "" : "tags", b->tags.items[i]);
     print_fact("proven", proof);
+    if (b->last_drill) {
+        char when[CLOCK_TEXT];
+        AUTO(char)
+        drill = mem_printf("%s, in its drill of %s", text_duration(b->restore_ms, text),
+                           clock_human(b->last_drill, when));
+        print_fact("restores in", drill);
+    }
     print_fact("checksum", b->checksum);
     for (size_t i = 0; i < b->warnings.count; i++)
         print_fact("warning", b->warnings.items[i]);

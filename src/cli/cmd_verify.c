@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "cli/cmd_drill.h"
 #include "cli/command.h"
 
 typedef struct Work {
@@ -149,6 +150,9 @@ static void print_report(const Work *w, bool quiet)
 
 Error *cmd_VERIFY(Run *run)
 {
+    if (config_int(run->config, SETTING_LEVEL) == LEVEL_DRILL)
+        return drill_run(run);
+    TRY(drill_refuse_flags(run));
     AUTO_VALUE(Work)
     w = {.options = {.level = (CheckLevel)config_int(run->config, SETTING_LEVEL),
                      .older_than_ms = config_duration(run->config, SETTING_OLDER_THAN),

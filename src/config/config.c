@@ -60,14 +60,16 @@ Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSou
     const SettingInfo *s = setting_info(id);
     AUTO(char) origin = mem_printf("%s:%zu", f->shown, line);
     /* Whoever can leave a file where we are run must not get a program of his started. */
-    if (s->type == SETTING_IS_COMMAND && !f->chosen && f->owner != 0 && f->owner != geteuid())
+    bool runs = s->type == SETTING_IS_COMMAND || id == SETTING_ASSERTIONS;
+    if (runs && !f->chosen && f->owner != 0 && f->owner != geteuid())
         return error_hint(
-            ERROR_NEW(ERR_CONFIG,
-                      "%s: %s names a program, and the file belongs to another user (%u)", origin,
-                      name, (unsigned)f->owner),
-            "give the file by --config if you trust it, or set %s in the environment", s->env);
-    bool secret = s->type == SETTING_IS_SECRET ||
-                  (s->type == SETTING_IS_URL && setting_url_has_secret(text));
+            ERROR_NEW(ERR_CONFIG, "%s: %s names %s, and the file belongs to another user (%u)",
+                      origin, name, s->type == SETTING_IS_COMMAND ? "a program" : "SQL to be run",
+                      (unsigned)f->owner),
+            "give the file by --config if you trust it%s%s%s", *s->env ? ", or set " : "", s->env,
+            *s->env ? " in the environment" : "");
+    bool secret =
+        s->type == SETTING_IS_SECRET || (s->type == SETTING_IS_URL && setting_url_has_secret(text));
     if (secret && (f->mode & S_IROTH))
         log_warning("%s: %s holds a password, and every user of this machine can read the file: "
                     "chmod 600 %s",

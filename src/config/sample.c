@@ -39,14 +39,14 @@ static const char *sample_value(const SettingInfo *s)
     case SETTING_IS_DURATION:
         return "4h";
     case SETTING_IS_COMMAND:
-        return !strcmp(s->key, "tools.pgDump")      ? "/usr/lib/postgresql/16/bin/pg_dump"
+        return !strcmp(s->key, "tools.pgDump") ? "/usr/lib/postgresql/16/bin/pg_dump"
                : !strcmp(s->key, "encryption.passphraseCommand") ? "pass show pgstow"
                : !strcmp(s->key, "tools.pgRestore") ? "/usr/lib/postgresql/16/bin/pg_restore"
                                                     : "docker exec -i db psql";
     case SETTING_IS_STRING:
         return !strcmp(s->key, "encryption.keyFile") ? "/etc/pgstow/key" : "";
     case SETTING_IS_LIST:
-        return "public";
+        return !strcmp(s->key, "drill.assertions") ? "/etc/pgstow/checks.sql" : "public";
     default:
         return "";
     }

@@ -123,9 +123,28 @@ static Error *scalar_text(const Parser *p, const Event *e, const char **out)
     return NULL;
 }
 
+static Error *read_value(Parser *p, const Event *e, SettingId id, const char *full);
+
+/* The values of a setting that may have several. */
+static Error *read_list(Parser *p, SettingId id, const char *full)
+{
+    for (;;) {
+        AUTO_VALUE(Event) value = {0};
+        TRY(next(p, &value));
+        if (value.yaml.type == YAML_SEQUENCE_END_EVENT)
+            return NULL;
+        if (value.yaml.type != YAML_SCALAR_EVENT)
+            FAIL(ERR_CONFIG, "%s:%zu: %s is a list of texts", p->file->shown, line_of(&value),
+                 full);
+        TRY(read_value(p, &value, id, full));
+    }
+}
+
 static Error *read_value(Parser *p, const Event *e, SettingId id, const char *full)
 {
     const char *text;
+    if (e->yaml.type == YAML_SEQUENCE_START_EVENT && setting_info(id)->type == SETTING_IS_LIST)
+        return read_list(p, id, full);
     if (e->yaml.type == YAML_ALIAS_EVENT)
         FAIL(ERR_CONFIG, "%s:%zu: %s: aliases (*name) are not understood here", p->file->shown,
              line_of(e), full);

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "pg/sql_words.h"
+#include "pg/setval.h"
 #include "sql.h"
 
 /* Where a sequence stands: the last value, and whether it was given out. */
@@ -20,43 +20,19 @@ static bool further(Place a, Place b, bool up)
     return a.called && !b.called;
 }
 
-/* SELECT pg_catalog.setval('public.s', 42, true); */
-static bool read_setval(const TocEntry *e, char **name, Place *out)
-{
-    const char *at = e->defn;
-    AUTO(char) found = NULL;
-    Buf number = {0};
-    for (SqlWord w = sql_word_next(&at); w.kind != SQL_END; w = sql_word_next(&at)) {
-        if (w.kind == SQL_STRING && !found)
-            found = sql_word_text(&w);
-        else if (found && (sql_word_is(&w, "true") || sql_word_is(&w, "false")))
-            out->called = sql_word_is(&w, "true");
-        else if (found && w.kind != SQL_STRING && !sql_word_is_mark(&w, ',') &&
-                 !sql_word_is_mark(&w, ')') && !sql_word_is_mark(&w, ';'))
-            buf_add(&number, w.start, w.n);
-    }
-    AUTO(char) text = buf_steal_str(&number);
-    Error *bad = text_parse_int(text, INT64_MIN, INT64_MAX, &out->value);
-    bool good = found && !bad;
-    error_drop(bad);
-    if (good)
-        *name = STEAL(found);
-    return good;
-}
-
 /* The backup's place of a sequence, by its name as SQL has it. */
 static bool recorded(const Toc *toc, const char *name, Place *out)
 {
     for (size_t i = 0; i < toc->count; i++) {
         const TocEntry *e = &toc->entries[i];
-        AUTO(char) found = NULL;
         if (!toc_is(e, "SEQUENCE SET"))
             continue;
         AUTO(char) schema = text_sql_ident(e->schema);
         AUTO(char) tag = text_sql_ident(e->tag);
         AUTO(char) quoted = mem_printf("%s.%s", schema, tag);
         AUTO(char) plain = mem_printf("%s.%s", e->schema, e->tag);
-        if ((!strcmp(quoted, name) || !strcmp(plain, name)) && read_setval(e, &found, out))
+        if ((!strcmp(quoted, name) || !strcmp(plain, name)) &&
+            setval_read(e, &out->value, &out->called))
             return true;
     }
     return false;

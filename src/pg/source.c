@@ -71,6 +71,51 @@ static char *hex_text(const Rows *rows, size_t row, size_t column)
     return text;
 }
 
+/* A row of sql_table_sources; takes columns over. */
+static void add_source(const Conn *c, const Rows *rows, size_t r, int dump_id, char *columns,
+                       SourceList *out)
+{
+    mem_grow(out->items, out->count, out->cap);
+    Source *s = &out->items[out->count++];
+    *s = (Source){.dump_id = dump_id,
+                  .oid = rows_oid(rows, r, 0),
+                  .schema = hex_text(rows, r, 1),
+                  .name = hex_text(rows, r, 2),
+                  .qualified = mem_strdup(rows_text(rows, r, 3)),
+                  .columns = columns,
+                  .condition = mem_strdup(rows_text(rows, r, 5)),
+                  .relkind = rows_text(rows, r, 4)[0],
+                  .heap_bytes = (uint64_t)rows_int(rows, r, 6),
+                  .toast_bytes = (uint64_t)rows_int(rows, r, 7),
+                  .pages = (uint64_t)rows_int(rows, r, 8)};
+    if (!s->condition)
+        s->condition = mem_strdup("");
+    s->lockable = s->relkind == 'r';
+    /* TID range scans came with 14; a table without columns would be read as one of another
+     * shape. */
+    s->splittable = s->relkind == 'r' && rows_bool(rows, r, 9) && s->columns[0] &&
+                    !s->condition[0] && conn_server_major(c) >= 14;
+}
+
+Error *source_named(Conn *c, const char *schema, const char *name, const char *columns,
+                    SourceList *out)
+{
+    const char *params[] = {schema, name};
+    AUTO(Rows) found = NULL;
+    AUTO(Rows) rows = NULL;
+    TRY(conn_query(c,
+                   "SELECT ARRAY[c.oid] FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+                   "ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+                   2, params, &found));
+    if (!rows_count(found))
+        return NULL;
+    const char *oids[] = {rows_text(found, 0, 0)};
+    TRY(conn_query(c, sql_table_sources, 1, oids, &rows));
+    if (rows_count(rows))
+        add_source(c, rows, 0, 0, mem_strdup(columns), out);
+    return NULL;
+}
+
 Error *source_resolve(Conn *c, const Toc *toc, SourceList *out)
 {
     AUTO(char) oids = oid_array(toc);
@@ -93,27 +138,7 @@ Error *source_resolve(Conn *c, const Toc *toc, SourceList *out)
                           t->schema, t->tag, t->oid);
             break;
         }
-        size_t r = (size_t)(at - index);
-        mem_grow(out->items, out->count, out->cap);
-        Source *s = &out->items[out->count++];
-        *s = (Source){.dump_id = t->dump_id,
-                      .oid = t->oid,
-                      .schema = hex_text(rows, r, 1),
-                      .name = hex_text(rows, r, 2),
-                      .qualified = mem_strdup(rows_text(rows, r, 3)),
-                      .columns = source_columns(t->copy_stmt),
-                      .condition = mem_strdup(rows_text(rows, r, 5)),
-                      .relkind = rows_text(rows, r, 4)[0],
-                      .heap_bytes = (uint64_t)rows_int(rows, r, 6),
-                      .toast_bytes = (uint64_t)rows_int(rows, r, 7),
-                      .pages = (uint64_t)rows_int(rows, r, 8)};
-        if (!s->condition)
-            s->condition = mem_strdup("");
-        s->lockable = s->relkind == 'r';
-        /* TID range scans came with 14; a table without columns would be read as one of another
-         * shape. */
-        s->splittable = s->relkind == 'r' && rows_bool(rows, r, 9) && s->columns[0] &&
-                        !s->condition[0] && conn_server_major(c) >= 14;
+        add_source(c, rows, (size_t)(at - index), t->dump_id, source_columns(t->copy_stmt), out);
     }
     free(index);
     return e;

@@ -35,6 +35,10 @@ DEFINE_AUTO_VALUE(SourceList, source_list_clear)
 /* One per TABLE DATA entry, in the order of the TOC. `c` must read under the backup's snapshot.
  * ERR_DB_CHANGED where one is not there. */
 Error *source_resolve(Conn *c, const Toc *toc, SourceList *out) MUST_CHECK;
+/* A table of this name (in the client's encoding), to be read in these columns, as columns above
+ * has them; adds nothing where there is none. */
+Error *source_named(Conn *c, const char *schema, const char *name, const char *columns,
+                    SourceList *out) MUST_CHECK;
 /* Whether the statement is somebody's own, which may read other tables too. */
 bool source_is_filtered(const Source *s);
 /* What is read of a filtered one: see source_copy_sql. Caller frees. */
