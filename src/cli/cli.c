@@ -93,6 +93,7 @@ static Error *run_command(int argc, char **argv, const Args *args, Cancel *cance
                .keys = key_input_source(keys),
                .encrypt = config_bool(config, SETTING_ENCRYPTION),
                .key_given = key_input_given(keys),
+               .accept_older = config_bool(config, SETTING_ACCEPT_OLDER),
                .silence_ms = silence > 0 ? silence : -1,
                .db_url = config_str(config, SETTING_DB),
                .tools = {.setting = {[TOOL_PG_DUMP] = config_str(config, SETTING_PG_DUMP),

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "crypto/hash.h"
 #include "op/copy_rows.h"
+#include "op/host_memory.h"
 #include "pg/doctor_pooler.h"
 #include "pg/dump.h"
 #include "pg/filter.h"
@@ -524,5 +525,7 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
         TRY(toc_as(dump_toc(b.dump), b.facts.database, &b.toc));
     TRY(lock_ended(&b, read_relations(&b)));
     AUTO(Rate) rate = rate_new(options->max_rate);
-    return write_all(&b, parent, rate, out);
+    TRY(write_all(&b, parent, rate, out));
+    host_memory_note(c, b.repo, out);
+    return NULL;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "op/host_memory.h"
 #include "pg/target.h"
 #include "store/store.h"
 
@@ -16,14 +17,20 @@ unsigned op_jobs(const OpContext *c)
 
 Error *op_open_repo(const OpContext *c, bool create, Repo **out)
 {
-    Store *store;
+    AUTO(Store) store = NULL;
+    AUTO(Repo) repo = NULL;
     TRY(store_open_dir(c->repo_dir ? c->repo_dir : "./backups", create, &store));
-    return repo_open(store,
-                     &(RepoOptions){.create = create,
-                                    .encrypt = create && c->encrypt,
-                                    .key_given = c->key_given,
-                                    .keys = c->keys},
-                     out);
+    if (create)
+        TRY(host_memory_before(c, store));
+    TRY(repo_open(STEAL(store),
+                  &(RepoOptions){.create = create,
+                                 .encrypt = create && c->encrypt,
+                                 .key_given = c->key_given,
+                                 .keys = c->keys},
+                  &repo));
+    TRY(host_memory_check(c, repo, create));
+    *out = STEAL(repo);
+    return NULL;
 }
 
 Error *op_connect(const OpContext *c, const char *dbname, Conn **out)

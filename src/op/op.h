@@ -20,6 +20,7 @@ typedef struct OpContext {
     Job *job;      /* may be NULL */
     const KeySource *keys; /* asked where the repository is encrypted; NULL: there is no key */
     bool encrypt;          /* a repository that is made is encrypted; a plain one is refused then */
+    bool accept_older;     /* go on where this host has seen more: op/host_memory.h */
     bool key_given;        /* somebody named a key: a new repository is not made without one */
 } OpContext;
 

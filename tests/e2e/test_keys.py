@@ -408,3 +408,70 @@ def test_recovery_sheet(vault, cluster, shop, database, folder):
     assert len(moved.list(env={"PGSTOW_PASSPHRASE": "a fresh start, long"})) == 1
     status, shown = converse(only(vault), ["list"], [" ".join(by_hand)])
     assert status == 0, shown
+
+
+# ---------------------------------------------------------------- what this host has seen
+
+
+def test_an_older_state_is_noticed(vault, cluster, shop, database, folder):
+    vault.backup(shop, "--encrypt")
+    subprocess.run(["cp", "-a", vault.repo, folder / "older"], check=True)
+    second = vault.backup(shop)
+    seen = json.loads((vault.home / "state/pgstow/seen.json").read_text())["repositories"]
+    assert [(r["place"], r["encrypted"], r["epoch"]) for r in seen] == [(str(vault.repo), True, 1)]
+    assert [(one["id"], one["sequence"]) for one in seen[0]["lineages"]] == [(second, 2)]
+
+    def exchange(other):
+        vault.repo.rename(folder / f"away {time.monotonic()}")
+        subprocess.run(["cp", "-a", folder / other, vault.repo], check=True)
+
+    subprocess.run(["cp", "-a", vault.repo, folder / "newest"], check=True)
+    exchange("older")
+    vault.run("list").error_says("not what it was", second)
+    vault.run("backup", db=shop, expect="CONFIRM").error_says(second, "--accept-older")
+    assert len(vault.ids()) == 1
+    # Other hosts have not seen it.
+    elsewhere = {"XDG_STATE_HOME": folder / "other state"}
+    assert "not what it was" not in vault.run("list", env=elsewhere).stderr
+    exchange("newest")
+    assert "not what it was" not in vault.run("list").stderr
+    # A deleted backup is nothing that went back.
+    vault.run("delete", second)
+    vault.backup(shop)
+
+    vault.run("key", "rotate")
+    vault.run("list")
+    exchange("newest")
+    vault.run("backup", db=shop, expect="CONFIRM").error_says("keys of epoch 2")
+    third = vault.backup(shop, "--accept-older")
+    assert "not what it was" not in vault.run("list").stderr
+    assert third in vault.ids()
+
+
+def test_another_repository_is_noticed(vault, cluster, shop, folder):
+    vault.backup(shop, "--encrypt")
+    first = vault.repo.rename(folder / "first")
+    vault.run("backup", "--encrypt", db=shop, expect="CONFIRM").error_says("now there is none", "not mounted")
+    assert not (vault.repo / "config").exists()
+    vault.run("list", expect="REPO_NOT_FOUND")
+    # A plain one, by somebody who hopes that the next backup goes there.
+    only(vault).run("backup", db=shop, env={"XDG_STATE_HOME": folder / "his"})
+    only(vault).run("backup", db=shop, expect="CONFIRM").error_says("another repository")
+    vault.run("list").error_says("another repository")
+    subprocess.run(["rm", "-rf", vault.repo], check=True)
+    first.rename(vault.repo)
+    vault.backup(shop)
+    assert "not what it was" not in vault.run("list").stderr
+
+
+def test_the_memory_stands_in_nobodys_way(vault, shop, folder):
+    state = folder / "no folder"
+    state.write_text("")
+    env = {"XDG_STATE_HOME": state}
+    vault.run("backup", "--encrypt", db=shop, env=env).error_says("cannot be kept")
+    memory = vault.home / "state/pgstow/seen.json"
+    memory.parent.mkdir(parents=True)
+    memory.write_text("{")
+    vault.run("backup", db=shop).error_says("is lost")
+    assert "warning" not in vault.run("list").stderr
+    assert len(vault.ids()) == 2
