@@ -1,5 +1,6 @@
 """Running pgstow as a person or a script does, and looking into a repository from outside."""
 
+import itertools
 import json
 import os
 import re
@@ -126,6 +127,8 @@ def process_state(pid):
 class Pgstow:
     """The program with a repository and a cluster."""
 
+    hosts = itertools.count()
+
     def __init__(self, cluster, folder, binary=None, env=None):
         self.cluster = cluster
         self.folder = Path(folder)
@@ -136,7 +139,9 @@ class Pgstow:
         self.env = env or {}
 
     def environment(self, env=None):
-        here = {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state")}
+        # Tests put older states of a repository in its place: each run is another host's, unless one says so.
+        state = self.home / "state" / str(next(self.hosts))
+        here = {"HOME": str(self.home), "XDG_STATE_HOME": str(state)}
         full = clean_environment(**{**here, "PATH": "/usr/local/bin:/usr/bin:/bin", **self.env})
         for key, value in (env or {}).items():
             if value is None:
