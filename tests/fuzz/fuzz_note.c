@@ -49,7 +49,6 @@ static void read_session(const uint8_t *data, size_t size)
 static void read_names(const uint8_t *data, size_t size)
 {
     AUTO(char) name = input_text(data, size);
-    AUTO_VALUE(BackupInfo) info = {0};
     char again[NAME_TEXT];
     PackId pack;
     uint32_t frame;
@@ -58,8 +57,6 @@ static void read_names(const uint8_t *data, size_t size)
     if (name_parse_damage(name, &pack, &frame))
         MUST(strcmp(name_damage(pack, frame, again), name) == 0);
     AUTO(char) id = catalog_id_of(name, ".manifest");
-    proof_read_name(name, true, &info);
-    proof_read_name(name, false, &info);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
