@@ -89,6 +89,7 @@ class Subject:
         }
         self.env["RESTIC_PASSWORD"] = "bench"
         self.env["RESTIC_CACHE_DIR"] = str(self.work / "restic-cache")
+        self.env["XDG_STATE_HOME"] = str(self.work / "state")
         self.env["PATH"] = f"{server.bin}:{self.env['PATH']}"
         self.peaks = {}
 
@@ -96,6 +97,8 @@ class Subject:
         return self.work / name
 
     def remove(self, name):
+        # What pgstow remembers of it goes too: the next one of this name is another one.
+        shutil.rmtree(self.work / "state", ignore_errors=True)
         target = self.path(name)
         if target.is_dir():
             shutil.rmtree(target)

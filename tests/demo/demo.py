@@ -291,6 +291,7 @@ def main():
         del os.environ[key]
     work = Path(tempfile.mkdtemp(prefix="pgstow-demo-"))
     work.chmod(0o711)  # the server's user must pass
+    os.environ["XDG_STATE_HOME"] = str(work / "state")
     try:
         if os.environ.get("DATABASE_URL"):
             run_on_given_database(pgstow, work)

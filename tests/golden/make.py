@@ -80,6 +80,7 @@ def main(build, name):
     program = pathlib.Path(build).resolve() / "pgstow"
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o711)  # the server runs as another user
+        os.environ["XDG_STATE_HOME"] = str(pathlib.Path(folder) / "state")
         with PrivateServer(pathlib.Path(folder) / "server", {"TimeZone": "UTC"}) as server:
             fill(server, target, program, expected)
     shutil.rmtree(target / "tmp", ignore_errors=True)

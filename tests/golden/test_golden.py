@@ -16,6 +16,7 @@ import tempfile
 program, root = (pathlib.Path(arg).resolve() for arg in sys.argv[1:3])
 reader = root / "tools" / "read_pgstow.py"
 HERE = root / "tests" / "golden"
+state = tempfile.TemporaryDirectory()
 done = 0
 
 
@@ -28,6 +29,7 @@ def ok(condition, what):
 
 def run(*command):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "BACKUP_", "DATABASE_"))}
+    env["XDG_STATE_HOME"] = state.name
     return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, env=env, cwd="/")
 
