@@ -188,7 +188,7 @@ _pgstow()
         return
         ;;
     --level|-l)
-        COMPREPLY=($(compgen -W 'quick data rebuild' -- "$cur"))
+        COMPREPLY=($(compgen -W 'quick data rebuild drill' -- "$cur"))
         return
         ;;
     --older-than)
@@ -197,6 +197,18 @@ _pgstow()
         ;;
     --sample)
         :
+        return
+        ;;
+    --drill-db)
+        :
+        return
+        ;;
+    --assert)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    --report)
+        COMPREPLY=($(compgen -f -- "$cur"))
         return
         ;;
     --limit)
@@ -237,7 +249,7 @@ _pgstow()
         flags=''
         ;;
     backup|create)
-        flags='--compression --encrypt --exclude-table --exclude-table-data --schema --where --cascade --mask --all-databases --include-database --exclude-database --globals --role-passwords --tag --parent --fallback --max-rate --lock-wait --timeout --validate --validate-seconds'
+        flags='--accept-older --compression --encrypt --exclude-table --exclude-table-data --schema --where --cascade --mask --all-databases --include-database --exclude-database --globals --role-passwords --tag --parent --fallback --max-rate --lock-wait --timeout --validate --validate-seconds'
         ;;
     list)
         flags=''
@@ -246,7 +258,7 @@ _pgstow()
         flags='--tables'
         ;;
     verify)
-        flags='--level --older-than --sample'
+        flags='--search-path --timeout --level --older-than --sample --drill-db --assert --report --validate'
         ;;
     restore)
         flags='--exclude-table --schema --validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --salvage --no-analyze --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --data-only --schema-only'
@@ -258,10 +270,10 @@ _pgstow()
         flags='--exclude-table --schema --where --cascade --mask --table --data-only --schema-only --format --compression --for-pg-restore --output --overwrite'
         ;;
     import)
-        flags='--compression --encrypt --tag --parent --max-rate --no-owner --no-privileges --timeout --as --at'
+        flags='--accept-older --compression --encrypt --tag --parent --max-rate --no-owner --no-privileges --timeout --as --at'
         ;;
     guard)
-        flags='--compression --encrypt --tag --parent --max-rate --lock-wait --timeout --validate --validate-seconds'
+        flags='--accept-older --compression --encrypt --tag --parent --max-rate --lock-wait --timeout --validate --validate-seconds'
         ;;
     validate)
         flags='--max-seconds --heapallindexed --run-functions'
