@@ -41,15 +41,15 @@ def here(mortal, folder):
     mortal.drop(*[name for name in mortal.databases() if name.startswith(here.shop)])
 
 
-def stop_at_once(cluster, _):
+def stop_at_once(cluster):
     """As pg_ctl stop -m immediate; and up again."""
     cluster.stop(signal.SIGQUIT)
     cluster.start()
 
 
-def kill_a_backend(cluster, database):
+def kill_a_backend(cluster):
     """kill -9 of one of ours: the postmaster ends all others, and recovers."""
-    pid = cluster.sql(f"SELECT max(pid) FROM pg_stat_activity WHERE application_name = 'pgstow' AND datname LIKE '{database}%'")
+    pid = cluster.sql(f"SELECT max(pid) FROM pg_stat_activity WHERE application_name = 'pgstow'")
     os.kill(int(pid), signal.SIGKILL)
     deadline = time.monotonic() + 60 * SLOWER
     while True:
@@ -70,7 +70,7 @@ def run_to(here, point, how, *args):
     """Stopped at a point, the server ended, and then on."""
     with here.start(*args, db=here.shop, env={"PGSTOW_FAULT": f"{point}:stop"}) as run:
         assert run.wait_stopped(), point
-        ENDS[how](here.cluster, here.shop)
+        ENDS[how](here.cluster)
         run.resume()
         return run.wait(60)
 
