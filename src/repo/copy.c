@@ -237,7 +237,7 @@ Error *copier_run(Copier *c, const char *id, CopyOutcome *out)
     TRY(find_there(c, &c->there, &source, out, &found));
     if (found)
         return NULL;
-    TRY(check_id(c, id));
-    Error *e = explain(c, &source, copy_one(c, id, out), out);
+    Error *e = check_id(c, id);
+    e = explain(c, &source, e ? e : copy_one(c, id, out), out);
     return e && error_kind(e) == ERR_DAMAGED ? damage_hint(e, id) : e;
 }

@@ -121,13 +121,13 @@ static Error *move_pack(Hand *h, Move *m)
     TRY(packer_begin(h->c->w->data, h->hash, &to));
     m->target = open_pack_id(to);
     TRY(move_frames(h, m, to, &whole));
-    TRY(open_pack_finish(h->c->w->data, to, h->hash));
-    FAULT_POINT("copy.pack.finished");
-    /* One that lacks something is not taken for the pack another time: the source may be healed. */
+    FAULT_POINT("copy.pack.origin");
+    /* First, so that no pack is ever there without. One that lacks something is not taken for the
+     * pack another time: the source may be healed. */
     if (whole)
         TRY(origin_put(h->c->ends->to, repo_id(h->c->ends->from), m->source, m->target));
-    FAULT_POINT("copy.pack.noted");
-    return NULL;
+    FAULT_POINT("copy.pack.finish");
+    return open_pack_finish(h->c->w->data, to, h->hash);
 }
 
 /* -- all --------------------------------------------------------------------------------------- */

@@ -80,19 +80,47 @@ const Origin *origin_find(const OriginList *l, PackId source, size_t *count)
     return end > low ? &l->items[low] : NULL;
 }
 
+/* -- those of packs that were deleted ---------------------------------------------------------- */
+
+typedef struct Sweep {
+    OriginGone gone;
+    const void *ctx;
+    StrList names;
+} Sweep;
+
+static Error *suspect(void *ctx, const char *name, uint64_t size)
+{
+    (void)size;
+    Sweep *s = ctx;
+    PackId source, target;
+    if (name_parse_origin(name, &source, &target) && s->gone(s->ctx, target))
+        strlist_add(&s->names, name);
+    return NULL;
+}
+
+/* First the session: one that ended has made all its packs visible. */
+static Error *sweep_one(Repo *r, const char *name)
+{
+    PackId source, target;
+    char other[NAME_TEXT];
+    bool session, pack;
+    if (!name_parse_origin(name, &source, &target))
+        return NULL;
+    TRY(store_exists(repo_store(r), name_session(target.session, other), &session));
+    TRY(store_exists(repo_store(r), name_pack(target, other), &pack));
+    Error *e = session || pack ? NULL : store_delete(repo_store(r), name);
+    if (e && error_kind(e) != ERR_NOT_FOUND) /* another prune was faster */
+        return e;
+    error_drop(e);
+    return NULL;
+}
+
 Error *origin_sweep(Repo *r, OriginGone gone, const void *ctx)
 {
-    AUTO_VALUE(StrList) names = {0};
-    TRY(note_names(repo_store(r), ORIGINS, &names));
-    for (size_t i = 0; i < names.count; i++) {
-        PackId source, target;
-        if (!name_parse_origin(names.items[i], &source, &target) || !gone(ctx, target))
-            continue;
-        Error *e = store_delete(repo_store(r), names.items[i]);
-        if (e && error_kind(e) == ERR_NOT_FOUND) /* another prune was faster */
-            error_drop(e);
-        else
-            TRY(e);
-    }
-    return NULL;
+    Sweep s = {.gone = gone, .ctx = ctx};
+    Error *e = store_list(repo_store(r), ORIGINS, suspect, &s);
+    for (size_t i = 0; i < s.names.count && !e; i++)
+        e = sweep_one(r, s.names.items[i]);
+    strlist_free(&s.names);
+    return e;
 }

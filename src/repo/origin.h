@@ -19,13 +19,14 @@ typedef struct OriginList {
 void origin_list_clear(OriginList *l);
 DEFINE_AUTO_VALUE(OriginList, origin_list_clear)
 
-/* `repository`: the id of the one that `source` lies in. The pack `target` must be visible. */
+/* `repository`: the id of the one that `source` lies in. Before the pack `target` is visible. */
 Error *origin_put(Repo *r, const char *repository, PackId source, PackId target) MUST_CHECK;
 /* Of packs that came from there. */
 Error *origin_list(Repo *r, const char *repository, OriginList *out) MUST_CHECK;
 /* Those of one source pack; NULL where there are none. */
 const Origin *origin_find(const OriginList *l, PackId source, size_t *count);
-/* Removes those of packs that `gone` says were deleted. */
+/* Removes those of packs that `gone` holds for deleted, where that is so: neither the pack nor the
+ * session that was to write it is there. */
 typedef bool (*OriginGone)(const void *ctx, PackId target);
 Error *origin_sweep(Repo *r, OriginGone gone, const void *ctx) MUST_CHECK;
 /* Whether a note is what its name says. ERR_DAMAGED. */

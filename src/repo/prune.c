@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "repo/catalog.h"
 #include "repo/lineage.h"
+#include "repo/origin.h"
 #include "repo/repo_internal.h"
 #include "repo/trash.h"
 
@@ -287,6 +288,16 @@ static Error *delete_pack(Prune *p, const Candidate *c)
     return NULL;
 }
 
+/* Not in the list, or to be deleted. */
+static bool origin_gone(const void *ctx, PackId target)
+{
+    const Prune *p = ctx;
+    Candidate wanted = {.id = target};
+    const Candidate *c =
+        p->count ? bsearch(&wanted, p->packs, p->count, sizeof *p->packs, by_id) : NULL;
+    return !c || !c->kept;
+}
+
 static Error *delete_packs(Prune *p)
 {
     Damage *damages = NULL;
@@ -315,6 +326,7 @@ static Error *delete_packs(Prune *p)
         job_add_items(p->job, 1);
         FAULT_POINT("prune.packs.deleted");
     }
+    TRY(origin_sweep(p->repo, origin_gone, p));
     return store_barrier(repo_store(p->repo));
 }
 

@@ -3,6 +3,7 @@
 #include "repo/check.h"
 #include "repo/copy.h"
 #include "repo/origin.h"
+#include "repo/prune.h"
 #include "repo/trash.h"
 
 #define DAY (24 * 3600 * INT64_C(1000))
@@ -429,6 +430,78 @@ static void test_origins(void **state)
     assert_int_equal(count(r, "origins/"), 2);
 }
 
+/* -- beside prune ------------------------------------------------------------------------------ */
+
+static void prune(Repo *r, int64_t trash_ms)
+{
+    AUTO_VALUE(PruneResult) result = {0};
+    PruneOptions o = {.now = clock_now() + 1000, .trash_ms = trash_ms, .limit_ms = DAY};
+    OK(prune_run(r, &o, NULL, &result));
+}
+
+/* Its only session becomes that of a process that is not there. */
+static void bury(Repo *r)
+{
+    SessionInfo *list;
+    size_t n;
+    OK(session_list(r, &list, &n));
+    assert_int_equal(n, 1);
+    OK(session_end(r, list[0].id));
+    list[0].pid = 999999999;
+    OK(session_put(r, &list[0]));
+    session_list_free(list, n);
+}
+
+/* Prune takes origins away with their packs. What a copy that died has stored stays for the trash
+ * days, and afterwards the backup is copied as if nothing had been, under its own id. */
+static void test_pruned(void **state)
+{
+    (void)state;
+    AUTO(Repo) from = make(false, &kit_keys);
+    AUTO(Repo) to = make(true, &other_keys);
+    KitTable t[3];
+    make_tables(t, 20000);
+    AUTO_VALUE(BackupInfo) first = {0};
+    AUTO_VALUE(CopyOutcome) out = {0};
+    WriterOptions o = kit_options();
+    kit_backup(from, &o, t, 3, &first);
+    for (int i = 0; i < 2; i++) {
+        copy(from, to, first.id, &out);
+        assert_int_equal(out.state, COPY_DONE);
+        assert_string_equal(out.info.id, first.id);
+        prune(to, 0);
+        assert_int_equal(count(to, "origins/"), out.packs);
+        OK(trash_put(to, first.id));
+        prune(to, 0);
+        assert_int_equal(count(to, "origins/"), 0);
+        assert_int_equal(count(to, "packs/"), 0);
+    }
+    StopAt stop = {NULL, "recipes"};
+    AUTO(Job) job = NULL;
+    OK(job_new(NULL, stop_at, &stop, &job));
+    stop.job = job;
+    FAILS(ERR_CANCELLED, try_copy(from, to, first.id, job));
+    bury(to);
+    prune(to, DAY);
+    copy(from, to, first.id, &out);
+    assert_int_equal(out.packs, 0);
+    OK(trash_put(to, first.id));
+    prune(to, 0);
+    AUTO(Job) again = NULL;
+    OK(job_new(NULL, stop_at, &stop, &again));
+    stop.job = again;
+    FAILS(ERR_CANCELLED, try_copy(from, to, first.id, again));
+    bury(to);
+    prune(to, 0);
+    assert_int_equal(count(to, "origins/"), 0);
+    copy(from, to, first.id, &out);
+    assert_true(out.packs > 0);
+    assert_string_equal(out.info.id, first.id);
+    kit_compare(to, first.id, t, 3);
+    check_all(to);
+    free_tables(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_damaged_source),
         cmocka_unit_test(test_damaged_target),
         cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_pruned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
