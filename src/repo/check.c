@@ -164,18 +164,12 @@ Error *check_parallel(Check *c, size_t count, GroupWork work, const void *ctx)
     return group_join(g);
 }
 
-/* -- notes: config, sessions, trash, proofs -------------------------------------------------- */
+/* -- notes: config, sessions, trash, proofs and so on ----------------------------------------- */
 
 static Error *check_session(Check *c, const char *name)
 {
     AUTO_VALUE(SessionInfo) s = {0};
-    Error *e = session_read(c->repo, name, &s);
-    /* It ended since it was listed. */
-    if (e && error_kind(e) == ERR_NOT_FOUND) {
-        error_free(e);
-        return NULL;
-    }
-    return e;
+    return session_read(c->repo, name, &s);
 }
 
 /* A marker must be the one that its name says. */
@@ -214,35 +208,55 @@ static Error *check_proof(Check *c, const char *name)
     return NULL;
 }
 
-/* One that is gone since was written anew with others. */
 static Error *check_ledger(Check *c, const char *name)
 {
-    Error *e = ledger_check_note(c->repo, name);
-    if (e && error_kind(e) == ERR_NOT_FOUND) {
-        error_free(e);
-        return NULL;
-    }
-    return e;
+    return ledger_check_note(c->repo, name);
 }
 
-/* Likewise where its pack was deleted. */
 static Error *check_origin(Check *c, const char *name)
 {
-    Error *e = origin_check(c->repo, name);
-    if (e && error_kind(e) == ERR_NOT_FOUND) {
-        error_free(e);
-        return NULL;
-    }
-    return e;
+    return origin_check(c->repo, name);
 }
 
+static Error *check_pin(Check *c, const char *name)
+{
+    AUTO(Doc) d = NULL;
+    char own[NAME_TEXT];
+    TRY(note_get(c->repo, name, &d));
+    if (strcmp(name_pin(doc_str(d, "backup", ""), own), name) != 0)
+        FAIL(ERR_DAMAGED, "it is the pin of another backup");
+    return NULL;
+}
+
+static Error *check_lineage(Check *c, const char *name)
+{
+    AUTO(Doc) d = NULL;
+    TRY(note_get(c->repo, name, &d));
+    AUTO(char) own = mem_printf("/%lld-", (long long)doc_int(d, "sequence", -1));
+    if (!strstr(name, own))
+        FAIL(ERR_DAMAGED, "it says another number than its name");
+    return NULL;
+}
+
+/* Those whose names say nothing of what they hold. */
+static Error *check_other(Check *c, const char *name)
+{
+    AUTO(Doc) d = NULL;
+    return note_get(c->repo, name, &d);
+}
+
+/* One that is gone since it was listed was ended, purged or replaced meanwhile. */
 static Error *check_each(Check *c, const char *prefix, Error *(*check)(Check *, const char *))
 {
     AUTO_VALUE(StrList) names = {0};
     TRY(note_names(repo_store(c->repo), prefix, &names));
     for (size_t i = 0; i < names.count; i++) {
         TRY(cancel_check(job_cancel(c->job)));
-        TRY(note_unreadable(c, names.items[i], check(c, names.items[i])));
+        Error *e = check(c, names.items[i]);
+        if (e && error_kind(e) == ERR_NOT_FOUND)
+            error_free(e);
+        else
+            TRY(note_unreadable(c, names.items[i], e));
     }
     return NULL;
 }
@@ -254,6 +268,9 @@ static Error *check_notes(Check *c)
     TRY(check_each(c, "trash/", check_trash));
     TRY(check_each(c, "ledger/", check_ledger));
     TRY(check_each(c, "origins/", check_origin));
+    TRY(check_each(c, "pins/", check_pin));
+    TRY(check_each(c, "merges/", check_other));
+    TRY(check_each(c, "lineages/", check_lineage));
     return check_each(c, "proofs/", check_proof);
 }
 
@@ -284,12 +301,15 @@ static Error *check_orphans(Check *c)
     for (size_t i = 0; i < names.count; i++) {
         AUTO(char) id = catalog_id_of(names.items[i], METADATA);
         char name[NAME_TEXT];
-        bool there = true, deleted = false;
+        bool there = true, deleted = false, metadata = false;
         if (id)
             TRY(store_exists(s, name_manifest(id, name), &there));
         if (!there)
             TRY(catalog_is_deleted(c->repo, id, &deleted));
-        if (there || deleted)
+        /* Purged since it was listed: the marker goes last. */
+        if (!there && !deleted)
+            TRY(store_exists(s, names.items[i], &metadata));
+        if (there || deleted || !metadata)
             continue;
         check_touch(c,
                     check_problem(c, name,
