@@ -235,10 +235,62 @@ _pgstow()
         :
         return
         ;;
+    --retention-days)
+        :
+        return
+        ;;
+    --keep-last)
+        :
+        return
+        ;;
+    --keep-hourly)
+        :
+        return
+        ;;
+    --keep-daily)
+        :
+        return
+        ;;
+    --keep-weekly)
+        :
+        return
+        ;;
+    --keep-monthly)
+        :
+        return
+        ;;
+    --keep-yearly)
+        :
+        return
+        ;;
+    --keep-within)
+        :
+        return
+        ;;
+    --keep-tag)
+        :
+        return
+        ;;
+    --group-by-tag)
+        :
+        return
+        ;;
+    --time-zone)
+        :
+        return
+        ;;
+    --trash-days)
+        :
+        return
+        ;;
+    --dead-after)
+        :
+        return
+        ;;
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|export|import|guard|validate|diff|check|stats|copy|key|config|help)
+        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|key|config|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -249,10 +301,10 @@ _pgstow()
         flags=''
         ;;
     backup|create)
-        flags='--accept-older --compression --encrypt --exclude-table --exclude-table-data --schema --where --cascade --mask --all-databases --include-database --exclude-database --globals --role-passwords --tag --parent --fallback --max-rate --lock-wait --timeout --validate --validate-seconds'
+        flags='--accept-older --compression --encrypt --exclude-table --exclude-table-data --schema --where --cascade --mask --all-databases --include-database --exclude-database --globals --role-passwords --tag --parent --fallback --max-rate --lock-wait --timeout --validate --validate-seconds --no-cleanup'
         ;;
     list)
-        flags=''
+        flags='--trash-days --deleted'
         ;;
     show)
         flags='--tables'
@@ -265,6 +317,18 @@ _pgstow()
         ;;
     delete)
         flags='--ignore-missing'
+        ;;
+    undelete)
+        flags=''
+        ;;
+    cleanup)
+        flags='--dry-run --retention-days --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --keep-tag --group-by-tag --time-zone --trash-days --dead-after --prune-only'
+        ;;
+    pin)
+        flags=''
+        ;;
+    unpin)
+        flags=''
         ;;
     export)
         flags='--exclude-table --schema --where --cascade --mask --table --data-only --schema-only --format --compression --for-pg-restore --output --overwrite'
@@ -306,12 +370,12 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete export import guard validate diff check stats copy key config help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy key config help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))
         ;;
-    show|verify|restore|delete|export|copy)
+    show|verify|restore|delete|undelete|pin|unpin|export|copy)
         _pgstow_ids
         ;;
     guard)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/cmd_backup.h"
+#include "cli/cmd_cleanup.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 
@@ -12,11 +13,14 @@ typedef struct Work {
     BackupOptions each;
     BackupAllOptions options;
     BackupOutcomes outcomes;
+    CleanupOptions cleanup;
+    Zone *zone;
 } Work;
 static void work_clear(Work *w)
 {
     backup_options_clear(&w->each);
     backup_outcomes_clear(&w->outcomes);
+    zone_free(w->zone);
 }
 DEFINE_AUTO_VALUE(Work, work_clear)
 
@@ -81,7 +85,9 @@ Error *backup_all(Run *run)
     const Config *c = run->config;
     AUTO_VALUE(Work) w = {0};
     TRY(backup_options_from(c, &w.each));
+    TRY(cleanup_options_from(c, &w.zone, &w.cleanup));
     w.options = (BackupAllOptions){.each = &w.each,
+                                   .cleanup = config_bool(c, SETTING_NO_CLEANUP) ? NULL : &w.cleanup,
                                    .include = config_list(c, SETTING_INCLUDE_DATABASE),
                                    .exclude = config_list(c, SETTING_EXCLUDE_DATABASE),
                                    .done = print_one,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cmd_backup.h"
+#include "cli/cmd_cleanup.h"
 #include "cli/command.h"
 
 Error *backup_options_from(const Config *c, BackupOptions *out)
@@ -30,18 +31,25 @@ Error *backup_options_from(const Config *c, BackupOptions *out)
 typedef struct Work {
     BackupOptions options;
     BackupInfo info;
+    bool clean;
+    CleanupOptions cleanup;
+    CleanupResult cleaned;
+    Zone *zone;
 } Work;
 static void work_clear(Work *w)
 {
     backup_options_clear(&w->options);
     backup_info_clear(&w->info);
+    cleanup_result_clear(&w->cleaned);
+    zone_free(w->zone);
 }
 DEFINE_AUTO_VALUE(Work, work_clear)
 
 static Error *work_backup(Run *run, void *arg)
 {
     Work *w = arg;
-    return op_backup(&run->op, &w->options, &w->info);
+    return op_backup_and_cleanup(&run->op, &w->options, w->clean ? &w->cleanup : NULL, &w->info,
+                                 &w->cleaned);
 }
 
 static void print_summary(const BackupInfo *i)
@@ -68,6 +76,8 @@ Error *cmd_BACKUP(Run *run)
         config_list(run->config, SETTING_EXCLUDE_DATABASE)->count)
         FAIL(ERR_USAGE, "--include-database and --exclude-database belong to --all-databases");
     TRY(backup_options_from(run->config, &w.options));
+    TRY(cleanup_options_from(run->config, &w.zone, &w.cleanup));
+    w.clean = !config_bool(run->config, SETTING_NO_CLEANUP);
     Error *e = run_with_progress(run, work_backup, &w);
     if (e && (error_kind(e) == ERR_CANCELLED || error_kind(e) == ERR_TIMEOUT))
         return error_hint(e,
@@ -76,11 +86,16 @@ Error *cmd_BACKUP(Run *run)
     for (size_t i = 0; i < w.info.warnings.count; i++)
         output_warning(w.info.warnings.items[i]);
     if (run->json) {
-        run_result(run, backup_info_doc(&w.info));
+        Doc *d = backup_info_doc(&w.info);
+        if (w.clean)
+            doc_set(d, "cleanup", cleanup_doc(&w.cleaned, false));
+        run_result(run, d);
         return NULL;
     }
-    if (!run->quiet)
+    if (!run->quiet) {
         print_summary(&w.info);
+        cleanup_print_line(&w.cleaned);
+    }
     puts(w.info.id);
     return NULL;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
+#include "op/delete.h"
 
 /* "rebuild 2024-01-15 10:30", or what stands against it. */
 static char *proof_text(const BackupInfo *b)
@@ -31,10 +32,11 @@ static void print_table(const BackupList *list)
     for (size_t i = 0; i < list->count; i++) {
         const BackupInfo *b = &list->items[i];
         char text[CLOCK_TEXT];
-        table_own(&t, mem_printf("%s%s", b->id,
+        table_own(&t, mem_printf("%s%s%s", b->id,
                                  b->masked.count ? " (masked)"
                                  : *b->filter    ? " (part)"
-                                                 : ""));
+                                                 : "",
+                                 b->pinned ? " (pinned)" : ""));
         clock_human(b->timestamp, text);
         text[19] = 0; /* without the zone, which stands in the heading */
         table_add(&t, text);
@@ -79,8 +81,75 @@ Error *run_list(Run *run, const char *database)
     return NULL;
 }
 
+/* -- the trash -------------------------------------------------------------------------------- */
+
+#define DAY_MS 86400000ll
+
+/* What the manifest says, or why it says nothing. */
+static const char *deleted_state(const Trashed *t)
+{
+    return !t->deleted ? "its marker cannot be read: it stays"
+           : t->there  ? ""
+                       : "its manifest cannot be read, or is purged";
+}
+
+static Doc *deleted_doc(const TrashList *l, int64_t trash_ms)
+{
+    Doc *d = doc_object(), *all = doc_array();
+    char text[CLOCK_TEXT];
+    for (size_t i = 0; i < l->count; i++) {
+        const Trashed *t = &l->items[i];
+        Doc *one = doc_object();
+        doc_set_str(one, "id", t->id);
+        doc_set_str(one, "database", t->there ? t->info.database : NULL);
+        doc_set_str(one, "deleted", t->deleted ? clock_iso(t->deleted, text) : NULL);
+        doc_set_str(one, "until", t->deleted ? clock_iso(t->deleted + trash_ms, text) : NULL);
+        doc_set_int(one, "size", (int64_t)t->info.size);
+        doc_push(all, one);
+    }
+    doc_set(d, "deleted", all);
+    return d;
+}
+
+static void print_deleted(const TrashList *l, int64_t trash_ms)
+{
+    static const char *const headings[] = {"ID", "DELETED (UTC)", "KEPT UNTIL", ">STORED", ""};
+    AUTO_VALUE(Table) t = {0};
+    table_head(&t, sizeof headings / sizeof *headings, headings);
+    for (size_t i = 0; i < l->count; i++) {
+        const Trashed *x = &l->items[i];
+        char text[CLOCK_TEXT] = "";
+        table_add(&t, x->id);
+        table_own(&t, mem_strndup(x->deleted ? clock_human(x->deleted, text) : "", 19));
+        table_own(&t, mem_strndup(x->deleted ? clock_human(x->deleted + trash_ms, text) : "", 19));
+        table_add(&t, x->there ? text_size(x->info.size, text) : "");
+        table_add(&t, deleted_state(x));
+    }
+    table_print(&t);
+}
+
+static Error *list_deleted(Run *run, const char *database)
+{
+    AUTO_VALUE(TrashList) list = {0};
+    int64_t trash_ms = config_int(run->config, SETTING_TRASH_DAYS) * DAY_MS;
+    TRY(op_list_deleted(&run->op, database, &list));
+    if (run->json) {
+        run_result(run, deleted_doc(&list, trash_ms));
+    } else if (run->quiet) {
+        for (size_t i = 0; i < list.count; i++)
+            puts(list.items[i].id);
+    } else if (list.count) {
+        print_deleted(&list, trash_ms);
+    } else {
+        printf("nothing in the trash of %s\n", run->op.repo_dir);
+    }
+    return NULL;
+}
+
 Error *cmd_LIST(Run *run)
 {
+    if (config_bool(run->config, SETTING_DELETED))
+        return list_deleted(run, run_word(run, 0));
     return run_list(run, run_word(run, 0));
 }
 
@@ -127,6 +196,7 @@ static void print_facts(const BackupInfo *b)
     print_fact("collation", b->collate);
     for (size_t i = 0; i < b->tags.count; i++)
         print_fact(i ? "" : "tags", b->tags.items[i]);
+    print_fact("pinned", b->pinned ? "yes" : "");
     print_fact("proven", proof);
     if (b->last_drill) {
         char when[CLOCK_TEXT];

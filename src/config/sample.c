@@ -34,6 +34,8 @@ static const char *sample_value(const SettingInfo *s)
         return "postgresql://backup@localhost:5432/shop";
     case SETTING_IS_SCHEDULE:
         return "\"30 2 * * *\"";
+    case SETTING_IS_ZONE:
+        return "Europe/Berlin";
     case SETTING_IS_EMAIL:
         return "dba@example.com";
     case SETTING_IS_DURATION:
@@ -44,9 +46,13 @@ static const char *sample_value(const SettingInfo *s)
                : !strcmp(s->key, "tools.pgRestore") ? "/usr/lib/postgresql/16/bin/pg_restore"
                                                     : "docker exec -i db psql";
     case SETTING_IS_STRING:
-        return !strcmp(s->key, "encryption.keyFile") ? "/etc/pgstow/key" : "";
+        return !strcmp(s->key, "encryption.keyFile")   ? "/etc/pgstow/key"
+               : !strcmp(s->key, "backup.groupByTag") ? "why"
+                                                      : "";
     case SETTING_IS_LIST:
-        return !strcmp(s->key, "drill.assertions") ? "/etc/pgstow/checks.sql" : "public";
+        return !strcmp(s->key, "drill.assertions") ? "/etc/pgstow/checks.sql"
+               : *s->allowed                       ? "keep=yes"
+                                                   : "public";
     default:
         return "";
     }

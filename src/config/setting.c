@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/zone.h"
 
 _Static_assert(SETTINGS <= 128, "SettingSet has 128 bits");
 
@@ -66,6 +67,8 @@ char *setting_allowed(SettingId id)
         return mem_strdup("a program, a folder that holds it, or a command");
     case SETTING_IS_SCHEDULE:
         return mem_strdup("five fields, as cron has them: \"30 2 * * *\" is daily at 02:30");
+    case SETTING_IS_ZONE:
+        return mem_strdup("a time zone of tzdata: Europe/Berlin, UTC");
     case SETTING_IS_EMAIL:
         return mem_strdup("one mail address");
     case SETTING_IS_SECRET:
@@ -184,6 +187,13 @@ static bool is_url(const char *text)
            !strncmp(text, "postgresql://", 13) || !strncmp(text, "postgres://", 11);
 }
 
+static bool is_zone(const char *text)
+{
+    AUTO(Zone) zone = NULL;
+    AUTO(Error) bad = zone_open(text, &zone);
+    return !bad;
+}
+
 Error *setting_parse(SettingId id, const char *text, int64_t *number)
 {
     const SettingInfo *s = &infos[id];
@@ -223,6 +233,9 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
         break;
     case SETTING_IS_SCHEDULE:
         good = is_schedule(text);
+        break;
+    case SETTING_IS_ZONE:
+        good = is_zone(text);
         break;
     case SETTING_IS_EMAIL:
         good = is_email(text);

@@ -17,6 +17,7 @@ void backup_outcomes_clear(BackupOutcomes *o)
     for (size_t i = 0; i < o->count; i++) {
         free(o->items[i].database);
         backup_info_clear(&o->items[i].info);
+        cleanup_result_clear(&o->items[i].cleaned);
         error_free(o->items[i].error);
     }
     free(o->items);
@@ -119,9 +120,11 @@ static Error *back_up(const OpContext *c, const BackupAllOptions *o, const StrLi
         each.db_name = names->items[i];
         TRY(cancel_check(job_cancel(c->job)));
         BackupInfo info = {0};
-        Error *e = op_backup(&each, o->each, &info);
+        CleanupResult cleaned = {0};
+        Error *e = op_backup_and_cleanup(&each, o->each, o->cleanup, &info, &cleaned);
         BackupOutcome *one = add(out, names->items[i]);
         one->info = info;
+        one->cleaned = cleaned;
         one->error = e;
         if (o->done)
             o->done(o->ctx, one);

@@ -3,11 +3,12 @@
 #ifndef PGSTOW_OP_BACKUP_ALL_H
 #define PGSTOW_OP_BACKUP_ALL_H
 
-#include "op/backup.h"
+#include "op/cleanup.h"
 
 typedef struct BackupOutcome {
     char *database; /* or the pattern that no database matches */
     BackupInfo info;
+    CleanupResult cleaned;
     Error *error; /* NULL: it was backed up */
 } BackupOutcome;
 typedef struct BackupOutcomes {
@@ -19,6 +20,7 @@ DEFINE_AUTO_VALUE(BackupOutcomes, backup_outcomes_clear)
 
 typedef struct BackupAllOptions {
     const BackupOptions *each;
+    const CleanupOptions *cleanup; /* after each; NULL: none */
     const StrList *include, *exclude; /* patterns as pg_dump has them; no include: all */
     void (*done)(void *ctx, const BackupOutcome *o); /* after each, in this thread; or NULL */
     void *ctx;

@@ -159,6 +159,7 @@ Doc *backup_info_doc(const BackupInfo *i)
 {
     Doc *d = backup_info_facts(i);
     doc_set_str(d, "checksum", i->checksum);
+    doc_set_bool(d, "pinned", i->pinned);
     if (!i->last_proof_level) {
         doc_set_null(d, "lastProof");
         return d;

@@ -429,7 +429,6 @@ static void test_parent(void **state)
     kit_backup(r, &o, &t, 1, &info);
     assert_true(info.new_bytes <= info.manifest_size + 16);
     /* A deleted one is no parent, but its number is not given again. */
-    o = kit_options();
     AUTO_VALUE(BackupInfo) next = {0};
     OK(trash_put(r, info.id));
     kit_backup(r, &o, &t, 1, &next);
