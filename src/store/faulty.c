@@ -9,14 +9,19 @@
 
 #include "store/store_internal.h"
 
-typedef struct Faulty {
-    Store base;
-    Store *inner;
+/* Calls are counted over all the stores that have the same plan. */
+typedef struct Plan {
     pthread_mutex_t lock; /* over all below */
     uint64_t calls, at;
     StoreFaultKind kind;
     bool reached, gone;
     int list; /* where calls are noted, or -1 */
+} Plan;
+
+typedef struct Faulty {
+    Store base;
+    Store *inner;
+    Plan *plan, own;
 } Faulty;
 
 typedef struct FaultyPut {
@@ -43,7 +48,7 @@ const char *store_faulty_name(StoreFaultKind kind)
 /* Counts a call and says how it is to go wrong. */
 static StoreFaultKind count(Store *s, const char *what, const char *name)
 {
-    Faulty *f = (Faulty *)s;
+    Plan *f = ((Faulty *)s)->plan;
     StoreFaultKind kind = STORE_FAULT_NONE;
     pthread_mutex_lock(&f->lock);
     f->calls++;
@@ -239,9 +244,7 @@ static void faulty_free(Store *s)
 {
     Faulty *f = (Faulty *)s;
     store_free(f->inner);
-    pthread_mutex_destroy(&f->lock);
-    if (f->list >= 0)
-        close(f->list);
+    pthread_mutex_destroy(&f->own.lock);
     free(f);
 }
 
@@ -269,15 +272,16 @@ Store *store_faulty(Store *inner, uint64_t at, StoreFaultKind kind)
     f->base.kind = &faulty_kind;
     f->base.where = mem_strdup(store_where(inner));
     f->inner = inner;
-    f->list = -1;
-    pthread_mutex_init(&f->lock, NULL);
+    f->plan = &f->own;
+    f->own.list = -1;
+    pthread_mutex_init(&f->own.lock, NULL);
     store_faulty_plan(&f->base, at, kind);
     return &f->base;
 }
 
 void store_faulty_plan(Store *s, uint64_t at, StoreFaultKind kind)
 {
-    Faulty *f = (Faulty *)s;
+    Plan *f = ((Faulty *)s)->plan;
     pthread_mutex_lock(&f->lock);
     f->calls = 0;
     f->at = at;
@@ -288,7 +292,7 @@ void store_faulty_plan(Store *s, uint64_t at, StoreFaultKind kind)
 
 uint64_t store_faulty_calls(Store *s)
 {
-    Faulty *f = (Faulty *)s;
+    Plan *f = ((Faulty *)s)->plan;
     pthread_mutex_lock(&f->lock);
     uint64_t calls = f->calls;
     pthread_mutex_unlock(&f->lock);
@@ -297,7 +301,7 @@ uint64_t store_faulty_calls(Store *s)
 
 bool store_faulty_reached(Store *s)
 {
-    Faulty *f = (Faulty *)s;
+    Plan *f = ((Faulty *)s)->plan;
     pthread_mutex_lock(&f->lock);
     bool reached = f->reached;
     pthread_mutex_unlock(&f->lock);
@@ -313,19 +317,31 @@ static StoreFaultKind parse_kind(const char *name)
     abort();
 }
 
-Store *store_under_test(Store *s)
+/* Of the environment, for all stores of the process. */
+static Plan plan = {.lock = PTHREAD_MUTEX_INITIALIZER, .list = -1};
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void load_plan(void)
 {
     const char *fault = getenv("PGSTOW_STORE_FAULT"), *list = getenv("PGSTOW_STORE_LIST");
     unsigned long long at = 0;
     char kind[16] = "none";
-    if (!fault && !list)
-        return s;
     if (fault && sscanf(fault, "%llu:%15[a-z]", &at, kind) != 2) {
         fprintf(stderr, "PGSTOW_STORE_FAULT: \"%s\" is not N:KIND\n", fault);
         abort();
     }
-    Faulty *f = (Faulty *)store_faulty(s, at, parse_kind(kind));
+    plan.at = at;
+    plan.kind = parse_kind(kind);
     if (list)
-        f->list = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        plan.list = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+Store *store_under_test(Store *s)
+{
+    if (!getenv("PGSTOW_STORE_FAULT") && !getenv("PGSTOW_STORE_LIST"))
+        return s;
+    pthread_once(&once, load_plan);
+    Faulty *f = (Faulty *)store_faulty(s, 0, STORE_FAULT_NONE);
+    f->plan = &plan;
     return &f->base;
 }
