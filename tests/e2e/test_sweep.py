@@ -3,7 +3,9 @@ committed verifies, nothing half is to be seen, success is never told of what di
 succeeds. Here a few of each command; all of them in ./dev fault, which prints how many were tried."""
 
 import json
+import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -22,7 +24,8 @@ SELECT lo_from_bytea(4711, 'a large object');
 """
 CHANGE = "UPDATE a SET t = 'changed ' || id WHERE id % 7 = 0; INSERT INTO b SELECT g, 1, g FROM generate_series(100, 130) g"
 HANDS = 2
-THIN = 8  # of each command in ./dev test
+SEALED = {"PGSTOW_PASSPHRASE": "correct horse battery staple", "PGSTOW_CHEAP_PASSPHRASES": "1"}
+THIN = 2  # of each command in ./dev test
 
 
 class World:
@@ -65,6 +68,14 @@ def world(cluster, module_folder):
     w.all = w.first + second
     w.newest = dict(zip(w.databases, second))
     save("two")
+    for backup in w.first:
+        here.run("delete", backup)
+    save("deleted")
+    shutil.rmtree(here.repo)
+    sealed = Pgstow(cluster, module_folder, binary=here.binary, env=SEALED)
+    w.sealed = [sealed.run("backup", "--encrypt", db=db).id for db in w.databases]
+    sealed.run("key", "add", "--new-key-file", module_folder / "spare.key", "--name", "spare")
+    save("sealed")
     yield w
     cluster.drop(*w.databases, *(f"{db}_copy" for db in w.databases))
 
@@ -92,7 +103,7 @@ def sweep(world, name):
         return Sweep(world, world.folder / name, world.saved[name], backup, backed_up, settled=nobody_left,
                      standing=world.first)  # fmt: skip
     world.ids = world.newest
-    two = world.saved["two"]
+    two, second = world.saved["two"], list(world.newest.values())
     if name == "verify":
         return Sweep(world, world.folder / name, two, ["verify", "--level", "rebuild", "--json"],
                      lambda hand, result: result.status != 0 or set(result.json["good"]) == set(world.all),
@@ -105,11 +116,92 @@ def sweep(world, name):
         return Sweep(world, world.folder / name, two, ["delete", "ID", "--yes"],
                      lambda hand, result: world.newest[hand.db] not in [b["id"] for b in hand.list()],
                      needs_db=False, standing=world.first, already=[status_of("NOT_FOUND")])  # fmt: skip
+    if name == "undelete":
+        world.ids = dict(zip(world.databases, world.first))
+        return Sweep(world, world.folder / name, world.saved["deleted"], ["undelete", "ID"],
+                     lambda hand, result: {world.ids[hand.db]} <= {b["id"] for b in hand.list()},
+                     needs_db=False, standing=second, already=[status_of("NOT_FOUND")])  # fmt: skip
+    if name == "cleanup":
+        return cleanup(world, second)
+    if name == "pin":
+        return Sweep(world, world.folder / name, two, ["pin", "ID"],
+                     lambda hand, result: next(b["pinned"] for b in hand.list() if b["id"] == world.newest[hand.db]),
+                     needs_db=False, standing=world.all)  # fmt: skip
+    if name == "copy":
+        return copy(world, two)
+    if name == "sealed":
+        world.ids = dict(zip(world.databases, world.sealed))
+        return Sweep(world, world.folder / name, world.saved["sealed"], backup, backed_up, settled=nobody_left,
+                     standing=world.sealed, env=SEALED)  # fmt: skip
+    if name.startswith("key "):
+        return keys(world, name)
     if name == "export":
         return export(world, two)
     if name == "restore":
         return restore(world, two)
     raise AssertionError(name)
+
+
+def cleanup(world, second):
+    """Purges what was deleted and frees its packs."""
+    mine = {db: {f"backups/{backup}.manifest" for backup in world.first} for db in world.databases}
+
+    def done(hand, result):
+        return not mine[hand.db] & set(hand.twin.files()) and not list((hand.repo / "trash").iterdir())
+
+    return Sweep(world, world.folder / "cleanup", world.saved["deleted"], ["cleanup", "--trash-days", "0"], done,
+                 needs_db=False, standing=second)  # fmt: skip
+
+
+def copy(world, saved):
+    """Into an empty repository; what arrives there is whole at any moment."""
+
+    def other(hand, *args):
+        command = [str(hand.twin.binary), *args, "--repo", str(hand.folder / "second")]
+        return subprocess.run(command, env=hand.twin.environment(), capture_output=True, text=True)
+
+    def done(hand, result):
+        if not (hand.folder / "second" / "config").exists():
+            return False
+        verified = other(hand, "verify", "--level", "rebuild")
+        assert verified.returncode == 0, f"{result}; {verified}"
+        # An id that a run which died was to give is burnt: another one's is made of it.
+        ids = [b["id"] for b in json.loads(other(hand, "list", "--json").stdout)["backups"]]
+        return sorted(re.sub(r"Z-\d+$", "Z", backup) for backup in ids) == sorted(world.all)
+
+    def reset(hand):
+        shutil.rmtree(hand.folder / "second", ignore_errors=True)
+
+    return Sweep(world, world.folder / "copy", saved, ["copy", "--all", "--to", "FOLDER/second"], done, reset=reset,
+                 needs_db=False, standing=world.all)  # fmt: skip
+
+
+def keys(world, name):
+    """Whatever happens, the passphrase opens the repository, and its backups can be read."""
+
+    def names(hand):
+        result = hand.run(["key", "list", "--json"])
+        assert result.status == 0, str(result)
+        return [key["name"] for key in result.json["keys"]]
+
+    def epoch(hand):
+        return len(list((hand.repo / "keys").glob("epoch-*")))
+
+    def reset(hand):
+        (hand.folder / "new.key").unlink(missing_ok=True)
+
+    before = len(list((world.saved["sealed"] / "keys").glob("epoch-*")))
+    args, done, already = {
+        "key add": (["key", "add", "--new-key-file", "FOLDER/new.key", "--name", "new"],
+                    lambda hand, result: "new" in names(hand), ["EXISTS", "CONFLICT"]),
+        "key remove": (["key", "remove", "spare"], lambda hand, result: "spare" not in names(hand), ["NOT_FOUND"]),
+        "key rotate": (["key", "rotate"], lambda hand, result: epoch(hand) > before, []),
+    }[name]  # fmt: skip
+    # A key file is never replaced, nor is one that a failed run left behind.
+    return Sweep(world, world.folder / name.replace(" ", "-"), world.saved["sealed"], args, done, reset=reset,
+                 between=lambda hand: name == "key add" and "new" not in names(hand) and reset(hand),
+                 needs_db=False, standing=world.sealed, already=[status_of(kind) for kind in already],
+                 env=SEALED)  # fmt: skip
 
 
 def export(world, saved):
@@ -151,7 +243,8 @@ def restore(world, saved):
                  reset=reset, standing=world.all)  # fmt: skip
 
 
-EVERY = ["first", "unchanged", "changed", "died", "verify", "list", "delete", "export", "restore"]
+EVERY = ["first", "unchanged", "changed", "died", "sealed", "verify", "list", "delete", "undelete", "cleanup", "pin",
+         "copy", "key add", "key remove", "key rotate", "export", "restore"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EVERY)

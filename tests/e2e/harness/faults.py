@@ -51,7 +51,7 @@ def all_faults(calls):
 def thinned(faults, count):
     """So many of them, spread over all calls and all kinds (by the golden ratio, so that no rhythm of theirs is
     met)."""
-    return [faults[int(i * 0.6180339887 % 1 * len(faults))] for i in range(count)]
+    return [faults[int((0.31 + i * 0.6180339887) % 1 * len(faults))] for i in range(count)]
 
 
 class Hand:
@@ -61,7 +61,7 @@ class Hand:
         self.sweep, self.cluster = sweep, sweep.cluster
         self.folder = sweep.folder / f"hand {number}"
         self.folder.mkdir()
-        self.twin = Pgstow(self.cluster, self.folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"))
+        self.twin = Pgstow(self.cluster, self.folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"), env=sweep.env)
         self.db = sweep.databases[number]
         self.copy = f"{self.db}_copy"
         self.repo = self.twin.repo
@@ -103,7 +103,9 @@ class Hand:
                 assert name in ids or (self.repo / "trash" / name).exists(), f"{where}: {name} is not listed"
             else:
                 assert ending == "metadata.json", f"{where}: {file.name}"
-                assert (folder / f"{name}.manifest").exists(), f"{where}: {name} has no manifest"
+                # A purge takes the marker away last.
+                assert (folder / f"{name}.manifest").exists() or (self.repo / "trash" / name).exists(), (
+                    f"{where}: {name} has no manifest")  # fmt: skip
         return ids
 
     def list(self):
@@ -132,15 +134,18 @@ class Sweep:
     second database, FOLDER for a folder to write into, ID for the newest backup.
     done(hand, result): whether the work was done, looked up where it should be.
     reset(hand): what the repository does not hold is as it was. settled(hand): looked at in the end.
-    standing: backups that must be there whatever happens. already: exit statuses of a run that finds its work
+    between(hand): what a person does before trying again.
+    env: for the program. standing: backups that must be there whatever happens. already: exit statuses of a run that finds its work
     done."""
 
-    def __init__(self, world, folder, saved, args, done, reset=None, settled=None, needs_db=True, standing=(), already=()):
+    def __init__(self, world, folder, saved, args, done, reset=None, settled=None, needs_db=True, standing=(), already=(), env=None,
+                 between=None):
         self.cluster, self.databases, self.ids = world.cluster, world.databases, world.ids
         self.folder, self.saved, self.args, self.done, self.needs_db = folder, saved, args, done, needs_db
         self.reset = reset or (lambda hand: None)
         self.settled = settled or (lambda hand: None)
-        self.standing, self.already = standing, already
+        self.between = between or (lambda hand: None)
+        self.standing, self.already, self.env = standing, already, env
         folder.mkdir()
         self.hands = [Hand(self, i) for i in range(len(self.databases))]
         self.tally = collections.Counter()
@@ -178,6 +183,7 @@ class Sweep:
         self.reset(hand)
 
     def next_run(self, hand, where, done):
+        self.between(hand)
         again = hand.run(self.args)
         if again.status != 0 and done:
             # What is done already may be told as such.
