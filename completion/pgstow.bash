@@ -352,7 +352,7 @@ _pgstow()
         flags=''
         ;;
     copy)
-        flags='--to --to-key-file --to-passphrase-command --all --encrypt --max-rate'
+        flags='--to --to-key-file --to-passphrase-command --all --accept-older --encrypt --max-rate'
         ;;
     key)
         flags='--new-key-file --write-only --database --name --output'

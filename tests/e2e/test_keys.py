@@ -1,6 +1,7 @@
 """Encrypted repositories: every way in, what each may do, and what somebody without a key finds."""
 
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -426,7 +427,10 @@ def test_an_older_state_is_noticed(vault, memory, shop, folder):
     second = vault.backup(shop)
     seen = json.loads(memory.read_text())["repositories"]
     assert [(r["place"], r["encrypted"], r["epoch"]) for r in seen] == [(str(vault.repo), True, 1)]
-    assert [(one["id"], one["sequence"]) for one in seen[0]["lineages"]] == [(second, 2)]
+    (last,) = seen[0]["lineages"]
+    manifest = (vault.repo / "backups" / f"{second}.manifest").read_bytes()
+    assert (last["id"], last["sequence"]) == (second, 2)
+    assert last["checksum"] == hashlib.sha256(manifest).hexdigest()
 
     def exchange(other):
         vault.repo.rename(folder / f"away {time.monotonic()}")
