@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Makes the golden repository of the present format, once for every format version:
 
-    tests/golden/make.py BUILD NAME        (BUILD: a build folder; NAME: format-1)
+    tests/golden/make.py BUILD NAME        (BUILD: a build folder; NAME: format-1, format-1-encrypted)
 
-writes tests/golden/NAME/ and, as read from the server and not from the repository, NAME.json. Made once,
-it is never made again: it stands for the repositories that people have. test_golden.py reads it."""
+writes tests/golden/NAME/ and, as read from the server and not from the repository, NAME.json; of an encrypted
+one, made where NAME ends so, also its key files NAME.key and NAME.write-only.key. Made once, it is never made again: it stands for the repositories that people have. test_golden.py reads it."""
 import hashlib
 import json
 import os
@@ -45,11 +45,23 @@ def rows(server, database):
     return found
 
 
-def fill(server, target, program, expected):
+def fill(server, target, program, expected, sealed):
+    keys = {"PGSTOW_KEY_FILE": f"{target}.key"} if sealed else {}
+
     def pgstow(*args, program=program, **env):
         command = [program, "--repo", target, "--db", server.url("shop"), "--quiet", "--yes", *args]
-        return subprocess.run(command, env={**os.environ, "TZ": "UTC", **env}, text=True,
+        return subprocess.run(command, env={**os.environ, "TZ": "UTC", **keys, **env}, text=True,
                               stdout=subprocess.PIPE)
+
+    def add_keys():
+        """A passphrase, quick to try (only the tests' twin makes such), and a key that may only write."""
+        words = "golden since its first day"
+        pgstow("key", "add", "--name", "words", program=f"{program}-faults", PGSTOW_NEW_PASSPHRASE=words,
+               PGSTOW_CHEAP_PASSPHRASES="1").check_returncode()
+        write_only = f"{target}.write-only.key"
+        pgstow("key", "add", "--write-only", "--database", "shop", "--new-key-file", write_only,
+               "--name", "writer").check_returncode()
+        expected["keys"] = {"file": f"{target.name}.key", "passphrase": words, "writeOnly": f"{target.name}.write-only.key"}
 
     def backup(*args):
         done = pgstow("backup", *args)
@@ -59,12 +71,21 @@ def fill(server, target, program, expected):
 
     server.psql("postgres", "CREATE DATABASE shop")
     server.psql("shop", TABLES)
-    backup("--tag", "why=the first")
+    backup("--tag", "why=the first", *(["--encrypt"] if sealed else []))
+    if sealed:
+        add_keys()
     server.psql("shop", "UPDATE middle SET filler = 'changed' WHERE id = 40;"
                         "DELETE FROM notes WHERE id = 3; INSERT INTO empty VALUES (1)")
     died = pgstow("backup", program=f"{program}-faults", PGSTOW_FAULT="writer.commit.manifest:kill")
     if died.returncode == 0:
         raise SystemExit("the run that should have died did not")
+    if sealed:  # two epochs of keys, and a backup by the key that cannot read
+        pgstow("key", "rotate").check_returncode()
+        backup()
+        server.psql("shop", "UPDATE middle SET filler = 'by the write-only key' WHERE id = 41")
+        keys["PGSTOW_KEY_FILE"] = f"{target}.write-only.key"
+        backup()
+        keys["PGSTOW_KEY_FILE"] = f"{target}.key"
     backup()
     deleted = backup()
     pgstow("delete", deleted).check_returncode()
@@ -82,7 +103,7 @@ def main(build, name):
         os.chmod(folder, 0o711)  # the server runs as another user
         os.environ["XDG_STATE_HOME"] = str(pathlib.Path(folder) / "state")
         with PrivateServer(pathlib.Path(folder) / "server", {"TimeZone": "UTC"}) as server:
-            fill(server, target, program, expected)
+            fill(server, target, program, expected, name.endswith("-encrypted"))
     shutil.rmtree(target / "tmp", ignore_errors=True)
     (HERE / f"{name}.json").write_text(json.dumps(expected, indent=1) + "\n")
 

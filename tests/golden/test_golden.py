@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -27,9 +28,9 @@ def ok(condition, what):
     done += 1
 
 
-def run(*command):
+def run(*command, **more):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "BACKUP_", "DATABASE_"))}
-    env["XDG_STATE_HOME"] = state.name
+    env.update(XDG_STATE_HOME=state.name, **more)
     return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, env=env, cwd="/")
 
@@ -61,8 +62,8 @@ def check_reader(repository, expected):
             ok(hashlib.sha256(data).hexdigest() == table["sha256"], f"the rows of {name}")
 
 
-def check_pgstow(repository, expected):
-    listed = run(program, "--repo", repository, "list", "--json")
+def check_pgstow(repository, expected, **key):
+    listed = run(program, "--repo", repository, "list", "--json", **key)
     ok(listed.returncode == 0, f"list: {listed.stderr.decode()}")
     found = json.loads(listed.stdout)
     found = found if isinstance(found, list) else found["backups"]
@@ -70,11 +71,40 @@ def check_pgstow(repository, expected):
     for b in found:
         tables = expected["backups"][b["id"]]
         ok(b["rows"] == sum(t["rows"] for t in tables.values()), f"rows of {b['id']}")
-    verified = run(program, "--repo", repository, "verify", "--level", "rebuild")
+    verified = run(program, "--repo", repository, "verify", "--level", "rebuild", **key)
     ok(verified.returncode == 0, f"verify: {verified.stdout.decode()} {verified.stderr.decode()}")
     for backup in expected["deleted"]:
-        shown = run(program, "--repo", repository, "show", backup)
+        shown = run(program, "--repo", repository, "show", backup, **key)
         ok(shown.returncode == 16, f"a deleted backup is shown: {shown.stdout.decode()}")
+    for backup, tables in expected["backups"].items():
+        check_rows(run(program, "--repo", repository, "export", backup, "--format", "plain", "-o", "-", **key), backup, tables)
+
+
+def check_rows(exported, backup, tables):
+    """Byte by byte what the server gave: between COPY and its end in the plain SQL."""
+    ok(exported.returncode == 0, f"export of {backup}: {exported.stderr.decode()}")
+    found = {}
+    for name, data in re.findall(rb"^COPY ([^\n]+?) \([^\n]*\) FROM stdin;\n(.*?)^\\\.\n", exported.stdout, re.S | re.M):
+        found[name.decode().replace('""', "\0").replace('"', "").replace("\0", '"')] = data
+    ok(set(found) == set(tables), f"the tables of {backup} are {list(found)}")
+    for name, table in tables.items():
+        ok(hashlib.sha256(found[name]).hexdigest() == table["sha256"], f"the rows of {name} in {backup}")
+
+
+def check_keys(repository, expected, folder):
+    """Every way in reads all; the write-only key and no key read no row."""
+    ways = {}
+    for way in ("file", "writeOnly"):
+        copy = pathlib.Path(folder) / expected["keys"][way]
+        shutil.copy(HERE / copy.name, copy)
+        copy.chmod(0o600)
+        ways[way] = {"PGSTOW_KEY_FILE": str(copy)}
+    check_pgstow(repository, expected, **ways["file"])
+    check_pgstow(repository, expected, PGSTOW_PASSPHRASE=expected["keys"]["passphrase"])
+    backup = next(iter(expected["backups"]))
+    for key in ({}, ways["writeOnly"], {"PGSTOW_PASSPHRASE": "another one altogether"}):
+        exported = run(program, "--repo", repository, "export", backup, "--format", "plain", "-o", "-", **key)
+        ok(exported.returncode == 41 and not exported.stdout, f"read with {key}: {exported.stderr.decode()}")
 
 
 def check_damage(repository, expected):
@@ -100,6 +130,9 @@ for description in sorted(HERE.glob("format-*.json")):
         repository = pathlib.Path(folder) / "repository"  # a copy: verify leaves proofs
         shutil.copytree(HERE / description.stem, repository)
         wanted = json.loads(description.read_text())
+        if "keys" in wanted:
+            check_keys(repository, wanted, folder)
+            continue
         check_reader(repository, wanted)
         check_pgstow(repository, wanted)
         check_damage(repository, wanted)
