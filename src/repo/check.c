@@ -218,6 +218,17 @@ static Error *check_origin(Check *c, const char *name)
     return origin_check(c->repo, name);
 }
 
+/* Which way a marker went. */
+static Error *check_decision(Check *c, const char *name)
+{
+    AUTO(Doc) d = NULL;
+    char own[NAME_TEXT];
+    TRY(note_get(c->repo, name, &d));
+    if (strcmp(name_decision(doc_str(d, "by", ""), own), name) != 0)
+        FAIL(ERR_DAMAGED, "it decides about another marker");
+    return NULL;
+}
+
 static Error *check_pin(Check *c, const char *name)
 {
     AUTO(Doc) d = NULL;
@@ -269,6 +280,7 @@ static Error *check_notes(Check *c)
     TRY(check_each(c, "ledger/", check_ledger));
     TRY(check_each(c, "origins/", check_origin));
     TRY(check_each(c, "pins/", check_pin));
+    TRY(check_each(c, "purges/", check_decision));
     TRY(check_each(c, "merges/", check_other));
     TRY(check_each(c, "lineages/", check_lineage));
     return check_each(c, "proofs/", check_proof);

@@ -132,6 +132,12 @@ char *name_trash(const char *backup_id, char *out)
     return out;
 }
 
+char *name_decision(const char *by, char *out)
+{
+    snprintf(out, NAME_TEXT, "purges/%s", by);
+    return out;
+}
+
 char *name_pin(const char *backup_id, char *out)
 {
     snprintf(out, NAME_TEXT, "pins/%s", backup_id);

@@ -35,6 +35,7 @@ char *name_metadata(const char *backup_id, char *out);   /* backups/<id>.metadat
 char *name_session(SessionId id, char *out);             /* sessions/<session> */
 char *name_trash(const char *backup_id, char *out);      /* trash/<id> */
 char *name_pin(const char *backup_id, char *out);        /* pins/<id> */
+char *name_decision(const char *by, char *out); /* purges/<what tells the marker from others> */
 char *name_damage(PackId id, uint32_t frame, char *out); /* proofs/damage/<session>-<n>-<frame> */
 bool name_parse_damage(const char *name, PackId *id, uint32_t *frame);
 /* proofs/<id>/<compact instant>-<level>-<good|bad>-<16 random hex digits>: list reads names only */

@@ -53,6 +53,9 @@ Error *trash_look(Repo *r, const char *id, Trashed *out, bool *found)
     *found = true;
     out->id = mem_strdup(id);
     strncpy(out->by, d ? doc_str(d, "by", "") : "", sizeof out->by - 1);
+    uint8_t unique[SESSION_BYTES];
+    if (!text_unhex(out->by, unique, sizeof unique))
+        out->deleted = 0; /* nothing can be decided of it */
     return NULL;
 }
 
@@ -87,6 +90,33 @@ Error *trash_list(Repo *r, bool facts, TrashList *out)
         out->items[out->count++] = t;
         t = (Trashed){0};
     }
+    return NULL;
+}
+
+/* -- purge or undelete: the first wins ----------------------------------------------------------
+ */
+
+/* What becomes of a marker is decided once, by a put that only one can carry out: looking, however
+ * often, does not help against a process that is paused between its look and its deed. *ours: it
+ * was decided as we want it, by us or by one who wanted the same. A marker that cannot be read is
+ * never purged, so there is nothing to decide. */
+static Error *decide(Repo *r, const Trashed *marker, const char *what, bool *ours)
+{
+    AUTO(Doc) d = doc_object();
+    AUTO(Doc) there = NULL;
+    char name[NAME_TEXT];
+    *ours = true;
+    if (!marker->deleted)
+        return NULL;
+    doc_set_str(d, "backup", marker->id);
+    doc_set_str(d, "by", marker->by);
+    doc_set_str(d, "decided", what);
+    Error *e = note_put(r, name_decision(marker->by, name), d);
+    if (!e || error_kind(e) != ERR_EXISTS)
+        return e;
+    error_drop(e);
+    TRY(note_get(r, name, &there));
+    *ours = !strcmp(doc_str(there, "decided", ""), what);
     return NULL;
 }
 
@@ -156,34 +186,19 @@ static Error *name_packs(Repo *r, const char *id, SessionInfo *s)
     return NULL;
 }
 
-/* A prune that is visible may have looked for sessions before ours was there. */
-static Error *refuse_prunes(Repo *r)
-{
-    SessionInfo *list;
-    size_t count;
-    Error *e = NULL;
-    TRY(session_list(r, &list, &count));
-    for (size_t i = 0; i < count && !e; i++)
-        if (list[i].kind == SESSION_PRUNE && session_state(&list[i]) != SESSION_DEAD)
-            e = error_hint(ERROR_NEW(ERR_BUSY,
-                                     "space is being freed at this moment, by process %lld on %s, "
-                                     "and this backup may be part of it",
-                                     (long long)list[i].pid, list[i].host),
-                           "try again when it has ended");
-    session_list_free(list, count);
-    return e;
-}
-
 static Error *take_marker_away(Repo *r, const char *id, SessionInfo *s)
 {
     AUTO_VALUE(Trashed) marker = {0};
     char name[NAME_TEXT];
-    bool found;
-    TRY(refuse_prunes(r));
-    FAULT_POINT("undelete.alone");
+    bool found, first, alive;
     TRY(trash_look(r, id, &marker, &found));
     if (!found)
         FAIL(ERR_NOT_FOUND, "the backup %s is not in the trash", id);
+    FAULT_POINT("undelete.looked");
+    TRY(decide(r, &marker, "undelete", &first));
+    if (!first)
+        FAIL(ERR_NOT_FOUND, "the backup %s is being purged, or is purged in part", id);
+    FAULT_POINT("undelete.decided");
     TRY(name_packs(r, id, s)); /* looks whether it is still there */
     Error *e = store_delete(repo_store(r), name_trash(id, name));
     if (e && error_kind(e) == ERR_NOT_FOUND) /* by another undelete */
@@ -191,7 +206,13 @@ static Error *take_marker_away(Repo *r, const char *id, SessionInfo *s)
     else
         TRY(e);
     FAULT_POINT("undelete.done");
-    return store_barrier(repo_store(r));
+    TRY(store_barrier(repo_store(r)));
+    /* Without it a later marker of this backup may have been purged beside us. */
+    TRY(store_exists(repo_store(r), name_session(s->id, name), &alive));
+    if (!alive)
+        return error_hint(ERROR_NEW(ERR_FENCED, "this process was taken for dead meanwhile"),
+                          "\"pgstow list\" shows whether %s is there", id);
+    return NULL;
 }
 
 Error *trash_undelete(Repo *r, const char *id)
@@ -334,7 +355,8 @@ static Error *delete_objects(Repo *r, const char *id, const char *later)
 Error *trash_purge(Repo *r, const PurgeOptions *o, const Trashed *seen, bool *purged, char **why)
 {
     AUTO_VALUE(Trashed) again = {0};
-    bool found, pinned;
+    bool found, pinned, ours;
+    char name[NAME_TEXT];
     *purged = false;
     *why = NULL;
     TRY(in_use(r, o, seen->id, why));
@@ -351,7 +373,16 @@ Error *trash_purge(Repo *r, const PurgeOptions *o, const Trashed *seen, bool *pu
         *why = mem_strdup("undeleted meanwhile");
         return NULL;
     }
+    FAULT_POINT("prune.purge.looked");
+    TRY(decide(r, &again, "purge", &ours));
+    if (!ours) {
+        *why = mem_printf("it was about to be taken back; pgstow undelete %s does it", seen->id);
+        return NULL;
+    }
+    FAULT_POINT("prune.purge.decided");
     TRY(delete_objects(r, seen->id, o->later));
+    TRY(store_barrier(repo_store(r)));
+    TRY(delete_there(r, name_decision(seen->by, name)));
     *purged = true;
     return NULL;
 }

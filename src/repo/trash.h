@@ -12,7 +12,7 @@
 /* Puts the marker. ERR_NOT_FOUND where there is no such backup or it is marked; ERR_PINNED. */
 Error *trash_put(Repo *r, const char *id) MUST_CHECK;
 /* Takes the marker away. ERR_NOT_FOUND where there is none, or the backup is purged, if only in
- * part; ERR_BUSY while a prune runs, which might be purging it. */
+ * part; ERR_FENCED where this process was taken for dead meanwhile: look what there is. */
 Error *trash_undelete(Repo *r, const char *id) MUST_CHECK;
 
 typedef struct Trashed {

@@ -52,6 +52,7 @@ static const struct Promise {
     {"packs/", "", CHECK_QUICK, CHECK_QUICK, CHECK_DATA, CHECK_QUICK},
     {"sessions/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
     {"trash/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
+    {"purges/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
     {"pins/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
     {"lineages/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
     {"proofs/damage/", "", NEVER, CHECK_QUICK, CHECK_QUICK, CHECK_QUICK},
@@ -143,6 +144,8 @@ static void fill(Repo *r, StrList *ids)
     for (int i = 0; i < 2; i++) {
         AUTO_VALUE(BackupInfo) info = {0};
         kit_backup(r, &o, t, 2, &info);
+        OK(trash_put(r, info.id));
+        OK(trash_undelete(r, info.id)); /* which leaves a decision */
         OK(trash_put(r, info.id));
     }
     PackId pack = {.session = session_id_new(), .n = 4};
