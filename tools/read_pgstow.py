@@ -5,9 +5,16 @@
     read_pgstow.py REPO ID                 lists the streams of a backup
     read_pgstow.py REPO ID NAME > FILE     extracts one: "toc", "large objects", "relations", "globals" or schema.table
     read_pgstow.py REPO ID --archive > F   writes all of it as a custom archive, which pg_restore reads
+    read_pgstow.py REPO --notes            prints every note: its name and its JSON
+    read_pgstow.py REPO --keys             lists the key slots and the epochs of an encrypted repository
 
-Needs Python 3.8 and, for compressed data, its compression.zstd (from 3.14), the module zstandard, or the
-program zstd.
+The key of an encrypted repository comes in as for pgstow itself: PGSTOW_KEY_FILE in the environment names a
+key file, PGSTOW_PASSPHRASE is a passphrase. With a key that may only write backups of some databases, theirs
+are listed; rows cannot be read with it. Exit status: 21, something is damaged; 41, the key is missing, wrong
+or not enough.
+
+Needs Python 3.8; for compressed data its compression.zstd (from 3.14), the module zstandard, or the program
+zstd; for encrypted repositories pgstow_keys.py beside it, and the modules cryptography and nacl.
 """
 import hashlib
 import json
@@ -17,7 +24,11 @@ import sys
 
 
 class Damaged(Exception):
-    pass
+    """Bytes are not what they were."""
+
+
+class NoKey(Exception):
+    """Nothing is known to be damaged, but the key at hand does not open it."""
 
 
 def need(condition, what):
@@ -92,37 +103,69 @@ def varint(n):
     return bytes(out + bytes([n]))
 
 
-def check(kind, added, data):
-    aad = b"pgstow" + (1).to_bytes(2, "little") + bytes([kind]) + added
-    return hashlib.sha256(aad + data).digest()[:16]
+def block(data):
+    return varint(len(data)) + data
+
+
+PACK_HEADER, MANIFEST, TOMBSTONE, FRAME_HEADER, PAYLOAD, FOOTER, NOTE = range(1, 8)
+
+
+def additional(kind, added):
+    return b"pgstow" + (1).to_bytes(2, "little") + bytes([kind]) + added
+
+
+class Plain:
+    """The seal of an object in a plain repository: bytes as they are, and a check. Its like in an encrypted
+    one is pgstow_keys.Sealed."""
+
+    @staticmethod
+    def legible(kind, added, data, check, what):
+        need(hashlib.sha256(additional(kind, added) + data).digest()[:16] == check, what)
+
+    @staticmethod
+    def open(_key, kind, _number, added, data, check, what):
+        Plain.legible(kind, added, data, check, what)
+        return data
+
+    @staticmethod
+    def hash(data):
+        """What a chunk's id begins with."""
+        return hashlib.sha256(data).digest()
+
+
+DATA, RECIPES = 1, 2
 
 
 class Pack:
     """The frames of one pack file."""
 
-    def __init__(self, root, pack):
+    def __init__(self, repository, pack):
         self.session, self.n = pack
-        self.file = root / "packs" / f"{self.n % 256:02x}" / f"{self.session.hex()}-{self.n}"
+        self.file = repository.root / "packs" / f"{self.n % 256:02x}" / f"{self.session.hex()}-{self.n}"
         data = self.data = self.file.read_bytes()
         r = Reader(data)
         need(r.bytes(8) == b"PGSTOWPK", f"{self.file} is no pack")
         need(r.number(2) == 1, "another version")
         self.kind = r.number(1)
         need(r.number(1) == 1 and r.pack() == pack, "another pack, or another hash")
-        need(r.number(8) == 0 and r.number(2) == 0, "an encrypted pack")
-        need(r.bytes(16) == self.check(1, 0, data[:38]), "the header's check")
-        need(data[-8:] == b"PGSTOWPF", "the pack is cut short")
+        need(self.kind in (DATA, RECIPES), "a pack of an unknown kind")
+        self.seal = repository.seal(r, b"pgstow pack", 3 if self.kind == DATA else 1)
+        header = data[:r.at]
+        self.seal.legible(PACK_HEADER, self.added(0), header, r.bytes(16), f"{self.file}: the header's check")
+        need(data[-8:] == b"PGSTOWPF", f"{self.file} is cut short")
         length = int.from_bytes(data[-12:-8], "little")
-        footer = data[-28 - length:-28]
-        need(data[-28:-12] == self.check(6, 0, footer), "the footer's check")
-        r = Reader(footer)
+        need(length <= len(data) - r.at - 28, f"{self.file}: the footer's length")
+        r = Reader(self.open("index", FOOTER, 0, data[-28 - length:-28], data[-28:-12], "the footer"))
         rows = r.list(lambda: [r.varint() for _ in range(8)])
         r.end()
         self.frames = {row[0]: row for row in rows}
         self.cache = {}
 
-    def check(self, kind, frame, data):
-        return check(kind, self.session + self.n.to_bytes(4, "little") + frame.to_bytes(4, "little"), data)
+    def added(self, frame):
+        return self.session + self.n.to_bytes(4, "little") + frame.to_bytes(4, "little")
+
+    def open(self, key, kind, frame, data, check, what):
+        return self.seal.open(key, kind, frame, self.added(frame), data, check, f"{self.file}: {what}")
 
     def frame(self, number):
         """The decoded payload and the (length, id) of its chunks."""
@@ -132,14 +175,13 @@ class Pack:
         _, offset, length, *_ = self.frames[number]
         r = Reader(self.data[offset:offset + length])
         header = r.bytes(r.number(4))
-        need(r.bytes(16) == self.check(4, number, header), f"{self.file}: the header of frame {number}")
-        h = Reader(header)
+        h = Reader(self.open("index", FRAME_HEADER, number, header, r.bytes(16), f"the header of frame {number}"))
         codec, raw, stored, _oid, _piece, columns = h.number(1), *(h.varint() for _ in range(5))
         need(columns == 0, "a frame in columns")
         chunks = h.list(lambda: (h.varint(), h.bytes(20)))
         h.end()
-        payload = r.bytes(stored)
-        need(r.bytes(16) == self.check(5, number, payload), f"{self.file}: the payload of frame {number}")
+        key = "payload" if self.kind == DATA else "index"
+        payload = self.open(key, PAYLOAD, number, r.bytes(stored), r.bytes(16), f"the payload of frame {number}")
         r.end()
         if len(self.cache) > 64:
             self.cache.clear()
@@ -150,21 +192,52 @@ class Pack:
 class Repository:
     def __init__(self, path):
         self.root = pathlib.Path(path)
-        self.packs = {}
+        self.packs, self.keys = {}, None
         self.config = self.note("config")
         need(self.config["format"] == 1 and self.config["hash"] == "sha256", "another format")
-        need(not self.config["features"]["read"], "features that are unknown here")
+        needed = self.config["features"]["read"]
+        need(needed in ([], ["encryption"]), "features that are unknown here")
+        if needed:
+            from pgstow_keys import Keys
+            self.keys = Keys(self)
+
+    def line(self, name):
+        """The JSON of a legible note, as it stands there."""
+        line, _, digest = (self.root / name).read_bytes().partition(b"\n")
+        need(digest == hashlib.sha256(line).hexdigest().encode() + b"\n", f"{name} is damaged")
+        return line
 
     def note(self, name):
-        line, digest = (self.root / name).read_bytes().split(b"\n", 1)
-        need(digest == hashlib.sha256(line).hexdigest().encode() + b"\n", f"{name} is damaged")
-        return json.loads(line)
+        if not self.keys or name.startswith("keys/"):
+            return json.loads(self.line(name))
+        data = (self.root / name).read_bytes()
+        r = Reader(data)
+        need(r.bytes(8) == b"PGSTOWNT" and r.number(2) == 1, f"{name} is no sealed note")
+        seal = self.seal(r, b"pgstow note", 0)
+        need(len(data) - r.at >= 16, f"{name} is cut short")
+        return json.loads(seal.open("common", NOTE, 0, block(name.encode()), data[r.at:-16], data[-16:],
+                                    f"{name} is damaged"))
+
+    def notes(self):
+        """The names of all notes but config and those of the keys."""
+        for file in sorted(self.root.rglob("*")):
+            name = file.relative_to(self.root)
+            if file.is_file() and name.parts[0] not in ("config", "packs", "backups", "keys", "tmp"):
+                yield str(name)
+
+    def seal(self, r, label, has):
+        """The seal of an object whose header r is read up to the key-set id."""
+        set_id, key_block = r.number(8), r.bytes(r.number(2))
+        if self.keys:
+            return self.keys.seal(set_id, key_block, label, has)
+        need(set_id == 0 and not key_block, "an encrypted object in a plain repository")
+        return Plain
 
     def frame(self, pack, number):
         if pack not in self.packs:
             if len(self.packs) > 16:
                 self.packs.clear()
-            self.packs[pack] = Pack(self.root, pack)
+            self.packs[pack] = Pack(self, pack)
         return self.packs[pack].frame(number)
 
     def ids(self):
@@ -180,21 +253,22 @@ class Backup:
     def __init__(self, repository, backup):
         self.repository, self.id = repository, backup
         data = (repository.root / "backups" / f"{backup}.manifest").read_bytes()
-        name = varint(len(backup.encode())) + backup.encode()
+        name = block(backup.encode())
         r = Reader(data)
         need(r.bytes(8) == b"PGSTOWMF", "no manifest")
         need(r.number(2) == 1 and r.number(2) == 0, "another version, or flags")
-        need(r.number(8) == 0 and r.number(2) == 0, "an encrypted manifest")
+        seal = repository.seal(r, b"pgstow manifest", 1)
         need(r.bytes(16).hex() == repository.config["id"], "made for another repository")
         sections = [(r.number(1), r.number(4), r.number(4), r.bytes(16)) for _ in range(3)]
-        need(check(2, b"\0" + name, data[:r.at]) == r.bytes(16), "the manifest's check")
+        header = data[:r.at]
+        seal.legible(MANIFEST, b"\0" + name, header, r.bytes(16), "the manifest's check")
         decoded = []
         for i, (codec, length, stored, expected) in enumerate(sections, 1):
-            part = r.bytes(stored)
-            need(check(2, bytes([i]) + name, part) == expected, f"the check of section {i}")
+            key = "common" if i == 2 else "index"
+            part = seal.open(key, MANIFEST, i, bytes([i]) + name, r.bytes(stored), expected, f"section {i}")
             decoded.append(decode(codec, part, length))
         r.end()
-        self.facts = json.loads(decoded[0])
+        self.seal, self.facts = seal, json.loads(decoded[0])
         need(self.facts["id"] == backup, "another backup's facts")
         self.packs = self.read_packs(Reader(decoded[1]))
         self.streams = self.read_streams(Reader(decoded[2]))
@@ -272,7 +346,7 @@ class Backup:
                     need(i < len(known) and known[i] == (length, name), "a chunk is not where it should be")
                     start = sum(n for n, _ in known[:i])
                     data = raw[start:start + length]
-                    whole = hashlib.sha256(data).digest()
+                    whole = self.seal.hash(data)
                     need(whole[:20] == name, "a chunk's hash")
                     digest.update(length.to_bytes(4, "little") + whole)
                     chunks, size, rows = chunks + 1, size + length, rows + data.count(b"\n")
@@ -361,15 +435,46 @@ def write_archive(backup, write):
             part(stream["dump_id"], lambda take, s=stream: backup.read(s, take))
 
 
+def show_list(repository):
+    for backup in repository.ids():
+        try:
+            facts = Backup(repository, backup).facts
+            print(backup, facts["timestamp"], facts["logicalSize"], facts["databaseVersion"], sep="\t")
+        except NoKey as e:
+            print(f"{backup}: {e}", file=sys.stderr)
+    if repository.keys and not repository.keys.newest.full:
+        print("this key may only write backups: rows cannot be read with it", file=sys.stderr)
+
+
+def show_notes(repository):
+    for name in repository.notes():
+        print(name, json.dumps(repository.note(name), ensure_ascii=False), sep="\t")
+
+
+def show_keys(keys):
+    if not keys:
+        raise NoKey("the repository is not encrypted")
+    for slot_id, line in keys.slots():
+        slot = json.loads(line)
+        state = {True: "good", False: "not vouched for", None: "-"}[keys.vouched(slot_id, line)]
+        print("slot", slot_id, slot["kind"], slot["name"], slot["created"], state, sep="\t")
+    for number, set_id, created in keys.epochs:
+        print("epoch", number, f"{set_id:016x}", created, sep="\t")
+
+
 def main(argv):
     if len(argv) not in (2, 3, 4):
         print(__doc__, file=sys.stderr)
         return 2
     repository = Repository(argv[1])
     if len(argv) == 2:
-        for backup in repository.ids():
-            facts = Backup(repository, backup).facts
-            print(backup, facts["timestamp"], facts["logicalSize"], facts["databaseVersion"], sep="\t")
+        show_list(repository)
+        return 0
+    if argv[2:] == ["--notes"]:
+        show_notes(repository)
+        return 0
+    if argv[2:] == ["--keys"]:
+        show_keys(repository.keys)
         return 0
     backup = Backup(repository, argv[2])
     if argv[3:] == ["--archive"]:
@@ -388,8 +493,12 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    sys.modules["read_pgstow"] = sys.modules[__name__]  # pgstow_keys imports it by this name
     try:
         sys.exit(main(sys.argv))
     except Damaged as e:
         print(f"damaged: {e}", file=sys.stderr)
         sys.exit(21)
+    except NoKey as e:
+        print(f"no key: {e}", file=sys.stderr)
+        sys.exit(41)
