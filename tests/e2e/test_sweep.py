@@ -12,7 +12,7 @@ import pytest
 from harness import compare
 from harness.cluster import wait_until
 from harness.errors import status_of
-from harness.faults import Sweep, all_faults, thinned
+from harness.faults import Sweep, all_faults, all_point_faults, thinned
 from harness.program import Pgstow, program
 
 TINY = """
@@ -259,4 +259,13 @@ def test_some_faults(world, name):
 def test_every_fault(world, name):
     s = sweep(world, name)
     s.run(all_faults(s.calls()))
+    shutil.rmtree(s.folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "restore"])
+def test_every_point(world, name):
+    """The named points of the program; those of a restore are in test_kill.py."""
+    s = sweep(world, name)
+    s.run(all_point_faults(s.points()))
     shutil.rmtree(s.folder)

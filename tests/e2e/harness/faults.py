@@ -38,14 +38,41 @@ class Call:
     def __str__(self):
         return f"{self.number} ({self.what} {self.name})"
 
+    def fault(self, kind):
+        return {"PGSTOW_STORE_FAULT": f"{self.number}:{kind}"}
+
+
+class Point:
+    """A passing of a fault point (src/base/fault.h)."""
+
+    def __init__(self, name, number):
+        self.name, self.number = name, number
+
+    def __str__(self):
+        return f"{self.name}, passing {self.number}"
+
+    def fault(self, kind):
+        return {"PGSTOW_FAULT": f"{self.name}:{kind}:{self.number}"}
+
 
 def calls_of(listing):
     return [Call(line) for line in listing.read_text().splitlines()]
 
 
+def points_of(listing):
+    """Each point at its first, a middle and its last passing."""
+    counts = collections.Counter(listing.read_text().split())
+    return [Point(name, n) for name, most in counts.items() for n in sorted({1, (most + 1) // 2, most})]
+
+
 def all_faults(calls):
     assert calls
     return [(call, kind) for call in calls for kind in WAYS[call.what]]
+
+
+def all_point_faults(points):
+    assert points
+    return [(point, kind) for point in points for kind in ("error", "kill")]
 
 
 def thinned(faults, count):
@@ -71,12 +98,7 @@ class Hand:
         if self.sweep.saved.exists():
             shutil.copytree(self.sweep.saved, self.repo)
 
-    def run(self, args, fault=None, listing=None):
-        env = {}
-        if fault:
-            env["PGSTOW_STORE_FAULT"] = "%d:%s" % fault
-        if listing:
-            env["PGSTOW_STORE_LIST"] = str(listing)
+    def run(self, args, env=None):
         for word, meant in (("COPY", self.copy), ("FOLDER", str(self.folder)), ("ID", self.sweep.ids.get(self.db, ""))):
             args = [a.replace(word, meant) for a in args]
         with self.twin.start(*args, db=self.db if self.sweep.needs_db else None, env=env) as running:
@@ -151,21 +173,28 @@ class Sweep:
         self.tally = collections.Counter()
         self.lock = threading.Lock()
 
-    def calls(self):
+    def listed(self, variable):
+        """What a run without a fault puts into the file that this variable names."""
         hand = self.hands[0]
         hand.fresh()
-        listing = self.folder / "calls"
-        result = hand.run(self.args, listing=listing)
+        listing = self.folder / variable
+        result = hand.run(self.args, {variable: listing})
         assert result.status == 0, str(result)
         assert self.done(hand, result), str(result)
         self.settled(hand)
         self.reset(hand)
-        return calls_of(listing)
+        return listing
+
+    def calls(self):
+        return calls_of(self.listed("PGSTOW_STORE_LIST"))
+
+    def points(self):
+        return points_of(self.listed("PGSTOW_FAULT_LIST"))
 
     def try_one(self, hand, call, kind):
-        where = f"{' '.join(self.args)}: call {call} {kind}"
+        where = f"{' '.join(self.args)}: {call} {kind}"
         hand.fresh()
-        result = hand.run(self.args, fault=(call.number, kind))
+        result = hand.run(self.args, call.fault(kind))
         killed = result.status == -signal.SIGKILL
         if killed:
             hand.alone()
