@@ -158,6 +158,8 @@ static Error *list_one(void *ctx, const char *name, uint64_t size)
     ErrorKind kind = e ? error_kind(e) : ERR_INTERNAL;
     /* Not a backup, or gone since it was listed. */
     bool absent = e && (kind == ERR_FENCED || kind == ERR_NOT_FOUND);
+    /* A write-only key knows nothing of databases that it is not for. */
+    absent = absent || (e && kind == ERR_KEY && !keyring_full(repo_keys(l->facts.repo)));
     if (e && !absent && kind != ERR_DAMAGED && kind != ERR_REPO_UNSUPPORTED)
         return e;
     if (e && !absent)

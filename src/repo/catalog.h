@@ -13,7 +13,8 @@ typedef struct BackupList {
 void backup_list_clear(BackupList *l);
 DEFINE_AUTO_VALUE(BackupList, backup_list_clear)
 
-/* Facts only (no packs, no streams), with the last proofs. `database` NULL: all. */
+/* Facts only (no packs, no streams), with the last proofs; with a write-only key those of its
+ * databases. `database` NULL: all. */
 Error *catalog_list(Repo *r, const char *database, BackupList *out) MUST_CHECK;
 /* What a person writes (an id, a key, "latest", "latest:DB", a unique beginning of an id) to an id;
  * caller frees. `database` (may be NULL) settles keys and plain "latest". ERR_NOT_FOUND with the
