@@ -39,7 +39,7 @@ static KeyInput *strongest(Config *c, const SettingId ids[3], const char *passph
                                       .prompt = prompt,
                                       .ctx = (void *)(uintptr_t)cancel,
                                       .cancel = cancel,
-                                      .make_file = true});
+                                      .first_use = true});
 }
 
 KeyInput *keys_from_settings(Config *c, const Cancel *cancel)

@@ -37,7 +37,7 @@ typedef struct Memory {
     size_t count, cap;
     Fd lock;
     char *folder;
-    bool changed;
+    bool changed, quiet; /* quiet: what is wrong with the file was said already */
 } Memory;
 
 static void seen_clear(Seen *s)
@@ -125,7 +125,8 @@ static Error *load(Memory *m)
     TRY(e);
     e = doc_parse((const char *)text.data, text.len, path, &d);
     if (e) { /* begins anew, or it would be told for ever */
-        log_warning("what this host has seen of repositories is lost: %s", error_message(e));
+        if (!m->quiet)
+            log_warning("what this host has seen of repositories is lost: %s", error_message(e));
         error_drop(e);
         m->changed = true;
         return NULL;
@@ -286,8 +287,10 @@ static Error *check_lineage(Repo *r, const Seen *s, bool hash, char **why)
     return NULL;
 }
 
-/* What stands against its being the repository that was seen, and no older. */
-static Error *find_difference(const Memory *m, Repo *r, const char *place, bool hash, char **why)
+/* What stands against its being the repository that was seen, and no older. Of one database's
+ * backups the contents count too: what is to be written follows them. */
+static Error *find_difference(const Memory *m, Repo *r, const char *place, const char *database,
+                              char **why)
 {
     const Known *k = find_id(m, repo_id(r)), *before = find_place(m, place);
     if (before && strcmp(before->id, repo_id(r)) != 0)
@@ -300,7 +303,8 @@ static Error *find_difference(const Memory *m, Repo *r, const char *place, bool 
                           "%u",
                           k->epoch, epoch_of(r));
     for (size_t i = 0; k && i < k->count && !*why; i++)
-        TRY(check_lineage(r, &k->lineages[i], hash, why));
+        TRY(check_lineage(r, &k->lineages[i],
+                          database && !strcmp(database, k->lineages[i].database), why));
     return NULL;
 }
 
@@ -366,19 +370,27 @@ Error *host_memory_before(const OpContext *c, Store *s)
 
 Error *host_memory_check(const OpContext *c, Repo *r, bool writes)
 {
-    AUTO_VALUE(Memory) m = {0};
+    AUTO_VALUE(Memory) before = {0};
+    AUTO_VALUE(Memory) m = {.quiet = true};
     AUTO(char) place = place_of(c);
+    AUTO(char) database = writes ? op_database_name(c) : NULL;
     AUTO(char) why = NULL;
-    Error *e = open_memory(&m);
+    Error *e = open_memory(&before);
     if (e) {
         shrug(e);
         return NULL;
     }
-    TRY(find_difference(&m, r, place, writes, &why));
+    /* The lock is never held while the repository is read: one that hangs is no other's matter. */
+    fd_close(&before.lock);
+    TRY(find_difference(&before, r, place, database, &why));
     if (why && !c->accept_older)
         return object(c, why, writes);
-    note_repo(&m, r, place, why != NULL);
-    shrug(save(&m));
+    e = open_memory(&m);
+    if (!e) {
+        note_repo(&m, r, place, why != NULL);
+        e = save(&m);
+    }
+    shrug(e);
     return NULL;
 }
 

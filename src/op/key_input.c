@@ -172,7 +172,7 @@ static Error *ask(KeyInput *k, KeyUse use, const char *where, Key *out)
 {
     AUTO(Secret) text = NULL;
     if (k->key_file) {
-        if (use == KEY_TO_MAKE && k->in.make_file && access(k->key_file, F_OK) < 0 &&
+        if (use == KEY_TO_MAKE && k->in.first_use && access(k->key_file, F_OK) < 0 &&
             errno == ENOENT) {
             AUTO(char)
             what = mem_printf("pgstow: whoever has this file can read the backups in %s", where);
@@ -205,6 +205,12 @@ static Error *get(void *ctx, KeyUse use, const char *where, Key *out)
     KeyInput *k = ctx;
     if (!k->key.secret) {
         TRY(ask(k, use, where, &k->key));
+        if (use == KEY_TO_MAKE && k->in.first_use && !k->key.file)
+            log_warning(
+                "the repository %s is encrypted from its beginning: without the passphrase "
+                "nothing in it can be restored. \"pgstow key export -o recovery.pdf\" makes a "
+                "sheet to print and to keep elsewhere",
+                where);
         if (use == KEY_TO_MAKE && !k->key.file && secret_length(k->key.secret) < PASSPHRASE_SHORT)
             log_warning("the passphrase is short (%zu characters): whoever gets a copy of the "
                         "repository can try out many",

@@ -18,7 +18,8 @@ typedef struct KeyInputs {
     Error *(*prompt)(void *ctx, KeyUse use, const char *where, Secret **out);
     void *ctx;
     const Cancel *cancel; /* ends the command */
-    bool make_file;       /* with KEY_TO_MAKE: the key file is made where it is missing */
+    bool first_use; /* KEY_TO_MAKE is for a repository's first key: a key file is made where it is
+                       missing, and it is said what must be kept */
 } KeyInputs;
 
 typedef struct KeyInput KeyInput;
