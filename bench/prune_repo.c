@@ -102,6 +102,6 @@ int main(int argc, char **argv)
     check(file_make_dir(backups, 0700));
     size_t named = packs - packs / 10;
     for (size_t i = 0; i < manifests; i++)
-        make_manifest(dir, r, i, (named - each) * i / manifests, each);
+        make_manifest(dir, r, i, (named - each) * i / (manifests - 1), each);
     return 0;
 }

@@ -182,3 +182,91 @@ def test_an_error_at_every_point_of_a_replace(cluster, world):
             reset(cluster, world)
         else:
             assert result.status != 0, str(result)
+
+
+# ---------------------------------------------------------------- cleanup, delete, undelete
+
+
+@pytest.fixture(scope="module")
+def kept(cluster, shop_template, module_folder):
+    """A repository with three backups, the second of them deleted; fresh() puts it back."""
+    folder = module_folder / "kept"
+    folder.mkdir()
+    here = Pgstow(cluster, folder, binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN"))
+    here.shop = cluster.create("kept_shop", template=shop_template)
+    here.made = []
+    for n in range(3):
+        cluster.sql(f"UPDATE item SET t = md5(t || '{n}') WHERE id % 3 = {n}", here.shop)
+        here.made.append(here.backup(here.shop))
+    here.run("delete", here.made[1])
+    saved = folder / "saved"
+    shutil.copytree(here.repo, saved)
+
+    def fresh():
+        shutil.rmtree(here.repo)
+        shutil.copytree(saved, here.repo)
+
+    def points(*args):
+        fresh()
+        listing = folder / f"points of {args[0]}"
+        here.run(*args, env={"PGSTOW_FAULT_LIST": str(listing)})
+        fresh()
+        return passings(listing.read_text().split())
+
+    here.fresh, here.points = fresh, points
+    yield here
+    cluster.drop(here.shop)
+
+
+def stopped_everywhere(kept, args, look, action):
+    """The command, killed or failing at each of its points; then look(where)."""
+    points = kept.points(*args)
+    for point, n in points:
+        kept.fresh()
+        result = kept.start(*args, env={"PGSTOW_FAULT": f"{point}:{action}:{n}"})
+        with result as run:
+            status = run.wait(60).status
+        assert status == -9 if action == "kill" else status >= 0, (point, n)
+        kept.run("verify", "--level", "rebuild")
+        look(f"{action} at {point}, passing {n}")
+        kept.run("verify", "--level", "data")
+    return points
+
+
+@pytest.mark.parametrize("action", ["kill", "error"])
+def test_stop_a_cleanup_everywhere(kept, action):
+    args = ("cleanup", "--keep-last", "1", "--trash-days", "0")
+
+    def look(where):
+        seen = kept.ids()
+        assert kept.made[2] in seen and kept.made[1] not in seen, where
+        kept.run(*args)
+        assert kept.manifests()[-1] == kept.made[2], where
+        # Twice, since verify has proven the first one where it was still there.
+        assert not [f for f in kept.files() if f.split("/")[0] in ("sessions", "trash")], where
+
+    points = stopped_everywhere(kept, args, look, action)
+    assert len({name for name, _ in points}) >= 12, points
+
+
+@pytest.mark.parametrize("action", ["kill", "error"])
+def test_stop_a_delete_everywhere(kept, action):
+    def look(where):
+        kept.run("delete", kept.made[0], "--ignore-missing")
+        assert kept.ids() == [kept.made[2]], where
+        kept.run("undelete", kept.made[0])
+        assert kept.ids() == [kept.made[0], kept.made[2]], where
+
+    assert stopped_everywhere(kept, ("delete", kept.made[0]), look, action)
+
+
+@pytest.mark.parametrize("action", ["kill", "error"])
+def test_stop_an_undelete_everywhere(kept, action):
+    def look(where):
+        kept.run("undelete", kept.made[1], expect=None)
+        assert kept.ids() == kept.made, where
+        kept.run("cleanup", "--trash-days", "0")
+        assert kept.ids() == kept.made, where
+        assert not [f for f in kept.files() if f.split("/")[0] in ("sessions", "trash")], where
+
+    assert stopped_everywhere(kept, ("undelete", kept.made[1]), look, action)
