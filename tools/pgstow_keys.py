@@ -112,7 +112,8 @@ class Sealed:
             index, self.ids = key_set.of_database(r.bytes(16))
             self.keys["index"] = index and hmac(index, label, salt)
         if has & BOX:
-            self.keys["payload"] = self.open_box(r.bytes(80)) if key_set.full else None
+            box = r.bytes(80)
+            self.keys["payload"] = self.open_box(box) if key_set.full else None
         r.end()
 
     def open_box(self, box):

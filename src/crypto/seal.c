@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "crypto/hash.h"
 
 /* What one call of OpenSSL's takes. */
@@ -36,7 +37,8 @@ static void fetch(void)
 SealCipher seal_best(void)
 {
     pthread_once(&fetched, fetch);
-    return crypto_aead_aes256gcm_is_available() ? SEAL_AES_256_GCM : SEAL_CHACHA20_POLY1305;
+    bool aes = crypto_aead_aes256gcm_is_available() != 0 && fault_setting("PGSTOW_NO_AES") == NULL;
+    return aes ? SEAL_AES_256_GCM : SEAL_CHACHA20_POLY1305;
 }
 
 bool seal_known(int cipher)
