@@ -13,6 +13,12 @@
 #define SPARSE_PART 4 /* a quarter: of a frame or pack, of a target size */
 #define SMALL_FRAMES_MAX 16
 #define SMALL_PACKS_MAX 16
+/* Of the parent's logical size, what one run may write again. */
+#define REWRITE_PERCENT 5
+static inline uint64_t rewrite_limit(uint64_t logical_size)
+{
+    return logical_size / 100 * REWRITE_PERCENT;
+}
 
 /* Consecutive chunks of a recipe that lie in one frame. */
 typedef struct FrameRun {

@@ -112,18 +112,38 @@ static bool is_small(const PackInfo *pack)
     return pack->size < PACK_TARGET / SPARSE_PART;
 }
 
-/* A pack is sparse where less than a quarter of it is used, or where it is one of more than 16 of
- * under a quarter of the target size; data and recipe packs are counted apart. */
+static int by_used(const void *a, const void *b)
+{
+    const PackInfo *x = &(*(ParentPack *const *)a)->info, *y = &(*(ParentPack *const *)b)->info;
+    return x->used != y->used ? (x->used > y->used ? 1 : -1) : pack_id_compare(x->id, y->id);
+}
+
+/* A pack is sparse where less than a quarter of it is used, or where it is one too many of those
+ * under a quarter of the target size: more than 16, data and recipe packs counted apart. What the
+ * run may write again goes to those of which least is left, so that these die whole: spread over all,
+ * it would be used up by the same first chunks every day, and no pack would ever die. */
 static void find_sparse(ParentPacks *p, const Manifest *parent)
 {
     size_t small[2] = {0, 0};
-    for (size_t i = 0; i < parent->pack_count; i++)
-        small[parent->packs[i].kind == PACK_RECIPE] += is_small(&parent->packs[i]);
+    uint64_t left = rewrite_limit(parent->info.logical_size);
+    ParentPack **order = mem_calloc(p->count, sizeof(ParentPack *));
     for (size_t i = 0; i < p->count; i++) {
-        const PackInfo *info = &p->items[i].info;
-        p->items[i].sparse = info->used < info->raw / SPARSE_PART ||
-                             (is_small(info) && small[info->kind == PACK_RECIPE] > SMALL_PACKS_MAX);
+        order[i] = &p->items[i];
+        small[p->items[i].info.kind == PACK_RECIPE] += is_small(&p->items[i].info);
     }
+    mem_sort(order, p->count, sizeof *order, by_used);
+    for (size_t i = 0; i < p->count; i++) {
+        const PackInfo *info = &order[i]->info;
+        bool recipe = info->kind == PACK_RECIPE;
+        bool too_many = is_small(info) && small[recipe] > SMALL_PACKS_MAX;
+        if ((!too_many && info->used >= info->raw / SPARSE_PART) || (!recipe && !left))
+            continue;
+        order[i]->sparse = true;
+        small[recipe] -= is_small(info);
+        if (!recipe)
+            left -= info->used < left ? info->used : left;
+    }
+    free(order);
 }
 
 static void add_parent(ParentPacks *p, const Manifest *parent)

@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "repo/compactor.h"
 #include "repo/lineage.h"
 #include "repo/repo_internal.h"
 #include "repo/writer_parts.h"
@@ -13,8 +14,6 @@
 #define COPY_SILENT_MS (24 * 3600 * INT64_C(1000))
 #define WHAT_COPY "copy"
 #define ID_NUMBERS 1000 /* as often may runs that were to have one id have died */
-/* Of the parent's logical size, what the compactor may write again in one run. */
-#define REWRITE_PERCENT 5
 
 static void stream_state_free(StreamState *s)
 {
@@ -383,7 +382,7 @@ static Error *find_parents(Writer *w, const WriterOptions *o)
         free(w->parent_id);
         w->parent_id = mem_strdup(options.parent->info.id);
         options.same_database = same_database(w, &options.parent->info);
-        w->rewrite_limit = options.parent->info.logical_size / 100 * REWRITE_PERCENT;
+        w->rewrite_limit = rewrite_limit(options.parent->info.logical_size);
     }
     SessionId *dead = mem_calloc(w->dead_count, sizeof *dead);
     for (size_t i = 0; i < w->dead_count; i++)
