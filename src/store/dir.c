@@ -4,34 +4,19 @@
  * its own name, which fails where that exists: put-if-absent without locks, on NFS as well. Below
  * the root no symbolic link is ever followed, so nothing outside can be reached through a name.
  */
-#include "store/store_internal.h"
+#include "store/dir_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "base/file.h"
-#include "base/text.h"
 #include "crypto/hash.h"
 #include "store/faulty.h"
-
-typedef struct Dir {
-    Store base;
-    Fd root;
-    pthread_mutex_t lock;    /* over the lists */
-    pthread_mutex_t barrier; /* held for the whole of a barrier, so that none ends before another
-                                one that took its folders has synced them */
-    StrList folders;         /* known to be there, their own names durable */
-    StrList unsynced;        /* with names that came or went since the last barrier */
-    bool sync_failed;        /* for good: after a failed fsync the next one proves nothing */
-} Dir;
 
 typedef struct DirPut {
     StorePut base;
@@ -39,18 +24,34 @@ typedef struct DirPut {
     char temp[33]; /* its name in tmp; empty once it is gone */
 } DirPut;
 
-/* An error from errno. */
-static Error *failed(const Dir *d, const char *verb, const char *name)
+/* What to do about an error that the system gave for something at `path`. */
+static Error *with_hint(const Dir *d, Error *e)
+{
+    if (error_kind(e) == ERR_REPO_FULL)
+        return error_hint(e, "make room on the disk (or raise the quota) that holds %s",
+                          d->base.where);
+    if (error_kind(e) != ERR_REPO_PERMISSION)
+        return e;
+    char room[4096];
+    struct passwd user, *found = NULL;
+    if (getpwuid_r(geteuid(), &user, room, sizeof room, &found) == 0 && found)
+        return error_hint(e, "the user %s must be able to read and write %s and all in it",
+                          found->pw_name, d->base.where);
+    return error_hint(e, "the user with number %ld must be able to read and write %s and all in it",
+                      (long)geteuid(), d->base.where);
+}
+
+Error *dir_failed(const Dir *d, const char *verb, const char *name)
 {
     bool read_only = errno == EROFS;
     Error *e = error_errno(ERR_REPO_FULL, ERR_REPO_PERMISSION, "cannot %s %s%s%s", verb,
                            d->base.where, *name ? "/" : "", name);
     if (read_only)
         return error_hint(e, "mount the file system that holds %s writable", d->base.where);
-    return dir_hint(d->base.where, e);
+    return with_hint(d, e);
 }
 
-static Error *is_link(const Dir *d, const char *name)
+Error *dir_is_link(const Dir *d, const char *name)
 {
     return error_hint(ERROR_NEW(ERR_IO, "%s/%s is a symbolic link", d->base.where, name),
                       "put the file or folder itself there: below a repository's own folder no "
@@ -59,13 +60,12 @@ static Error *is_link(const Dir *d, const char *name)
 
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* Opens a folder, one part at a time, so that none of them may be a link; "" is the root.
- * ERR_NOT_FOUND where there is none. */
-static Error *open_folder(const Dir *d, const char *folder, Fd *out)
+/* One part at a time, so that none of them may be a link. */
+Error *dir_open_folder(const Dir *d, const char *folder, Fd *out)
 {
     AUTO_VALUE(Fd) at = {openat(d->root.n, ".", OPEN_FOLDER)};
     if (at.n < 0)
-        return failed(d, "open", "");
+        return dir_failed(d, "open", "");
     AUTO(char) rest = mem_strdup(folder);
     char *save = NULL;
     for (char *part = strtok_r(rest, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
@@ -74,11 +74,11 @@ static Error *open_folder(const Dir *d, const char *folder, Fd *out)
             int code = errno;
             struct stat st;
             if (fstatat(at.n, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
-                return is_link(d, folder);
+                return dir_is_link(d, folder);
             errno = code;
             if (code == ENOENT || code == ENOTDIR)
                 return store_not_found(&d->base, folder);
-            return failed(d, "open folder", folder);
+            return dir_failed(d, "open folder", folder);
         }
         int previous = at.n;
         at.n = next.n;
@@ -95,7 +95,7 @@ static Error *open_parent(const Dir *d, const char *name, Fd *out, const char **
     const char *slash = strrchr(name, '/');
     AUTO(char) folder = mem_strndup(name, slash ? (size_t)(slash - name) : 0);
     *last = slash ? slash + 1 : name;
-    Error *e = open_folder(d, folder, out);
+    Error *e = dir_open_folder(d, folder, out);
     if (e && error_kind(e) == ERR_NOT_FOUND) {
         error_free(e);
         return store_not_found(&d->base, name);
@@ -114,16 +114,16 @@ static Error *make_folder(Dir *d, const char *folder)
     const char *last = slash ? slash + 1 : folder;
     TRY(make_folder(d, parent));
     AUTO_VALUE(Fd) in = {-1};
-    TRY(open_folder(d, parent, &in));
+    TRY(dir_open_folder(d, parent, &in));
     if (mkdirat(in.n, last, 0700) == 0) {
         /* Not through a descriptor: the umask may have left a folder that we cannot open. */
         if (fchmodat(in.n, last, 0700, 0) < 0)
-            return failed(d, "set the mode of", folder);
+            return dir_failed(d, "set the mode of", folder);
     } else if (errno != EEXIST) {
-        return failed(d, "create folder", folder);
+        return dir_failed(d, "create folder", folder);
     }
     if (fsync(in.n) < 0)
-        return failed(d, "sync folder", parent);
+        return dir_failed(d, "sync folder", parent);
     strlist_add(&d->folders, folder);
     return NULL;
 }
@@ -185,7 +185,7 @@ static Error *dir_begin(Store *s, const char *name, StorePut **out)
     TRY(ensure_folder(d, folder));
     TRY(ensure_folder(d, "tmp"));
     AUTO_VALUE(Fd) tmp = {-1};
-    TRY(open_folder(d, "tmp", &tmp));
+    TRY(dir_open_folder(d, "tmp", &tmp));
     uint8_t id[16];
     char temp[33];
     random_bytes(id, sizeof id);
@@ -193,7 +193,7 @@ static Error *dir_begin(Store *s, const char *name, StorePut **out)
     AUTO_VALUE(Fd)
     file = {openat(tmp.n, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (file.n < 0)
-        return failed(d, "create a file in", "tmp");
+        return dir_failed(d, "create a file in", "tmp");
     DirPut *p = mem_new(DirPut);
     p->tmp = tmp;
     p->file = file;
@@ -201,7 +201,7 @@ static Error *dir_begin(Store *s, const char *name, StorePut **out)
     memcpy(p->temp, temp, sizeof temp);
     /* Whatever the umask says. */
     if (fchmod(p->file.n, 0600) < 0) {
-        Error *e = failed(d, "set the mode of a file in", "tmp");
+        Error *e = dir_failed(d, "set the mode of a file in", "tmp");
         dir_put_free(&p->base);
         return e;
     }
@@ -212,7 +212,7 @@ static Error *dir_begin(Store *s, const char *name, StorePut **out)
 static Error *dir_write(StorePut *put, const void *data, size_t n)
 {
     Error *e = file_write_all(((DirPut *)put)->file.n, data, n, put->name);
-    return e ? dir_hint(put->store->where, e) : NULL;
+    return e ? with_hint((Dir *)put->store, e) : NULL;
 }
 
 /* A link that NFS made though its answer got lost and the repeated call found the name there. The
@@ -237,7 +237,7 @@ static Error *name_by_rename(DirPut *p, int folder, const char *last)
     if (errno == EEXIST)
         return store_name_taken(&d->base, p->base.name);
     if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
-        return failed(d, "create", p->base.name);
+        return dir_failed(d, "create", p->base.name);
 #else
     (void)folder;
     (void)last;
@@ -257,7 +257,7 @@ static Error *give_name(DirPut *p, int folder, const char *last)
             errno == EMLINK)
             return name_by_rename(p, folder, last);
         if (errno != EEXIST)
-            return failed(d, "create", p->base.name);
+            return dir_failed(d, "create", p->base.name);
         if (!is_same_file(p->file.n, folder, last))
             return store_name_taken(&d->base, p->base.name);
     }
@@ -272,7 +272,7 @@ static Error *dir_finish(StorePut *put, bool whole)
     DirPut *p = (DirPut *)put;
     Dir *d = (Dir *)put->store;
     if (fsync(p->file.n) < 0)
-        return failed(d, "sync", put->name);
+        return dir_failed(d, "sync", put->name);
     FAULT_POINT(whole ? "store.put.written" : "store.finish.synced");
     AUTO_VALUE(Fd) folder = {-1};
     const char *last;
@@ -281,15 +281,15 @@ static Error *dir_finish(StorePut *put, bool whole)
     note_changed(d, put->name);
     FAULT_POINT(whole ? "store.put.linked" : "store.finish.linked");
     if (whole && fsync(folder.n) < 0)
-        return failed(d, "sync the folder of", put->name);
+        return dir_failed(d, "sync the folder of", put->name);
     return NULL;
 }
 
 static Error *sync_folder(const Dir *d, const char *folder)
 {
     AUTO_VALUE(Fd) fd = {-1};
-    TRY(open_folder(d, folder, &fd));
-    return fsync(fd.n) < 0 ? failed(d, "sync folder", folder) : NULL;
+    TRY(dir_open_folder(d, folder, &fd));
+    return fsync(fd.n) < 0 ? dir_failed(d, "sync folder", folder) : NULL;
 }
 
 /* With the barrier held. */
@@ -329,10 +329,10 @@ static Error *open_object(const Dir *d, const char *name, Fd *out, uint64_t *siz
     if (fd.n < 0 && errno == ENOENT)
         return store_not_found(&d->base, name);
     if (fd.n < 0 && errno == ELOOP)
-        return is_link(d, name);
+        return dir_is_link(d, name);
     struct stat st;
     if (fd.n < 0 || fstat(fd.n, &st) < 0)
-        return failed(d, "open", name);
+        return dir_failed(d, "open", name);
     if (S_ISDIR(st.st_mode))
         return store_not_found(&d->base, name);
     if (!S_ISREG(st.st_mode))
@@ -351,7 +351,7 @@ static Error *read_at(const Dir *d, int fd, const char *name, uint64_t offset, v
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)
-            return failed(d, "read", name);
+            return dir_failed(d, "read", name);
         if (r == 0)
             return store_too_short(&d->base, name, offset + got, offset, n);
         got += (size_t)r;
@@ -400,127 +400,22 @@ static Error *dir_remove(Store *s, const char *name)
     if (unlinkat(folder.n, last, 0) < 0) {
         if (errno == ENOENT || errno == EISDIR)
             return store_not_found(s, name);
-        return failed(d, "delete", name);
+        return dir_failed(d, "delete", name);
     }
     note_changed(d, name);
     return NULL;
 }
 
-/* One name in a folder. Folders end with '/', as they do in the names of what is in them: sorted
- * so, walking them in order gives the objects in order. */
-typedef struct Entry {
-    char *name;
-    uint64_t size;
-} Entry;
-
-typedef struct Entries {
-    Entry *items;
-    size_t count, cap;
-} Entries;
-
-static void entries_free(Entries *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        free(l->items[i].name);
-    free(l->items);
-}
-DEFINE_AUTO_VALUE(Entries, entries_free)
-
-static int compare_entries(const void *a, const void *b)
-{
-    return strcmp(((const Entry *)a)->name, ((const Entry *)b)->name);
-}
-
-static void close_dir(DIR *dir)
-{
-    closedir(dir);
-}
-DEFINE_AUTO(DIR, close_dir)
-
-/* prefix: the folder's name with '/' at its end, or "". */
-static Error *add_entry(const Dir *d, int folder, const char *prefix, const char *last, Entries *l)
-{
-    AUTO(char) name = mem_printf("%s%s", prefix, last);
-    struct stat st;
-    /* Not ours, or our own tmp: no object can have such a name. */
-    if (!store_name_valid(name))
-        return NULL;
-    if (fstatat(folder, last, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? NULL : failed(d, "look at", name);
-    /* Passing over it would hide whatever somebody moved away and linked to. */
-    if (S_ISLNK(st.st_mode))
-        return is_link(d, name);
-    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-        return NULL;
-    mem_grow(l->items, l->count, l->cap);
-    l->items[l->count++] =
-        (Entry){S_ISDIR(st.st_mode) ? mem_printf("%s/", name) : STEAL(name), (uint64_t)st.st_size};
-    return NULL;
-}
-
-/* ERR_NOT_FOUND where there is no such folder. */
-static Error *read_entries(const Dir *d, const char *prefix, Entries *l)
-{
-    AUTO_VALUE(Fd) fd = {-1};
-    TRY(open_folder(d, prefix, &fd));
-    AUTO(DIR) dir = fdopendir(fd.n);
-    if (!dir)
-        return failed(d, "read folder", prefix);
-    int folder = fd.n;
-    fd.n = -1;
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (!entry && errno)
-            return failed(d, "read folder", prefix);
-        if (!entry)
-            break;
-        TRY(add_entry(d, folder, prefix, entry->d_name, l));
-    }
-    mem_sort(l->items, l->count, sizeof *l->items, compare_entries);
-    return NULL;
-}
-
-/* As deep as a name has parts, which is limited. */
-static Error *walk(const Dir *d, const char *prefix, StoreEach each, void *ctx)
-{
-    AUTO_VALUE(Entries) entries = {0};
-    Error *e = read_entries(d, prefix, &entries);
-    if (e && error_kind(e) == ERR_NOT_FOUND) {
-        error_free(e);
-        return NULL;
-    }
-    TRY(e);
-    for (size_t i = 0; i < entries.count; i++) {
-        const Entry *entry = &entries.items[i];
-        TRY(text_ends(entry->name, "/") ? walk(d, entry->name, each, ctx)
-                                        : each(ctx, entry->name, entry->size));
-    }
-    return NULL;
-}
-
-static Error *dir_list(Store *s, const char *prefix, StoreEach each, void *ctx)
-{
-    const Dir *d = (Dir *)s;
-    struct stat st;
-    if (fstat(d->root.n, &st) < 0)
-        return failed(d, "look at", "");
-    /* A deleted folder that is still open reads as an empty one. */
-    if (st.st_nlink == 0)
-        FAIL(ERR_REPO_NOT_FOUND, "%s was deleted meanwhile", s->where);
-    return walk(d, prefix, each, ctx);
-}
-
 static Error *dir_sweep(Store *s, int64_t older_ms, bool dry_run, uint64_t *files, uint64_t *bytes)
 {
     Error *e = dir_sweep_tmp(((Dir *)s)->root.n, s->where, older_ms, dry_run, files, bytes);
-    return e ? dir_hint(s->where, e) : NULL;
+    return e ? with_hint((Dir *)s, e) : NULL;
 }
 
 static Error *dir_free_space(Store *s, uint64_t *bytes)
 {
     Error *e = file_free_space(s->where, bytes);
-    return e ? dir_hint(s->where, e) : NULL;
+    return e ? with_hint((Dir *)s, e) : NULL;
 }
 
 static const StoreKind dir_kind = {
@@ -547,7 +442,7 @@ static Error *sync_parents(const Dir *d)
     AUTO_VALUE(Fd) at = {openat(d->root.n, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     for (struct stat st, above = {0}; at.n >= 0; above = st) {
         if (fstat(at.n, &st) < 0 || fsync(at.n) < 0)
-            return failed(d, "sync the folder above", "");
+            return dir_failed(d, "sync the folder above", "");
         if (st.st_ino == above.st_ino && st.st_dev == above.st_dev)
             break;
         int up = openat(at.n, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -570,9 +465,9 @@ Error *store_open_dir(const char *path, bool create, Store **out)
     if (d->root.n < 0 && errno == ENOENT && create) {
         Error *e = file_make_dir(path, 0700);
         if (e)
-            return dir_hint(d->base.where, e);
+            return with_hint(d, e);
         if (chmod(path, 0700) < 0)
-            return failed(d, "set the mode of", "");
+            return dir_failed(d, "set the mode of", "");
         d->root.n = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (d->root.n >= 0)
             TRY(sync_parents(d));
@@ -585,7 +480,7 @@ Error *store_open_dir(const char *path, bool create, Store **out)
         return error_hint(ERROR_NEW(ERR_IO, "%s is not a folder", path),
                           "name another place for the repository with --repo or BACKUP_DIR");
     if (d->root.n < 0)
-        return failed(d, "open", "");
+        return dir_failed(d, "open", "");
     *out = store_under_test(STEAL(s));
     return NULL;
 }

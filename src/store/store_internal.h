@@ -40,11 +40,6 @@ struct StorePut {
     enum { PUT_OPEN, PUT_BROKEN, PUT_FINISHED } state;
 };
 
-/* What to do about an error that the system gave for something in a store's directory. */
-Error *dir_hint(const char *where, Error *e) MUST_CHECK;
-/* The sweep of a store in a directory: of <root>/tmp. */
-Error *dir_sweep_tmp(int root, const char *where, int64_t older_ms, bool dry_run, uint64_t *files,
-                     uint64_t *bytes) MUST_CHECK;
 /* Whether an object could have this name. */
 bool store_name_valid(const char *name);
 /* The errors that all kinds have in common. */
