@@ -304,15 +304,38 @@ static Error *decode_section(Codec *codec, Hash *hash, const Header *h, const ch
     return error_context(e, "%s", what);
 }
 
-static Error *decode_facts(Codec *codec, Hash *hash, const Header *h, const char *id,
-                           const uint8_t *stored, Doc **out)
+/* A key for one database must not make up backups of another, nor under its ids: the header's tag
+ * says by whose keys the manifest is sealed. */
+static Error *check_owner(const Keyring *k, const ObjectKeys *keys, const char *id,
+                          const char *database)
+{
+    uint8_t tag[LINEAGE_TAG_BYTES], wanted[LINEAGE_TAG_BYTES];
+    AUTO(char) start = text_escape_name(database);
+    if (!k)
+        return NULL;
+    Error *e = keyring_tag(k, database, wanted);
+    bool good = !e;
+    if (e && error_kind(e) != ERR_KEY)
+        return e;
+    error_drop(e);
+    object_keys_tag(keys, tag);
+    good = good && !memcmp(tag, wanted, sizeof tag) && text_starts(id, start) &&
+           id[strlen(start)] == '-';
+    if (!good)
+        FAIL(ERR_DAMAGED, "it says that it is of database %s, and is sealed or named as another's",
+             database);
+    return NULL;
+}
+
+static Error *decode_facts(const Keyring *k, Codec *codec, Hash *hash, const Header *h,
+                           const char *id, const uint8_t *stored, Doc **out)
 {
     AUTO_VALUE(Buf) raw = {0};
     TRY(decode_section(codec, hash, h, id, FACTS, stored, &raw));
     TRY(doc_parse((const char *)raw.data, raw.len, "the section of facts", out));
     if (strcmp(doc_str(*out, "id", ""), id) != 0)
         FAIL(ERR_DAMAGED, "the facts are those of backup %s", doc_str(*out, "id", "(none)"));
-    return NULL;
+    return check_owner(k, h->keys, id, doc_str(*out, "database", ""));
 }
 
 static Error *decode_info(const Keyring *k, const uint8_t *p, size_t n, const char *id,
@@ -324,7 +347,7 @@ static Error *decode_info(const Keyring *k, const uint8_t *p, size_t n, const ch
         *need_more = h->length + h->sections[FACTS].stored;
     if (*need_more)
         return NULL;
-    TRY(decode_facts(codec, hash, h, id, p + h->length, &facts));
+    TRY(decode_facts(k, codec, hash, h, id, p + h->length, &facts));
     TRY(backup_info_parse(facts, out));
     text_hex(h->repository, REPOSITORY_ID_BYTES, out->repository);
     return NULL;
@@ -338,8 +361,8 @@ Error *manifest_decode_info_by(const Keyring *k, Codec *codec, Hash *hash, const
                          "manifest of %s", id);
 }
 
-Error *manifest_decode_info(const Keyring *k, const void *p, size_t n, const char *id, BackupInfo *out,
-                            size_t *need_more)
+Error *manifest_decode_info(const Keyring *k, const void *p, size_t n, const char *id,
+                            BackupInfo *out, size_t *need_more)
 {
     AUTO(Codec) codec = codec_new();
     AUTO(Hash) hash = hash_new();
@@ -375,7 +398,8 @@ Error *manifest_decode_roots(const Keyring *k, const void *p, size_t n, const ch
     return NULL;
 }
 
-static Error *decode_whole(const Keyring *k, const uint8_t *p, size_t n, const char *id, Manifest *m)
+static Error *decode_whole(const Keyring *k, const uint8_t *p, size_t n, const char *id,
+                           Manifest *m)
 {
     AUTO(Codec) codec = codec_new();
     AUTO(Hash) hash = hash_new();
@@ -422,5 +446,5 @@ Error *manifest_facts(const Keyring *k, const void *p, size_t n, const char *id,
     TRY(decode_header(k, p, n, id, hash, &h, &need_more));
     if (need_more || n < h.length + h.sections[FACTS].stored)
         FAIL(ERR_DAMAGED, "manifest of %s ends too early", id);
-    return decode_facts(codec, hash, &h, id, (const uint8_t *)p + h.length, out);
+    return decode_facts(k, codec, hash, &h, id, (const uint8_t *)p + h.length, out);
 }

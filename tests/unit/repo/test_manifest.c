@@ -210,12 +210,52 @@ static void test_nonsense(void **state)
     FAILS(ERR_INTERNAL, manifest_encode(m, REPOSITORY, NULL, &b));
 }
 
+/* Whoever may write backups of one database alone makes one up of another, or under its ids. */
+static void test_another_database(void **state)
+{
+    (void)state;
+    AUTO(Keyring) full = keyring_new();
+    AUTO(Keyring) shop = keyring_new();
+    AUTO(Keyring) forger = keyring_new();
+    AUTO(Secret) bytes = NULL;
+    AUTO(Manifest) m = sample();
+    AUTO(Manifest) back = NULL;
+    AUTO_VALUE(Buf) good = {0};
+    AUTO_VALUE(Buf) bad = {0};
+    AUTO_VALUE(StrList) databases = {0};
+    strlist_add(&databases, "shop");
+    OK(keyring_write_set(full, keyring_make_set(full), &databases, &bytes));
+    OK(keyring_read_set(shop, bytes));
+    uint8_t *name = memmem(secret_bytes(bytes), secret_length(bytes), "shop", 4);
+    memcpy(name, "bank", 4); /* the keys of shop, used in another's name */
+    OK(keyring_read_set(forger, bytes));
+
+    OK(manifest_encode(m, REPOSITORY, shop, &good));
+    OK(manifest_decode(full, good.data, good.len, ID, &back));
+
+    const char *bank = "bank-20240115T103000Z";
+    free(m->info.id);
+    m->info.id = mem_strdup(bank);
+    OK(manifest_encode(m, REPOSITORY, shop, &bad));
+    AUTO(Manifest) renamed = NULL;
+    FAILS(ERR_DAMAGED, manifest_decode(full, bad.data, bad.len, bank, &renamed));
+    FAILS(ERR_DAMAGED, manifest_decode(shop, bad.data, bad.len, bank, &renamed));
+
+    free(m->info.database);
+    m->info.database = mem_strdup("bank");
+    bad.len = 0;
+    OK(manifest_encode(m, REPOSITORY, forger, &bad));
+    FAILS(ERR_DAMAGED, manifest_decode(full, bad.data, bad.len, bank, &renamed));
+    FAILS(ERR_DAMAGED, manifest_decode(shop, bad.data, bad.len, bank, &renamed));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_mean_bits),
-        cmocka_unit_test(test_facts),      cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_tombstone),  cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_mean_bits),
+        cmocka_unit_test(test_another_database), cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_damage),           cmocka_unit_test(test_tombstone),
+        cmocka_unit_test(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
