@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,23 +23,6 @@ typedef struct DirPut {
     char temp[33]; /* its name in tmp; empty once it is gone */
 } DirPut;
 
-/* What to do about an error that the system gave for something at `path`. */
-static Error *with_hint(const Dir *d, Error *e)
-{
-    if (error_kind(e) == ERR_REPO_FULL)
-        return error_hint(e, "make room on the disk (or raise the quota) that holds %s",
-                          d->base.where);
-    if (error_kind(e) != ERR_REPO_PERMISSION)
-        return e;
-    char room[4096];
-    struct passwd user, *found = NULL;
-    if (getpwuid_r(geteuid(), &user, room, sizeof room, &found) == 0 && found)
-        return error_hint(e, "the user %s must be able to read and write %s and all in it",
-                          found->pw_name, d->base.where);
-    return error_hint(e, "the user with number %ld must be able to read and write %s and all in it",
-                      (long)geteuid(), d->base.where);
-}
-
 Error *dir_failed(const Dir *d, const char *verb, const char *name)
 {
     bool read_only = errno == EROFS;
@@ -48,7 +30,7 @@ Error *dir_failed(const Dir *d, const char *verb, const char *name)
                            d->base.where, *name ? "/" : "", name);
     if (read_only)
         return error_hint(e, "mount the file system that holds %s writable", d->base.where);
-    return with_hint(d, e);
+    return dir_hint(d->base.where, e);
 }
 
 Error *dir_is_link(const Dir *d, const char *name)
@@ -212,7 +194,7 @@ static Error *dir_begin(Store *s, const char *name, StorePut **out)
 static Error *dir_write(StorePut *put, const void *data, size_t n)
 {
     Error *e = file_write_all(((DirPut *)put)->file.n, data, n, put->name);
-    return e ? with_hint((Dir *)put->store, e) : NULL;
+    return e ? dir_hint(put->store->where, e) : NULL;
 }
 
 /* A link that NFS made though its answer got lost and the repeated call found the name there. The
@@ -409,13 +391,13 @@ static Error *dir_remove(Store *s, const char *name)
 static Error *dir_sweep(Store *s, int64_t older_ms, bool dry_run, uint64_t *files, uint64_t *bytes)
 {
     Error *e = dir_sweep_tmp(((Dir *)s)->root.n, s->where, older_ms, dry_run, files, bytes);
-    return e ? with_hint((Dir *)s, e) : NULL;
+    return e ? dir_hint(s->where, e) : NULL;
 }
 
 static Error *dir_free_space(Store *s, uint64_t *bytes)
 {
     Error *e = file_free_space(s->where, bytes);
-    return e ? with_hint((Dir *)s, e) : NULL;
+    return e ? dir_hint(s->where, e) : NULL;
 }
 
 static const StoreKind dir_kind = {
@@ -465,7 +447,7 @@ Error *store_open_dir(const char *path, bool create, Store **out)
     if (d->root.n < 0 && errno == ENOENT && create) {
         Error *e = file_make_dir(path, 0700);
         if (e)
-            return with_hint(d, e);
+            return dir_hint(d->base.where, e);
         if (chmod(path, 0700) < 0)
             return dir_failed(d, "set the mode of", "");
         d->root.n = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

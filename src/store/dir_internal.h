@@ -19,6 +19,8 @@ typedef struct Dir {
     bool sync_failed;        /* for good: after a failed fsync the next one proves nothing */
 } Dir;
 
+/* What to do about an error that the system gave for something in a store's directory. */
+Error *dir_hint(const char *where, Error *e) MUST_CHECK;
 /* An error from errno, of what is called `name` below the root; "" is the root. */
 Error *dir_failed(const Dir *d, const char *verb, const char *name) MUST_CHECK;
 /* What is called so is a symbolic link. */

@@ -1,7 +1,8 @@
-/* What killed runs left behind in <root>/tmp. */
+/* Of the store in a directory: what killed runs left behind in <root>/tmp, and hints. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,21 @@
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "store/dir_internal.h"
+
+Error *dir_hint(const char *where, Error *e)
+{
+    if (error_kind(e) == ERR_REPO_FULL)
+        return error_hint(e, "make room on the disk (or raise the quota) that holds %s", where);
+    if (error_kind(e) != ERR_REPO_PERMISSION)
+        return e;
+    char room[4096];
+    struct passwd user, *found = NULL;
+    if (getpwuid_r(geteuid(), &user, room, sizeof room, &found) == 0 && found)
+        return error_hint(e, "the user %s must be able to read and write %s and all in it",
+                          found->pw_name, where);
+    return error_hint(e, "the user with number %ld must be able to read and write %s and all in it",
+                      (long)geteuid(), where);
+}
 
 static void close_dir(DIR *dir)
 {
