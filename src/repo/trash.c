@@ -243,8 +243,10 @@ static bool works_with(const SessionInfo *s, const char *id)
 {
     /* A reader of nothing in particular reads all. A writer goes on from its parent: between its
      * session and its commit its packs are named by it alone, and a prune that listed sessions
-     * before must still find the parent's manifest. */
-    return !strcmp(s->backup_id, id) || (s->kind == SESSION_READER && !*s->backup_id) ||
+     * before must still find the parent's manifest. And while another prune is at work nothing is
+     * purged at all: its lists may be older than the marker. */
+    return s->kind == SESSION_PRUNE || !strcmp(s->backup_id, id) ||
+           (s->kind == SESSION_READER && !*s->backup_id) ||
            (s->kind == SESSION_WRITER && strlist_has(&s->parents, id));
 }
 
@@ -258,8 +260,7 @@ static Error *in_use(Repo *r, const PurgeOptions *o, const char *id, char **why)
         const SessionInfo *s = &list[i];
         bool is_own = !memcmp(s->id.b, o->own.b, SESSION_BYTES);
         own_there = own_there || is_own;
-        if (!is_own && s->kind != SESSION_PRUNE && works_with(s, id) &&
-            !session_given_up(s, o->now, o->limit_ms))
+        if (!is_own && works_with(s, id) && !session_given_up(s, o->now, o->limit_ms))
             *why =
                 mem_printf("in use: %s by process %lld on %s", s->what, (long long)s->pid, s->host);
     }

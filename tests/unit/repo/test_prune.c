@@ -540,6 +540,25 @@ static void test_readers_elsewhere(void **state)
     world_free(&w);
 }
 
+/* Its lists may be older than the marker. */
+static void test_beside_another_prune(void **state)
+{
+    (void)state;
+    World w = world_new();
+    PruneOptions o = at_once();
+    AUTO_VALUE(PruneResult) first = {0};
+    AUTO_VALUE(PruneResult) second = {0};
+    OK(trash_put(w.repo, w.first));
+    elsewhere(&w, SESSION_PRUNE, "", o.now - 6 * DAY);
+    OK(prune_run(w.repo, &o, NULL, &first));
+    assert_int_equal(first.purged.count, 0);
+    assert_int_equal(first.waiting.count, 1);
+    o.now += 2 * DAY;
+    OK(prune_run(w.repo, &o, NULL, &second));
+    assert_int_equal(second.purged.count, 1);
+    world_free(&w);
+}
+
 static void test_own_session_gone(void **state)
 {
     (void)state;
@@ -563,6 +582,7 @@ int main(void)
                                        cmocka_unit_test(test_an_unreadable_root_ends_it),
                                        cmocka_unit_test(test_the_dead),
                                        cmocka_unit_test(test_readers_elsewhere),
+                                       cmocka_unit_test(test_beside_another_prune),
                                        cmocka_unit_test(test_own_session_gone)};
     return cmocka_run_group_tests_name("repo/prune", tests, NULL, NULL);
 }
