@@ -36,7 +36,7 @@ def history(cluster, pgstow, shop):
     made = []
     for n, days in enumerate((0, -6 * YEAR, 4 * YEAR, -YEAR, 0)):
         cluster.sql(f"UPDATE customer SET note = 'state {n}' WHERE id < 50", shop)
-        backup = pgstow.backup(shop, env=clock(days))
+        backup = pgstow.backup(shop, "--no-cleanup", env=clock(days))
         assert year_of(backup) == now_year(days), "the clock was not set"
         made.append((backup, compare.row_hashes(cluster, shop)))
     assert len({backup for backup, _ in made}) == 5
@@ -62,6 +62,21 @@ def test_latest_is_the_one_made_last(pgstow, shop, history):
     # Also by a clock that is behind all of them.
     behind = pgstow.backup(shop, env=clock(-9 * YEAR))
     assert pgstow.run("show", "latest", "--json").json["id"] == behind
+
+
+@pytest.mark.parametrize("days", [-9 * YEAR, 0, 9 * YEAR])
+def test_cleanup_by_a_clock_that_is_off(cluster, pgstow, shop, database, history, days):
+    """The last good one stays whatever the clock, and what goes can be brought back."""
+    pgstow.run("cleanup", "--yes", env=clock(days))
+    left = pgstow.ids()
+    assert history[-1][0] in left
+    for backup, _ in history:
+        if backup not in left:
+            pgstow.run("undelete", backup, env=clock(days))
+    for backup, rows in history:
+        name = database()
+        pgstow.restore(backup, shop, "--to-db", name)
+        assert compare.row_hashes(cluster, name) == rows
 
 
 def test_check_by_a_clock_that_is_off(pgstow, shop):
