@@ -199,8 +199,8 @@ def needed(repository, backup):
     for file in {place[0] for place in places}:
         data = file.read_bytes()
         footer = int.from_bytes(data[-12:-8], "little") + 28
-        first = min(offset for f, offset, _ in places if f == file)
-        places |= {(file, 0, min(first, 54)), (file, len(data) - footer, footer)}
+        header = 38 + int.from_bytes(data[36:38], "little") + 16
+        places |= {(file, 0, header), (file, len(data) - footer, footer)}
     wholly = [repository / "config", repository / "backups" / f"{backup}.manifest"]
     if opened.keys:
         slot = opened.keys.slot["slot"]
@@ -245,7 +245,26 @@ def check_damage(key, golden, expected):
                 shutil.rmtree(fresh.parent)
         file.write_bytes(original)
     ok(not notices(repository, backup), "what was damaged is whole again")
+    if key.env:
+        check_forged(key, repository, backup)
     shutil.rmtree(repository)
+
+
+def check_forged(key, repository, backup):
+    """Other words, or another signature, under a sum that is right: by somebody who has no keys."""
+    for name, old in (("config", b'"min": 2048'), ("keys/epoch-2", b'"created": "20'), ("config", b'"mac": "'),
+                      ("keys/epoch-2", b'"fullMac": "'), ("keys/epoch-2", b'"mac": "')):
+        file = repository / name
+        original = file.read_bytes()
+        line = bytearray(original.split(b"\n")[0])
+        at = line.index(old) + len(old) - (1 if name == "config" and b"min" in old else 0)
+        line[at] = ord("1") if line[at] != ord("1") else ord("2")
+        file.chmod(0o600)
+        file.write_bytes(line + b"\n" + hashlib.sha256(line).hexdigest().encode() + b"\n")
+        ok(notices(repository, backup), f"the reader, {name} with another {old}")
+        verified = run(key, program, "--repo", repository, "verify", backup, "--level", "quick")
+        ok(verified.returncode in (DAMAGED, KEY), f"verify, {name} with another {old}: {verified}")
+        file.write_bytes(original)
 
 
 def check(golden, expected):
