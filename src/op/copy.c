@@ -37,7 +37,7 @@ static Error *open_target(const CopyOptions *o, const Repo *from, Repo **out)
     if (repo_keys(from) && (missing ? !o->to->encrypt : !repo_keys(to)))
         TRY(ask(o, from));
     /* Once more where it is there: what is asked for must be what it is. */
-    if (missing || (o->to->encrypt && !repo_keys(to))) {
+    if (missing || ((o->to->encrypt || o->to->key_given) && !repo_keys(to))) {
         repo_free(STEAL(to));
         TRY(op_open_repo(o->to, true, &to));
     }

@@ -85,10 +85,25 @@ void keys_discard(Store *s, const Keys *k)
 /* -- opening --------------------------------------------------------------------------------------
  */
 
-/* The slot that the key opens. One that is broken or of a newer kind is none of ours, unless
- * nothing else opens. */
-static Error *find_slot(Store *s, const char *repo_id, const Key *key, char *id, SlotBody *body,
-                        bool *found)
+/* What one slot says may be wrong, or more than this machine can do: that is no reason not to try
+ * the others. */
+static bool is_its_own_matter(const Error *e)
+{
+    return error_kind(e) == ERR_DAMAGED || error_kind(e) == ERR_LIMIT ||
+           error_kind(e) == ERR_REPO_UNSUPPORTED || error_kind(e) == ERR_NOT_FOUND ||
+           error_kind(e) == ERR_MEMORY;
+}
+
+/* Asks for more than this program writes: somebody may have put it there to keep us busy. */
+static bool is_dear(const KeySlot *slot)
+{
+    return slot->ops > PASSPHRASE_OPS || slot->memory > PASSPHRASE_MEMORY;
+}
+
+/* The slot that the key opens, of the dear ones or of the others. One that is broken or of a newer
+ * kind is none of ours, unless nothing else opens. */
+static Error *find_slot(Store *s, const char *repo_id, const Key *key, bool dear, char *id,
+                        SlotBody *body, bool *found)
 {
     AUTO_VALUE(StrList) ids = {0};
     AUTO(Error) first = NULL;
@@ -97,10 +112,9 @@ static Error *find_slot(Store *s, const char *repo_id, const Key *key, char *id,
     for (size_t i = 0; i < ids.count && !*found; i++) {
         AUTO_VALUE(KeySlot) slot = {0};
         Error *e = key_slot_get(s, ids.items[i], &slot);
-        if (!e)
+        if (!e && is_dear(&slot) == dear)
             e = key_slot_open(&slot, repo_id, key, body, found);
-        if (e && error_kind(e) != ERR_DAMAGED && error_kind(e) != ERR_LIMIT &&
-            error_kind(e) != ERR_REPO_UNSUPPORTED && error_kind(e) != ERR_NOT_FOUND)
+        if (e && !is_its_own_matter(e))
             return e;
         first = error_first(STEAL(first), e);
         if (*found)
@@ -114,8 +128,13 @@ static Error *find_slot(Store *s, const char *repo_id, const Key *key, char *id,
 Error *keys_open(Store *s, const Doc *config, const Key *key, Keys **out)
 {
     AUTO(Keys) k = mem_new(Keys);
-    bool found;
-    TRY(find_slot(s, doc_str(config, "id", ""), key, k->slot, &k->body, &found));
+    bool found = false;
+    const char *id = doc_str(config, "id", "");
+    AUTO(Error) first = find_slot(s, id, key, false, k->slot, &k->body, &found);
+    if (!found)
+        first = error_first(STEAL(first), find_slot(s, id, key, true, k->slot, &k->body, &found));
+    if (!found && first)
+        return STEAL(first);
     if (!found)
         return error_hint(
             ERROR_NEW(ERR_KEY, "%s does not open the repository %s", key->from, store_where(s)),

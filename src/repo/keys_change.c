@@ -262,21 +262,22 @@ Error *keys_add(Repo *r, KeyKind kind, const char *name, const StrList *database
 /* -- removing -------------------------------------------------------------------------------------
  */
 
+/* A name may look like the beginning of another's id, and somebody without keys can call a slot of
+ * his as he likes: then it means several. */
 static Error *choose(const KnownList *known, const char *which, const Known **out)
 {
     size_t found = 0;
-    for (int by_name = 0; by_name < 2 && found != 1; by_name++) {
-        size_t matches = 0;
-        for (size_t i = 0; i < known->count; i++) {
-            const KeySlot *slot = &known->items[i].slot;
-            if (by_name ? !strcmp(slot->name, which) : *which && text_starts(slot->id, which)) {
-                *out = &known->items[i];
-                matches++;
-            }
-        }
-        found = matches;
-        if (matches > 1)
+    for (size_t i = 0; i < known->count; i++) {
+        const KeySlot *slot = &known->items[i].slot;
+        bool whole = !strcmp(slot->id, which);
+        if (!whole && strcmp(slot->name, which) != 0 && !(*which && text_starts(slot->id, which)))
+            continue;
+        *out = &known->items[i];
+        found++;
+        if (whole) { /* nobody's name takes that from it */
+            found = 1;
             break;
+        }
     }
     AUTO(char) shown = text_printable(which);
     if (found > 1)
@@ -325,7 +326,9 @@ Error *keys_remove(Repo *r, const char *which, KeySlotInfo *out)
     /* The slot first: without it its sets open to nobody, and the other way round it would be a
      * slot that opens nothing. */
     key_slot_name(one->slot.id, name);
-    TRY(store_get_all(s, name, KEY_NOTE_MAX, &bytes));
+    bool strange = one->state == KEY_SLOT_STRANGE; /* any size; nobody will want it back */
+    if (!strange)
+        TRY(store_get_all(s, name, KEY_NOTE_MAX, &bytes));
     FAULT_POINT("keys.remove.begin");
     TRY(store_delete(s, name));
     FAULT_POINT("keys.remove.slot");
@@ -334,7 +337,7 @@ Error *keys_remove(Repo *r, const char *which, KeySlotInfo *out)
     if (!e && !count_full(&after, one->slot.id))
         e = last_one();
     if (e) {
-        Error *back = store_put(s, name, bytes.data, bytes.len);
+        Error *back = strange ? NULL : store_put(s, name, bytes.data, bytes.len);
         return back ? error_cause(error_context(back, "putting back what was removed"), e) : e;
     }
     delete_all(r, one->slot.id);

@@ -4,7 +4,8 @@
 
 #include "base/text.h"
 
-#define NOTE_MAX (64u << 20) /* a session that names a million packs */
+#define NOTE_MAX (64u << 20)   /* a session that names a million packs */
+#define LEGIBLE_MAX (1u << 20) /* config, keys: anybody may have written them */
 #define LINE_HASH (2 * HASH_BYTES)
 
 static void line_hash(const void *p, size_t n, char out[LINE_HASH + 1])
@@ -134,7 +135,7 @@ Error *note_names(Store *s, const char *prefix, StrList *out)
 Error *note_get_legible(Store *s, const char *name, Doc **out)
 {
     AUTO_VALUE(Buf) b = {0};
-    TRY(store_get_all(s, name, NOTE_MAX, &b));
+    TRY(store_get_all(s, name, LEGIBLE_MAX, &b));
     return note_decode(b.data, b.len, name, out);
 }
 

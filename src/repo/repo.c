@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "repo/key_slot.h"
 #include "repo/keys_held.h"
 #include "repo/repo_internal.h"
@@ -245,11 +246,12 @@ static Error *create_config(Repo *r, const RepoOptions *options, Key *key, Doc *
             ERROR_NEW(ERR_REPO_NOT_FOUND, "there is no repository in %s", store_where(s)),
             "name it with --repo; \"pgstow backup\" makes one on first use");
     if (options->key_given && !options->encrypt)
-        return error_hint(ERROR_NEW(ERR_CONFIG,
-                                    "a key is given, but the repository %s that is to be made would "
-                                    "not be encrypted",
-                                    store_where(s)),
-                          "say --encrypt (BACKUP_ENCRYPTION=true), or take the key away");
+        return error_hint(
+            ERROR_NEW(ERR_CONFIG,
+                      "a key is given, but the repository %s that is to be made would "
+                      "not be encrypted",
+                      store_where(s)),
+            "say --encrypt (BACKUP_ENCRYPTION=true), or take the key away");
     AUTO(Doc) config = new_config(options->encrypt);
     if (options->encrypt) {
         TRY(get_key(r, options, KEY_TO_MAKE, key));
@@ -278,6 +280,18 @@ static Error *check_plain(Repo *r, const RepoOptions *options)
                                     "already and is not encrypted",
                                     repo_where(r)),
                           "pgstow copy --all --to NEW copies it into an encrypted one");
+    if (!options->key_given)
+        return NULL;
+    /* Whoever gives a key expects it sealed: somebody may have put a plain one in its place. */
+    if (options->create)
+        return error_hint(
+            ERROR_NEW(ERR_CONFIG, "a key is given, but the repository %s is not encrypted",
+                      repo_where(r)),
+            "take the key away if it is meant to be so; if it was encrypted, somebody "
+            "has changed it");
+    log_warning("a key is given, but the repository %s is not encrypted: whoever can write to it "
+                "can have changed what it holds",
+                repo_where(r));
     return NULL;
 }
 

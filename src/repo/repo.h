@@ -12,10 +12,10 @@
 
 typedef struct Repo Repo;
 typedef struct RepoOptions {
-    bool create;  /* writes a config where there is none (two racing creators: the first one's
-                     stands, both go on with it); otherwise ERR_REPO_NOT_FOUND */
-    bool encrypt; /* what is made is encrypted; a plain one that is there is refused */
-    bool key_given;        /* a key was named, so nothing is made that does not need it */
+    bool create;    /* writes a config where there is none (two racing creators: the first one's
+                       stands, both go on with it); otherwise ERR_REPO_NOT_FOUND */
+    bool encrypt;   /* what is made is encrypted; a plain one that is there is refused */
+    bool key_given; /* a key was named: nothing plain is made, or with `create` written to */
     const KeySource *keys; /* asked where a key is needed; NULL: there is none */
 } RepoOptions;
 /* Takes the store over, also on failure. A needed feature that is unknown is ERR_REPO_UNSUPPORTED,

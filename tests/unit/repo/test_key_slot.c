@@ -246,6 +246,17 @@ static void test_remove(void **state)
     AUTO_VALUE(StrList) left = {0};
     OK(note_names(repo_store(r), KEYS_FOLDER, &left));
     assert_int_equal(left.count, 4);
+    /* A name that looks like another one's id takes neither away. */
+    char id[KEY_SLOT_TEXT];
+    slot_called(&p, "correct horse", "passphrase", id);
+    id[4] = '\0';
+    add(&p, "correct horse", KEY_FILE, id, NULL, FILE_A);
+    FAILS(ERR_USAGE, keys_remove(r, id, &other));
+    char named[KEY_SLOT_TEXT];
+    slot_called(&p, "correct horse", id, named);
+    OK(keys_remove(r, named, &other));
+    assert_string_equal(other.name, id);
+    key_slot_info_clear(&other);
     /* The write-only one does not count as one that can read. */
     FAILS(ERR_CONFLICT, keys_remove(r, "passphrase", &other));
     AUTO(Repo) still = open_as(&p, "correct horse");
@@ -405,6 +416,28 @@ static void test_config_exchanged(void **state)
     cannot_open(&q, "correct horse", ERR_DAMAGED);
 }
 
+/* All that is encrypted taken away, and a plain repository of the same id put there. */
+static void test_stripped(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Place) p = place_encrypted("correct horse");
+    AUTO(Store) s = place_store(&p);
+    AUTO_VALUE(StrList) names = {0};
+    AUTO(Repo) r = NULL;
+    OK(note_names(s, KEYS_FOLDER, &names));
+    for (size_t i = 0; i < names.count; i++)
+        OK(store_delete(s, names.items[i]));
+    AUTO(Doc) config = NULL;
+    OK(note_get_legible(s, "config", &config));
+    doc_set(config, "features", doc_object());
+    put_doc(s, "config", config);
+    RepoOptions o = {.create = true, .key_given = true};
+    FAILS(ERR_CONFIG, repo_open(place_store(&p), &o, &r));
+    o.create = false;
+    OK(repo_open(place_store(&p), &o, &r));
+    assert_null(repo_keys(r));
+}
+
 /* A slot that an attacker made for himself: with a secret and a key of his own, and an escrow by
  * keys of a repository of his own. */
 static void test_forged_slot(void **state)
@@ -446,6 +479,49 @@ static void test_forged_slot(void **state)
     assert_int_equal(rotate(&p, "correct horse"), 2);
     /* And with his keys nothing is opened either. */
     cannot_open(&p, FILE_C, ERR_KEY);
+}
+
+/* A passphrase that asks for more than ours do, and a slot that is larger than one may be: neither
+ * stands in the way, and both can be taken away. */
+static void test_hostile_slots(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Place) p = place_encrypted("correct horse");
+    AUTO(Repo) r = open_as(&p, "correct horse");
+    Store *s = repo_store(r);
+    AUTO_VALUE(Key) key = {0};
+    AUTO_VALUE(KeySlot) slot = {0};
+    AUTO_VALUE(KeySlot) again = {0};
+    AUTO_VALUE(SlotBody) body = {0};
+    char name[KEY_NAME_TEXT];
+    OK(give((void *)(uintptr_t) "correct horse", KEY_TO_MAKE, "", &key));
+    key_slot_new(KEY_PASSPHRASE, "dear", NULL, &slot, &body);
+    memset(slot.id, '0', KEY_SLOT_TEXT - 1);
+    slot.ops = PASSPHRASE_OPS + 1;
+    slot.memory = 8192;
+    OK(key_slot_put(s, repo_id(r), &slot, &key, &body));
+    /* As it says now what it is, so that the passphrase does open it. */
+    OK(key_slot_get(s, slot.id, &again));
+    OK(store_delete(s, key_slot_name(slot.id, name)));
+    OK(key_slot_put(s, repo_id(r), &again, &key, &body));
+    bool opened;
+    AUTO_VALUE(SlotBody) hidden = {0};
+    AUTO_VALUE(KeySlot) dear = {0};
+    OK(key_slot_get(s, slot.id, &dear));
+    OK(key_slot_open(&dear, repo_id(r), &key, &hidden, &opened));
+    assert_true(opened);
+
+    const char *large = "111111111111111111111111";
+    AUTO(char) fill = mem_calloc(2, KEY_NOTE_MAX);
+    memset(fill, 'a', 2 * (size_t)KEY_NOTE_MAX - 1);
+    OK(store_put(s, key_slot_name(large, name), fill, strlen(fill)));
+
+    AUTO(Repo) open = open_as(&p, "correct horse");
+    AUTO_VALUE(KeySlotInfo) gone = {0};
+    OK(keys_remove(open, large, &gone));
+    key_slot_info_clear(&gone);
+    OK(keys_remove(open, slot.id, &gone));
+    assert_int_equal(rotate(&p, "correct horse"), 2);
 }
 
 /* A slot that was there, with other words on it: a write-only one that says it is full. */
@@ -551,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_slots),        cmocka_unit_test(test_remove),
         cmocka_unit_test(test_rotate),       cmocka_unit_test(test_add_races_rotate),
         cmocka_unit_test(test_rotate_races), cmocka_unit_test(test_config_exchanged),
+        cmocka_unit_test(test_stripped),     cmocka_unit_test(test_hostile_slots),
         cmocka_unit_test(test_forged_slot),  cmocka_unit_test(test_changed_slot),
         cmocka_unit_test(test_forged_epoch), cmocka_unit_test(test_forged_set),
     };
