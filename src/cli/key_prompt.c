@@ -12,6 +12,9 @@
 #include "cli/progress.h"
 
 #define TYPED_MAX 1024
+/* What the terminal would otherwise answer with a signal that leaves it without echo. */
+#define CTRL_Z 26
+#define CTRL_BACKSLASH 28
 
 /* A line, which may end at the end of the file as well. */
 static Error *read_line(int tty, const Cancel *cancel, Secret **out)
@@ -27,6 +30,8 @@ static Error *read_line(int tty, const Cancel *cancel, Secret **out)
             continue;
         if (got <= 0 || c == '\n')
             break;
+        if (c == CTRL_Z || c == CTRL_BACKSLASH)
+            continue;
         if (n == TYPED_MAX)
             FAIL(ERR_KEY, "that is longer than a passphrase may be");
         secret_bytes(line)[n++] = (uint8_t)c;
@@ -71,6 +76,7 @@ Error *key_prompt_ask(const char *question, KeyUse use, const Cancel *cancel, Se
     progress_hide();
     hidden = shown;
     hidden.c_lflag &= (tcflag_t)~ECHO;
+    hidden.c_cc[VSUSP] = hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
     if (tcsetattr(tty.n, TCSAFLUSH, &hidden) < 0)
         return error_errno(ERR_IO, ERR_IO, "the terminal cannot be told to hide what is typed");
     Error *e = ask(tty.n, question, use, cancel, out);

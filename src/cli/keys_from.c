@@ -9,8 +9,12 @@ static Secret *take(Config *c, SettingId id)
     char *text = config_take_secret(c, id);
     if (!text)
         return NULL;
-    Secret *s = secret_copy(text, strlen(text));
-    secret_wipe(text, strlen(text));
+    size_t all = strlen(text), n = all;
+    /* Files of secrets end with a newline that nobody could type. */
+    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        n--;
+    Secret *s = secret_copy(text, n);
+    secret_wipe(text, all);
     free(text);
     return s;
 }

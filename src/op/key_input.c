@@ -45,6 +45,9 @@ Error *key_file_read(const char *path, Key *out)
             "look at its place and who may read it");
     if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)))
         log_warning("other users may read or write the key file %s: chmod 600 %s", path, path);
+    /* A pipe, as the shell's <(...) is: its other end may not have written yet. */
+    if (!S_ISREG(st.st_mode) && fcntl(fd.n, F_SETFL, O_RDONLY) < 0)
+        return error_errno(ERR_IO, ERR_IO, "cannot wait for the key file %s", path);
     AUTO(Secret) text = secret_new(KEY_FILE_MAX);
     size_t got;
     TRY(file_read_some(fd.n, secret_bytes(text), KEY_FILE_MAX, path, &got));

@@ -105,6 +105,9 @@ def test_plain_repositories(pgstow, shop):
     # Reading it is no matter of keys.
     pgstow.run("list", env={"BACKUP_ENCRYPTION": "true", "PGSTOW_PASSPHRASE": WORDS})
     pgstow.run("key", "list", expect="KEY").error_says("not encrypted")
+    # But who gives a key does not want to write what all can read.
+    pgstow.run("list", env={"PGSTOW_PASSPHRASE": WORDS}).error_says("a key is given")
+    pgstow.run("backup", db=shop, env={"PGSTOW_PASSPHRASE": WORDS}, expect="CONFIG").error_says("a key is given")
     assert len(pgstow.ids()) == 1
 
 
@@ -141,6 +144,10 @@ def test_key_file(vault, cluster, shop, database, folder):
     only(vault, PGSTOW_PASSPHRASE="wrong").run("list", "--key-file", file)
     file.chmod(0o644)
     keyed.run("list").error_says("chmod 600")
+    # A shell's <(...) whose command has not written yet.
+    slow = ["bash", "-c", 'f="$1"; shift; exec "$@" --key-file <(sleep 0.5; cat "$f")', "bash", str(file)]
+    only_it = only(vault)
+    subprocess.run([*slow, *only_it.command(["list"])], env=only_it.environment(), check=True, stdout=subprocess.DEVNULL)
     # A slip of the hand is named.
     text = file.read_text()
     spoilt = folder / "spoilt"
@@ -158,6 +165,7 @@ def test_passphrase_command(vault, shop, folder):
     other.run("list", "--passphrase-command", f"cat '{file}'")
     (folder / "own.yaml").write_text(f"encryption:\n  passphraseCommand: cat '{file}'\n")
     other.run("list", "--config", folder / "own.yaml")
+    other.run("list", env={"PGSTOW_PASSPHRASE": WORDS + "\r\n"})
     other.run("list", "--passphrase-command", "false", expect="KEY").error_says("failed with status 1")
     other.run("list", "--passphrase-command", "yes", expect="KEY").error_says("more than a passphrase")
     other.run("list", "--passphrase-command", "true", expect="KEY").error_says("empty")
@@ -207,6 +215,7 @@ def converse(vault, args, answers, timeout=60):
         if answers and shown.count(b": ", asked) and shown.rstrip(b" ").endswith(b":"):
             asked = len(shown)
             os.write(leader, answers.pop(0).encode() + b"\n")
+    assert termios.tcgetattr(leader)[3] & termios.ECHO, "what is typed next is not shown"
     os.close(leader)
     return process.wait(timeout=timeout), shown.decode(errors="replace")
 
@@ -218,6 +227,11 @@ def test_typed(vault, shop):
     assert status == 0 and "passphrase or recovery key of" in shown and WORDS not in shown, shown
     status, shown = converse(typist, ["list"], ["something else"])
     assert status != 0 and "what was typed does not open" in shown, shown
+    # Neither Ctrl-C nor what would stop or kill it leaves the terminal without echo.
+    status, shown = converse(typist, ["list"], ["\x03"])
+    assert status != 0 and "does not open" not in shown, shown
+    status, shown = converse(typist, ["list", "--json"], ["\x1a\x1c" + WORDS])
+    assert status == 0 and WORDS not in shown, shown
     # A new one is asked for twice.
     status, shown = converse(typist, ["key", "add", "--name", "mine"], [WORDS, "a new one, long", "a new one, lung"])
     assert status != 0 and "not the same" in shown, shown
