@@ -1,0 +1,45 @@
+/* The C API of include/pgstow.h, which translates and decides nothing: what its files share. */
+#ifndef PGSTOW_LIB_LIB_INTERNAL_H
+#define PGSTOW_LIB_LIB_INTERNAL_H
+
+#include <pthread.h>
+
+#include "op/consistency.h"
+#include "pgstow.h"
+
+struct pgstow {
+    char *repo, *database, *tools[TOOL_NAMES];
+    unsigned jobs;
+    void (*progress)(void *ctx, const pgstow_progress *now);
+    int (*cancelled)(void *ctx);
+    void *ctx;
+    Cancel *cancel;
+};
+
+/* An operation that runs: its job, and the thread that reports on it and asks whether to go on. */
+typedef struct Call {
+    pgstow *p;
+    OpContext context;
+    Cancel *cancel;
+    Job *job;
+    pthread_t watcher;
+    bool watching, over;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+} Call;
+
+/* Takes e over; NULL gives NULL. */
+pgstow_error *call_fail(Error *e);
+/* c->context is what operations are given. Where it fails there is nothing to end. */
+Error *call_begin(pgstow *p, Call *c) MUST_CHECK;
+/* Ends what call_begin began, and hands the outcome on. */
+pgstow_error *call_end(Call *c, Error *e);
+
+/* Into `to`, which has the defaults and `size` bytes, the fields that the caller's struct has: it
+ * begins with its size. given may be NULL. */
+void options_take(void *to, size_t size, const void *given);
+/* from: NULL-terminated, or NULL. */
+void options_add(StrList *to, const char *const *from);
+Consistency options_consistency(pgstow_consistency c);
+
+#endif
