@@ -180,3 +180,12 @@ Error *doc_parse(const char *text, size_t n, const char *what, Doc **out)
     *out = wrap(j);
     return NULL;
 }
+
+Doc *doc_error(const Error *e)
+{
+    Doc *d = doc_object();
+    doc_set_str(d, "kind", error_kind_info(error_kind(e))->name);
+    doc_set_str(d, "message", error_message(e));
+    doc_set_str(d, "hint", error_hint_text(e));
+    return d;
+}

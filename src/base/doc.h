@@ -29,13 +29,16 @@ void doc_push(Doc *array, Doc *value);
 void doc_push_str(Doc *array, const char *value);
 Doc *doc_texts(const StrList *texts); /* an array of them */
 
+/* The error as a document's member: kind, message, hint. */
+Doc *doc_error(const Error *e);
+
 /* Reading. A missing key, or one of another type, gives the fallback. Borrowed from the document.
  */
 const char *doc_str(const Doc *object, const char *key, const char *fallback);
 int64_t doc_int(const Doc *object, const char *key, int64_t fallback);
 bool doc_bool(const Doc *object, const char *key, bool fallback);
 bool doc_has(const Doc *object, const char *key);
-void doc_remove(Doc *object, const char *key); /* one that is not there is fine */
+void doc_remove(Doc *object, const char *key);          /* one that is not there is fine */
 const Doc *doc_get(const Doc *object, const char *key); /* NULL where missing */
 size_t doc_count(const Doc *array);                     /* 0 for anything but an array or object */
 const Doc *doc_at(const Doc *array, size_t i);

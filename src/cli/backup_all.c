@@ -72,7 +72,7 @@ static Doc *outcomes_doc(const BackupOutcomes *o)
         }
         Doc *one = doc_object();
         doc_set_str(one, "database", o->items[i].database);
-        doc_set(one, "error", output_error_doc(o->items[i].error));
+        doc_set(one, "error", doc_error(o->items[i].error));
         doc_push(failed, one);
     }
     doc_set(d, "backups", backups);

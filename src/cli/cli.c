@@ -153,7 +153,7 @@ int cli_main(int argc, char **argv)
     if (e && json && !result)
         result = doc_object();
     if (e && json)
-        doc_set(result, "error", output_error_doc(e));
+        doc_set(result, "error", doc_error(e));
     if (result)
         output_json(result);
     e = error_first(STEAL(e), output_finish());

@@ -7,7 +7,6 @@
 
 /* options.policy.zone is borrowed from *zone, which the caller frees. */
 Error *cleanup_options_from(const Config *c, Zone **zone, CleanupOptions *out) MUST_CHECK;
-Doc *cleanup_doc(const CleanupResult *r, bool dry_run);
 /* One line; nothing where nothing was done. */
 void cleanup_print_line(const CleanupResult *r);
 

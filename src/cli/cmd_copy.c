@@ -61,44 +61,6 @@ static Error *work_copy(Run *run, void *arg)
     return op_copy(&run->op, &w->options, &w->result);
 }
 
-static Doc *result_doc(const CopyResult *r)
-{
-    Doc *d = doc_object(), *copied = doc_array(), *there = doc_array(), *failed = doc_array();
-    for (size_t i = 0; i < r->count; i++) {
-        const CopyItem *item = &r->items[i];
-        if (item->error) {
-            Doc *one = doc_object();
-            doc_set_str(one, "id", item->id);
-            doc_set(one, "error", output_error_doc(item->error));
-            doc_push(failed, one);
-        } else if (item->outcome.state == COPY_THERE) {
-            doc_push_str(there, item->outcome.info.id);
-        } else {
-            doc_push(copied, backup_info_doc(&item->outcome.info));
-        }
-    }
-    doc_set(d, "copied", copied);
-    doc_set(d, "there", there);
-    doc_set(d, "failed", failed);
-    return d;
-}
-
-/* One backup's failure is the command's; of several, the status says that some failed. */
-static Error *outcome(CopyResult *r)
-{
-    size_t failed = 0;
-    for (size_t i = 0; i < r->count; i++)
-        failed += r->items[i].error != NULL;
-    if (!failed)
-        return NULL;
-    if (r->total == 1)
-        return STEAL(r->items[0].error);
-    return error_hint(
-        ERROR_NEW(ERR_PARTIAL, "%zu of %zu backups could not be copied", failed, r->total),
-        "the others are in the target; what is there already is passed over when this is run "
-        "again");
-}
-
 static Error *check_usage(const Run *run)
 {
     bool all = config_bool(run->config, SETTING_COPY_ALL);
@@ -133,6 +95,6 @@ Error *cmd_COPY(Run *run)
                               .ctx = &w};
     Error *e = run_with_progress(run, work_copy, &w);
     if (run->json)
-        run_result(run, result_doc(&w.result));
-    return e ? e : outcome(&w.result);
+        run_result(run, copy_doc(&w.result));
+    return e ? e : copy_failures(&w.result);
 }

@@ -51,22 +51,11 @@ static Error *work_drill(Run *run, void *arg)
     return first;
 }
 
-static Doc *report_doc(const Work *w)
-{
-    Doc *d = doc_object(), *drills = doc_array();
-    for (size_t i = 0; i < w->count; i++)
-        if (w->results[i].backup_id)
-            doc_push(drills, drill_doc(&w->results[i]));
-    doc_set_str(d, "level", "drill");
-    doc_set(d, "drills", drills);
-    return d;
-}
-
 static Error *write_report(const Work *w, const char *path)
 {
     AUTO_VALUE(Buf) out = {0};
     if (text_ends(path, ".json")) {
-        AUTO(Doc) d = report_doc(w);
+        AUTO(Doc) d = drills_doc(w->results, w->count);
         AUTO(char) text = doc_print(d, true);
         buf_printf(&out, "%s\n", text);
     } else {
@@ -147,7 +136,7 @@ Error *drill_run(Run *run)
         e = error_first(e, write_report(&w, report));
     if (run->json) {
         if (began)
-            run_result(run, report_doc(&w));
+            run_result(run, drills_doc(w.results, w.count));
         return e;
     }
     for (size_t i = 0; i < w.count; i++)

@@ -34,7 +34,7 @@ static Doc *item_doc(const ImportItem *item)
     doc_set_str(d, "form", item->form);
     doc_set_str(d, "state", state_name(item->state));
     if (item->error)
-        doc_set(d, "error", output_error_doc(item->error));
+        doc_set(d, "error", doc_error(item->error));
     else
         doc_set_str(d, "id", item->info.id);
     doc_set(d, "notes", doc_texts(&item->notes));

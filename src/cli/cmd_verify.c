@@ -23,72 +23,6 @@ static Error *work_verify(Run *run, void *arg)
     return op_verify(&run->op, &w->options, &w->report);
 }
 
-/* As op_verify judges. */
-static bool is_whole(const Work *w)
-{
-    return !w->report.bad.count && (w->names.count || !w->report.count);
-}
-
-static Doc *partly_doc(const CheckReport *r)
-{
-    Doc *list = doc_array();
-    for (size_t i = 0; i < r->partly_count; i++) {
-        Doc *d = doc_object();
-        doc_set_str(d, "id", r->partly[i].backup);
-        doc_set_int(d, "packs", (int64_t)r->partly[i].packs);
-        doc_set_int(d, "unread", (int64_t)r->partly[i].unread);
-        doc_push(list, d);
-    }
-    return list;
-}
-
-static bool is_hopeless(const CheckLoss *l)
-{
-    return !l->readable || l->definitions;
-}
-
-static Doc *losses_doc(const CheckReport *r)
-{
-    Doc *list = doc_array();
-    for (size_t i = 0; i < r->loss_count; i++) {
-        const CheckLoss *l = &r->losses[i];
-        Doc *d = doc_object();
-        doc_set_str(d, "id", l->backup);
-        doc_set(d, "streams", doc_texts(&l->streams));
-        doc_set_int(d, "tables", (int64_t)l->tables);
-        doc_set_int(d, "tablesLost", (int64_t)l->tables_lost);
-        doc_set_bool(d, "salvageable", !is_hopeless(l));
-        doc_push(list, d);
-    }
-    return list;
-}
-
-static Doc *report_doc(const Work *w)
-{
-    const CheckReport *r = &w->report;
-    Doc *d = doc_object(), *problems = doc_array();
-    doc_set_str(d, "level", check_level_name(w->options.level));
-    doc_set_bool(d, "whole", is_whole(w));
-    doc_set_int(d, "backups", (int64_t)r->backups);
-    doc_set_int(d, "packs", (int64_t)r->packs);
-    doc_set_int(d, "packsRead", (int64_t)r->packs_read);
-    doc_set_int(d, "bytes", (int64_t)r->bytes);
-    doc_set(d, "good", doc_texts(&r->good));
-    doc_set(d, "bad", doc_texts(&r->bad));
-    doc_set(d, "partly", partly_doc(r));
-    doc_set(d, "lost", losses_doc(r));
-    for (size_t i = 0; i < r->count; i++) {
-        Doc *p = doc_object();
-        doc_set_str(p, "object", r->problems[i].object);
-        doc_set_str(p, "what", r->problems[i].what);
-        doc_set(p, "backups", doc_texts(&r->problems[i].backups));
-        doc_set(p, "tables", doc_texts(&r->problems[i].streams));
-        doc_push(problems, p);
-    }
-    doc_set(d, "problems", problems);
-    return d;
-}
-
 static void print_names(const char *what, const StrList *names)
 {
     if (!names->count)
@@ -122,7 +56,9 @@ static void print_report(const Work *w, bool quiet)
     char backups[32], packs[32], bytes[32];
     for (size_t i = 0; i < r->count; i++) {
         const CheckProblem *p = &r->problems[i];
-        printf("%s %s: %s\n", is_whole(w) ? "damaged beside it:" : "DAMAGED", p->object, p->what);
+        printf("%s %s: %s\n",
+               verify_is_whole(&w->options, &w->report) ? "damaged beside it:" : "DAMAGED",
+               p->object, p->what);
         print_names("backups:", &p->backups);
         print_names("tables:", &p->streams);
     }
@@ -140,10 +76,10 @@ static void print_report(const Work *w, bool quiet)
         printf("%s: whole\n", r->good.items[i]);
     printf("level %s: %s (backups: %s, packs: %s, %s looked at)\n",
            check_level_name(w->options.level),
-           !is_whole(w)      ? "damage found"
-           : r->count        ? "no damage of these backups"
-           : r->partly_count ? "no damage in what was read"
-                             : "no damage",
+           !verify_is_whole(&w->options, &w->report) ? "damage found"
+           : r->count                                ? "no damage of these backups"
+           : r->partly_count                         ? "no damage in what was read"
+                                                     : "no damage",
            output_count(r->backups, backups), output_count(r->packs, packs),
            text_size(r->bytes, bytes));
 }
@@ -165,7 +101,7 @@ Error *cmd_VERIFY(Run *run)
     if (e && error_kind(e) != ERR_DAMAGED)
         return e;
     if (run->json)
-        run_result(run, report_doc(&w));
+        run_result(run, verify_doc(&w.options, &w.report));
     else
         print_report(&w, run->quiet);
     return e;

@@ -69,15 +69,6 @@ void output_json(const Doc *d)
     puts(text);
 }
 
-Doc *output_error_doc(const Error *e)
-{
-    Doc *d = doc_object();
-    doc_set_str(d, "kind", error_kind_info(error_kind(e))->name);
-    doc_set_str(d, "message", error_message(e));
-    doc_set_str(d, "hint", error_hint_text(e));
-    return d;
-}
-
 void output_error(const Error *e)
 {
     const char *hint = error_hint_text(e);

@@ -22,8 +22,6 @@ void table_print(const Table *t);
 void output_json(const Doc *d);
 /* The error for people, on standard error. */
 void output_error(const Error *e);
-/* The error as a document's member: kind, message, hint. */
-Doc *output_error_doc(const Error *e);
 /* A line on standard error, behind "warning: ". */
 void output_warning(const char *text);
 /* Every byte has left for standard output, or else ERR_IO: nothing is reported that nobody got. */

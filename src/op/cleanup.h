@@ -3,6 +3,7 @@
 #ifndef PGSTOW_OP_CLEANUP_H
 #define PGSTOW_OP_CLEANUP_H
 
+#include "base/doc.h"
 #include "op/backup.h"
 #include "op/retention.h"
 #include "repo/prune.h"
@@ -40,5 +41,6 @@ Error *op_cleanup(const OpContext *c, const CleanupOptions *options, CleanupResu
 Error *op_backup_and_cleanup(const OpContext *c, const BackupOptions *backup,
                              const CleanupOptions *cleanup, BackupInfo *info,
                              CleanupResult *cleaned) MUST_CHECK;
+Doc *cleanup_doc(const CleanupResult *r, bool dry_run);
 
 #endif

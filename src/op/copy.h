@@ -2,6 +2,7 @@
 #ifndef PGSTOW_OP_COPY_H
 #define PGSTOW_OP_COPY_H
 
+#include "base/doc.h"
 #include "op/op.h"
 #include "repo/copy.h"
 
@@ -32,5 +33,9 @@ typedef struct CopyOptions {
 /* Within a lineage the oldest first. One that fails is in *out, and the others go on; what would
  * end them as well is returned. */
 Error *op_copy(const OpContext *c, const CopyOptions *o, CopyResult *out) MUST_CHECK;
+Doc *copy_doc(const CopyResult *r);
+/* NULL where all went well. One backup's failure as it is (taken out of *r); of several, that some
+ * failed: ERR_PARTIAL. */
+Error *copy_failures(CopyResult *r) MUST_CHECK;
 
 #endif

@@ -79,6 +79,7 @@ Error *op_drill(const OpContext *c, const DrillOptions *o, DrillResult *out) MUS
 
 /* The report, as JSON and as text for people to keep. */
 Doc *drill_doc(const DrillResult *r);
+Doc *drills_doc(const DrillResult *results, size_t count); /* of all that began */
 void drill_text(const DrillResult *r, Buf *out);
 
 #endif

@@ -178,3 +178,14 @@ void drill_text(const DrillResult *r, Buf *out)
     add_assertions(r, out);
     lines(out, "warnings of the restore", &r->notes);
 }
+
+Doc *drills_doc(const DrillResult *results, size_t count)
+{
+    Doc *d = doc_object(), *drills = doc_array();
+    for (size_t i = 0; i < count; i++)
+        if (results[i].backup_id)
+            doc_push(drills, drill_doc(&results[i]));
+    doc_set_str(d, "level", "drill");
+    doc_set(d, "drills", drills);
+    return d;
+}

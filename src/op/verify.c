@@ -33,6 +33,12 @@ static Error *choice_of(const VerifyOptions *o, CheckChoice *out, bool *any)
     return o->sample ? parse_share(o->sample, &out->share) : NULL;
 }
 
+/* A healed backup may use a pack beside what is damaged in it: that is no damage of its own. */
+bool verify_is_whole(const VerifyOptions *o, const CheckReport *r)
+{
+    return o->names && o->names->count ? !r->bad.count : !r->count;
+}
+
 Error *op_verify(const OpContext *c, const VerifyOptions *o, CheckReport *out)
 {
     AUTO(Repo) repo = NULL;
@@ -48,8 +54,7 @@ Error *op_verify(const OpContext *c, const VerifyOptions *o, CheckReport *out)
         strlist_own(&ids, id);
     }
     TRY(check_run_part(repo, &ids, o->level, choose ? &choice : NULL, op_jobs(c), c->job, out));
-    /* A healed backup may use a pack beside what is damaged in it: that is no damage of its own. */
-    if (ids.count ? !out->bad.count : !out->count)
+    if (verify_is_whole(o, out))
         return NULL;
     return error_hint(
         ERROR_NEW(ERR_DAMAGED, "%zu problem%s found in %s; %zu of %llu backups are damaged",

@@ -2,6 +2,7 @@
 #ifndef PGSTOW_OP_VERIFY_H
 #define PGSTOW_OP_VERIFY_H
 
+#include "base/doc.h"
 #include "op/op.h"
 #include "repo/check.h"
 
@@ -14,5 +15,8 @@ typedef struct VerifyOptions {
 /* Damage lies in the report, and is ERR_DAMAGED besides: with names only damage of these backups,
  * not what lies beside it in their packs. */
 Error *op_verify(const OpContext *c, const VerifyOptions *o, CheckReport *out) MUST_CHECK;
+/* That it is no ERR_DAMAGED. */
+bool verify_is_whole(const VerifyOptions *o, const CheckReport *r);
+Doc *verify_doc(const VerifyOptions *o, const CheckReport *r);
 
 #endif
