@@ -143,6 +143,24 @@ Error *proof_apply(Repo *r, const StrList *names, BackupInfo *info)
     return NULL;
 }
 
+/* Whether the proof itself says what its name does: a name alone anybody can write. */
+static Error *is_sound(Repo *r, const char *name, const char *id, const ProofName *p, bool *sound)
+{
+    AUTO(Doc) d = NULL;
+    Instant time = 0;
+    *sound = false;
+    Error *e = note_get(r, name, &d);
+    if (!e)
+        e = error_rekind(clock_parse(doc_str(d, "time", ""), &time), ERR_DAMAGED);
+    if (e && error_kind(e) != ERR_DAMAGED && error_kind(e) != ERR_NOT_FOUND)
+        return e;
+    *sound = !e && !strcmp(doc_str(d, "backup", ""), id) &&
+             !strcmp(doc_str(d, "level", ""), p->level) && doc_bool(d, "good", false) == p->good &&
+             time / 1000 == p->when / 1000;
+    error_drop(e);
+    return NULL;
+}
+
 Error *proof_last_good(Repo *r, const char *id, const char *level, Instant *when)
 {
     AUTO_VALUE(StrList) names = {0};
@@ -159,7 +177,11 @@ Error *proof_last_good(Repo *r, const char *id, const char *level, Instant *when
             *when = 0;
             return NULL;
         }
-        if (!*when && level_rank(p.level) >= level_rank(level))
+        if (*when || level_rank(p.level) < level_rank(level))
+            continue;
+        bool sound;
+        TRY(is_sound(r, names.items[w.at], id, &p, &sound));
+        if (sound)
             *when = p.when;
     }
     return NULL;

@@ -383,6 +383,19 @@ def test_write_only(vault, cluster, shop, folder, database):
     assert fourth["newBytes"] < 0.1 * first["newBytes"]
 
 
+def test_a_proof_is_not_its_name(vault, shop):
+    """Whoever can write to the repository names a file like a proof: verify looks for itself all the same."""
+    made = vault.run("backup", "--encrypt", "--json", db=shop).json["id"]
+    folder = vault.repo / "proofs" / made
+    folder.mkdir(parents=True, exist_ok=True)
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    (folder / f"{now}-rebuild-good-0123456789abcdef").write_bytes(b"PGSTOWNT")
+    before = set(folder.iterdir())
+    report = vault.run("verify", "--level", "rebuild", "--older-than", "30d", "--json", expect=None).json
+    assert made in report["good"], report
+    assert ["-rebuild-good-" in str(p) for p in set(folder.iterdir()) - before] == [True]
+
+
 # ---------------------------------------------------------------- the sheet
 
 
