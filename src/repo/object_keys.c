@@ -16,6 +16,7 @@ struct ObjectKeys {
     uint8_t tag[LINEAGE_TAG_BYTES];
     Secret *keys;
     bool index, payload; /* whether the keys at hand gave these */
+    bool full;           /* they give all there is: what is missing is missing in the object */
     Buf block;
 };
 
@@ -148,6 +149,7 @@ Error *object_keys_open(const Keyring *k, uint64_t set, const void *block, size_
     if (!keyring_has(k, set))
         FAIL(ERR_DAMAGED, "it names key set %016llx, which there is not", (unsigned long long)set);
     AUTO(ObjectKeys) o = blank(set, SEAL_AES_256_GCM);
+    o->full = keyring_full(k);
     Reader r = reader_over(block, n, "the key block");
     TRY(read_block(k, label, &r, o));
     buf_add(&o->block, block, n);
@@ -241,7 +243,11 @@ Error *part_open(const ObjectKeys *k, const Part *part, Hash *hash, uint8_t *p, 
     bool good;
     begin_aad(k, part, &aad);
     if (is_sealed(k, part)) {
-        if ((part->use == PART_INDEX && !k->index) || (part->use == PART_PAYLOAD && !k->payload))
+        bool lacking =
+            (part->use == PART_INDEX && !k->index) || (part->use == PART_PAYLOAD && !k->payload);
+        if (lacking && k->full)
+            FAIL(ERR_DAMAGED, "%s: it bears no key for it", what);
+        if (lacking)
             return error_hint(ERROR_NEW(ERR_KEY, "%s: the key at hand does not open it", what),
                               part->use == PART_INDEX
                                   ? "use a key for this database, or a full one"

@@ -1,5 +1,7 @@
 #include "kit.h"
 
+#include "repo/object_keys.h"
+
 #define REPOSITORY "00112233445566778899aabbccddeeff"
 #define ID "shop-20240115T103000Z"
 
@@ -249,12 +251,45 @@ static void test_another_database(void **state)
     FAILS(ERR_DAMAGED, manifest_decode(shop, bad.data, bad.len, bank, &renamed));
 }
 
+/* An object that leaves out the key of a part, as whoever may write can make one: to full keys that
+ * is damage of this object, and no reason to ask for another key. */
+static void test_no_key_in_it(void **state)
+{
+    (void)state;
+    AUTO(Keyring) full = keyring_new();
+    AUTO(Keyring) writer = keyring_new();
+    AUTO(Secret) bytes = NULL;
+    AUTO(Hash) hash = hash_new();
+    AUTO_VALUE(StrList) databases = {0};
+    const PartUse uses[] = {PART_INDEX, PART_PAYLOAD};
+    uint64_t set = keyring_make_set(full);
+    strlist_add(&databases, "shop");
+    OK(keyring_write_set(full, set, &databases, &bytes));
+    OK(keyring_read_set(writer, bytes));
+    uint8_t block[2 + KEY_SALT_BYTES] = {SEAL_AES_256_GCM}, part_bytes[4] = {0};
+    uint8_t check[CHECK_BYTES] = {0};
+    for (size_t i = 0; i < 2; i++) {
+        AUTO(ObjectKeys) a = NULL;
+        AUTO(ObjectKeys) b = NULL;
+        AUTO_VALUE(Buf) name = {0};
+        Part part = {uses[i], OBJECT_MANIFEST, 1, &name};
+        OK(object_keys_open(full, set, block, sizeof block, "pgstow manifest", &a));
+        FAILS(ERR_DAMAGED, part_open(a, &part, hash, part_bytes, 4, check, "it"));
+        OK(object_keys_open(writer, set, block, sizeof block, "pgstow manifest", &b));
+        FAILS(ERR_KEY, part_open(b, &part, hash, part_bytes, 4, check, "it"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_mean_bits),
-        cmocka_unit_test(test_another_database), cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_damage),           cmocka_unit_test(test_tombstone),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_mean_bits),
+        cmocka_unit_test(test_another_database),
+        cmocka_unit_test(test_no_key_in_it),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_tombstone),
         cmocka_unit_test(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
