@@ -3,7 +3,8 @@
  *
  * The library behind the program of the same name. One handle is one repository; a handle may be
  * used by one thread at a time, several handles by several threads. Nothing here prints, exits or
- * touches signal handlers.
+ * touches signal handlers. Of repositories that were written a host keeps in mind what it has seen
+ * (docs/encryption.md), by this library as by the program.
  *
  * Every function that can fail returns NULL on success or an error object, which the caller frees
  * with pgstow_error_free(). Output parameters are set on success only, unless said. Strings that
@@ -57,6 +58,29 @@ typedef struct pgstow_progress {
     uint64_t bytes_new;               /* stored bytes written so far */
 } pgstow_progress;
 
+/* A key of an encrypted repository: of these the first that is set. It is looked for where a
+ * repository turns out to be encrypted or is made so, once in the life of a handle, and lies in
+ * locked memory until that is closed. */
+typedef struct pgstow_key {
+    size_t size;
+    /* A key file. Where the first backup makes the repository and the file is missing, it is made
+     * (mode 0600): without a copy of it elsewhere, or another key, a lost disk is a lost
+     * repository. */
+    const char *file;
+    /* Bytes: a passphrase, or the text of a key. Copied; the caller wipes its own. */
+    const void *passphrase;
+    size_t passphrase_length;
+    /* Writes such bytes into `into` (locked memory, wiped afterwards) and returns how many; 0:
+     * there are none, "KEY". is_new 1: the passphrase of a repository that is being made, so ask
+     * twice. Called by the thread that called the library, which it must not call back. */
+    size_t (*ask)(void *ctx, const char *repo, int is_new, char *into, size_t room);
+    void *ctx;
+} pgstow_key;
+#define PGSTOW_KEY_INIT                                                                            \
+    {                                                                                              \
+        sizeof(pgstow_key), 0, 0, 0, 0, 0                                                          \
+    }
+
 typedef struct pgstow_options {
     size_t size;
     const char *repo; /* folder of the repository; NULL: "./backups" */
@@ -71,19 +95,23 @@ typedef struct pgstow_options {
     /* Asked as often; 1 cancels the operation, which then fails with the kind "CANCELLED". */
     int (*cancelled)(void *ctx);
     void *ctx;
+    /* NULL: none. Where a file or a passphrase is given, no repository is made that is not
+     * encrypted. */
+    const pgstow_key *key;
 } pgstow_options;
 #define PGSTOW_OPTIONS_INIT                                                                        \
     {                                                                                              \
-        sizeof(pgstow_options), 0, 0, 0, 0, 0, 0, 0, 0, 0                                          \
+        sizeof(pgstow_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                       \
     }
 
-/* Options are copied. The repository need not exist yet: the first backup makes it. */
+/* Options are copied. The repository need not exist yet: the first backup makes it. A wrong key is
+ * noticed by the first operation: "KEY". */
 PGSTOW_API pgstow_error *pgstow_open(const pgstow_options *options, pgstow **out);
 PGSTOW_API void pgstow_close(pgstow *p);
 /* From any thread or a signal handler: the running operation ends with "CANCELLED". */
 PGSTOW_API void pgstow_cancel(pgstow *p);
 
-/* -- backup, delete --------------------------------------------------------------------------- */
+/* -- backup ----------------------------------------------------------------------------------- */
 
 typedef struct pgstow_backup_info {
     char *id, *key, *database; /* shop-20240115T103000Z, 20240115103000, shop */
@@ -92,6 +120,8 @@ typedef struct pgstow_backup_info {
     uint64_t stored_size;      /* stored bytes that it refers to */
     uint64_t new_bytes;        /* of these, added by this backup */
     uint64_t tables, rows;
+    int encrypted;
+    int pinned, proven; /* as they are when it is listed */
 } pgstow_backup_info;
 
 /* The consistency of the database, looked at for a short time before a backup and after a restore:
@@ -111,10 +141,14 @@ typedef struct pgstow_backup_options {
     int compression;                       /* 0: adaptive; -1: none; 1 to 9: zstd's level */
     int64_t timeout_ms;                    /* 0: none */
     pgstow_consistency consistency;
+    int encrypt; /* a repository that is made is encrypted; one that is there and is not is refused
+                  */
+    int accept_older; /* go on where this host has seen more of the repository than is there now;
+                         otherwise that is "CONFIRM" */
 } pgstow_backup_options;
 #define PGSTOW_BACKUP_OPTIONS_INIT                                                                 \
     {                                                                                              \
-        sizeof(pgstow_backup_options), 0, 0, 0, 0, 0, 0, PGSTOW_CONSISTENCY_WARN                   \
+        sizeof(pgstow_backup_options), 0, 0, 0, 0, 0, 0, PGSTOW_CONSISTENCY_WARN, 0, 0             \
     }
 
 /* options may be NULL. *out (may be NULL) is freed with pgstow_backup_info_free. */
@@ -122,9 +156,75 @@ PGSTOW_API pgstow_error *pgstow_backup(pgstow *p, const pgstow_backup_options *o
                                        pgstow_backup_info **out);
 PGSTOW_API void pgstow_backup_info_free(pgstow_backup_info *info);
 
-/* By id, key, "latest" or "latest:DB". A missing one is "NOT_FOUND"; with ignore_missing 1 it is
- * success. */
+/* -- keeping ---------------------------------------------------------------------------------- */
+
+/* Backups are named by id, the unique beginning of one, key, "latest" or "latest:DB"; deleted ones
+ * by id or the unique beginning of one. A missing one is "NOT_FOUND". */
+
+/* Hides a backup; cleanup purges it once its time in the trash is over. "PINNED" where it is. With
+ * ignore_missing 1 a missing one is success. */
 PGSTOW_API pgstow_error *pgstow_delete(pgstow *p, const char *backup, int ignore_missing);
+PGSTOW_API pgstow_error *pgstow_undelete(pgstow *p, const char *backup);
+/* Neither delete nor cleanup takes a pinned backup. */
+PGSTOW_API pgstow_error *pgstow_pin(pgstow *p, const char *backup);
+/* *was (may be NULL): whether it was pinned. */
+PGSTOW_API pgstow_error *pgstow_unpin(pgstow *p, const char *backup, int *was);
+
+/* Which backups stay; docs/keeping.md says how the rules work together. 0 and NULL: no rule. */
+typedef struct pgstow_policy {
+    size_t size;
+    unsigned days; /* those not older; 0: 30 where there is no other rule */
+    int64_t within_ms;
+    unsigned last, hourly, daily, weekly, monthly, yearly;
+    const char *const *tags;  /* "key=value", NULL-terminated: each keeps */
+    const char *group_by_tag; /* the rules that count look at each value of this tag by itself */
+    const char *time_zone;    /* "Europe/Berlin"; NULL: this machine's */
+} pgstow_policy;
+#define PGSTOW_POLICY_INIT                                                                         \
+    {                                                                                              \
+        sizeof(pgstow_policy), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                     \
+    }
+
+typedef struct pgstow_cleanup_options {
+    size_t size;
+    const pgstow_policy *policy; /* NULL: the one of PGSTOW_POLICY_INIT */
+    const char *database;        /* NULL: the backups of all */
+    int64_t trash_ms;            /* in the trash before it is purged; 0: 7 days; -1: no time */
+    int64_t dead_after_ms;       /* runs of other machines that are older are given up; 0: 7 days */
+    int dry_run;                 /* says what would be, and changes nothing */
+    int prune_only;              /* deletes nothing by policy: purges, and frees space */
+} pgstow_cleanup_options;
+#define PGSTOW_CLEANUP_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        sizeof(pgstow_cleanup_options), 0, 0, 0, 0, 0, 0                                           \
+    }
+/* *json (may be NULL), as `pgstow cleanup --json` prints it ({"dryRun": ..., "backups": [{"id",
+ * "keep", "why", ...}], "deleted": [...], "purged": [...], "freed": {...}, ...}), freed with
+ * pgstow_free. It is set with an error, too: what was done before it; NULL where nothing was begun.
+ * options may be NULL. */
+PGSTOW_API pgstow_error *pgstow_cleanup(pgstow *p, const pgstow_cleanup_options *options,
+                                        char **json);
+
+typedef struct pgstow_copy_options {
+    size_t size;
+    const char *to;             /* folder of the repository to copy into */
+    const pgstow_key *key;      /* of that one; NULL: the key of the handle */
+    const char *const *backups; /* NULL-terminated; NULL: all */
+    int encrypt;                /* where the target is made: as in pgstow_backup_options */
+    int accept_older;
+    int decrypt; /* rows of an encrypted repository may go into one that is not; otherwise that is
+                    "CONFIRM" */
+    uint64_t max_rate; /* bytes a second; 0: no limit */
+} pgstow_copy_options;
+#define PGSTOW_COPY_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(pgstow_copy_options), 0, 0, 0, 0, 0, 0, 0                                           \
+    }
+/* Backups that are in the target are passed over. One that fails does not keep the others back:
+ * "PARTIAL", or where it was the only one its own error. *json (may be NULL), as `pgstow copy
+ * --json` prints it ({"copied": [...], "there": [...], "failed": [...]}), is set with an error,
+ * too; NULL where nothing was begun; freed with pgstow_free. */
+PGSTOW_API pgstow_error *pgstow_copy(pgstow *p, const pgstow_copy_options *options, char **json);
 
 /* -- restore ---------------------------------------------------------------------------------- */
 
@@ -159,9 +259,40 @@ PGSTOW_API pgstow_error *pgstow_list(pgstow *p, const char *database, pgstow_bac
                                      size_t *count);
 PGSTOW_API void pgstow_list_free(pgstow_backup_info **list, size_t count);
 
-typedef enum pgstow_level { PGSTOW_QUICK = 0, PGSTOW_DATA = 1, PGSTOW_REBUILD = 2 } pgstow_level;
-/* backup NULL: all. "DAMAGED" where anything is wrong. */
+typedef enum pgstow_level {
+    PGSTOW_QUICK = 0,
+    PGSTOW_DATA = 1,
+    PGSTOW_REBUILD = 2,
+    PGSTOW_DRILL = 3 /* a restore into a scratch database, compared with the backup */
+} pgstow_level;
+/* backup NULL: all; for DRILL the newest good one of the handle's database. "DAMAGED" where
+ * anything is wrong; of a drill also "MISMATCH", "INVALID", "ASSERTION", and other kinds where it
+ * could not be done, which says nothing of the backup. */
 PGSTOW_API pgstow_error *pgstow_verify(pgstow *p, const char *backup, pgstow_level level);
+
+typedef struct pgstow_verify_options {
+    size_t size;
+    pgstow_level level;
+    /* DATA and REBUILD: only what nobody has checked for so long; 0: all */
+    int64_t older_than_ms;
+    const char *sample; /* DATA: "5%": only so much, that checked longest ago; NULL: all */
+    /* DRILL */
+    const char *drill_database;     /* URI or conninfo of the server; NULL: that of the handle */
+    const char *const *assertions;  /* files of SQL statements, NULL-terminated */
+    const char *const *search_path; /* schemas that the backup's functions look into, the same */
+    pgstow_consistency consistency; /* STRICT: errors make the drill fail */
+    int64_t timeout_ms;             /* 0: none */
+} pgstow_verify_options;
+#define PGSTOW_VERIFY_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(pgstow_verify_options), PGSTOW_DATA, 0, 0, 0, 0, 0, PGSTOW_CONSISTENCY_WARN, 0      \
+    }
+/* The same with more to say. *json (may be NULL), as `pgstow verify --json` prints it
+ * ({"level": "data", "whole": ..., "problems": [...], ...}, {"level": "drill", "drills": [...]}),
+ * is set with what the verification itself found wrong, too; NULL where it was not done; freed with
+ * pgstow_free. options may be NULL. */
+PGSTOW_API pgstow_error *pgstow_verify_with(pgstow *p, const char *backup,
+                                            const pgstow_verify_options *options, char **json);
 
 /* -- validate, diff --------------------------------------------------------------------------- */
 

@@ -80,6 +80,7 @@ pgstow_error *pgstow_open(const pgstow_options *given, pgstow **out)
     p->cancelled = o.cancelled;
     p->ctx = o.ctx;
     p->cancel = cancel;
+    p->key = o.key ? handle_key_new(o.key) : NULL;
     *out = p;
     return NULL;
 }
@@ -92,6 +93,7 @@ void pgstow_close(pgstow *p)
     free(p->database);
     for (int i = 0; i < TOOL_NAMES; i++)
         free(p->tools[i]);
+    handle_key_free(p->key);
     cancel_free(p->cancel);
     free(p);
 }
@@ -137,6 +139,8 @@ Error *call_begin(pgstow *p, Call *c)
                 .context = {.repo_dir = p->repo, .db_url = p->database, .jobs = p->jobs}};
     for (int i = 0; i < TOOL_NAMES; i++)
         c->context.tools.setting[i] = p->tools[i];
+    if (p->key)
+        handle_key_use(p->key, &c->context);
     TRY(cancel_new(p->cancel, &c->cancel));
     Error *e = job_new(c->cancel, NULL, NULL, &c->job);
     if (e) {

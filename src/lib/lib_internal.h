@@ -5,7 +5,16 @@
 #include <pthread.h>
 
 #include "op/consistency.h"
+#include "op/key_input.h"
 #include "pgstow.h"
+
+/* The key of a repository, kept in memory that is locked. */
+typedef struct HandleKey HandleKey;
+HandleKey *handle_key_new(const pgstow_key *given); /* all of it is copied */
+void handle_key_free(HandleKey *k);
+DEFINE_AUTO(HandleKey, handle_key_free)
+/* Has an operation open its repository with this key, which must outlive it. */
+void handle_key_use(const HandleKey *k, OpContext *c);
 
 struct pgstow {
     char *repo, *database, *tools[TOOL_NAMES];
@@ -14,6 +23,7 @@ struct pgstow {
     int (*cancelled)(void *ctx);
     void *ctx;
     Cancel *cancel;
+    HandleKey *key; /* NULL: none was given */
 };
 
 /* An operation that runs: its job, and the thread that reports on it and asks whether to go on. */

@@ -20,6 +20,9 @@ static pgstow_backup_info *info_of(const BackupInfo *b)
     info->new_bytes = b->new_bytes;
     info->tables = b->tables;
     info->rows = b->rows;
+    info->encrypted = b->encrypted;
+    info->pinned = b->pinned;
+    info->proven = b->proven;
     return info;
 }
 
@@ -51,6 +54,8 @@ pgstow_error *pgstow_backup(pgstow *p, const pgstow_backup_options *given, pgsto
     options_add(&options.exclude_table_data, o.exclude_table_data);
     options_add(&options.schemas, o.schemas);
     options_add(&options.tags, o.tags);
+    c.context.encrypt = o.encrypt != 0;
+    c.context.accept_older = o.accept_older != 0;
     e = op_backup(&c.context, &options, &info);
     if (!e && out)
         *out = info_of(&info);
