@@ -1,4 +1,4 @@
-"""The C library, used by a program of its own: examples/embed.c."""
+"""The C library, used by programs of its own: examples/embed.c, examples/inspect.c, library.c."""
 
 import json
 import subprocess
@@ -53,3 +53,105 @@ def test_inspect(cluster, pgstow, database):
                           capture_output=True, text=True, timeout=120)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout.splitlines()[0])["isValid"] is True
+
+
+def use(pgstow, db, key, *calls):
+    """What came out of each call, as (kind, text), and how often a key was asked for."""
+    command = [str(program("tests/library", "PGSTOW_LIBRARY_BIN")), pgstow.cluster.url(db), str(pgstow.repo), key, *calls]
+    done = subprocess.run(command, env=pgstow.environment(), cwd=pgstow.folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+    *lines, asked = done.stdout.splitlines()
+    assert len(lines) == len(calls), done.stdout
+    return [tuple(line.split(" ", 1)) for line in lines], asked
+
+
+def changing(cluster, database):
+    return database(sql="CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, md5(g::text) FROM generate_series(1, 2000) g")
+
+
+def test_keeping(cluster, pgstow, database):
+    db = changing(cluster, database)
+    (first, second, *rest), _ = use(pgstow, db, "-", "backup -", "backup -", "pin latest", "delete latest", "list -",
+                                    "unpin latest", "unpin latest", "delete latest", "list -", "delete latest:nobody",
+                                    "delete latest:nobody ignore_missing", "undelete nothing")  # fmt: skip
+    first, second = first[1].split()[0], second[1].split()[0]
+    assert [kind for kind, _ in rest] == ["OK", "PINNED", "OK", "OK", "OK", "OK", "OK", "NOT_FOUND", "OK", "NOT_FOUND"]
+    assert f"{first} pinned=0" in rest[2][1] and f"{second} pinned=1" in rest[2][1]
+    assert (rest[3][1], rest[4][1]) == ("was=1", "was=0")
+    assert second not in rest[6][1] and first in rest[6][1]
+    done, _ = use(pgstow, db, "-", f"undelete {second}", "cleanup - dry_run last=1", "list -", f"cleanup {db} last=1", "list -",
+                  "cleanup - default", "cleanup - prune_only no_trash", "cleanup - zone=Nowhere/Land", f"undelete {first}")  # fmt: skip
+    kinds, texts = zip(*done)
+    assert kinds == ("OK", "OK", "OK", "OK", "OK", "OK", "OK", "CONFIG", "NOT_FOUND")
+    dry, real, again, purged = (json.loads(texts[i]) for i in (1, 3, 5, 6))
+    assert dry["dryRun"] and dry["deleted"] == [first] and {b["id"]: b["keep"] for b in dry["backups"]} == {first: False, second: True}
+    assert first in texts[2] and second in texts[2]
+    assert not real["dryRun"] and real["deleted"] == [first] and real["purged"] == []  # 7 days in the trash
+    assert first not in texts[4] and second in texts[4]
+    assert again["deleted"] == [] and [(b["id"], b["keep"]) for b in again["backups"]] == [(second, True)]
+    assert "30 days" in str(again["backups"]), again
+    assert purged["purged"] == [first] and purged["deleted"] == []
+
+
+def test_encrypted(cluster, pgstow, database, folder):
+    """A key file, which the first backup makes; the same repository without a key, and with another one."""
+    db, key = changing(cluster, database), folder / "key"
+    (plain, made, more, checked), _ = use(pgstow, db, f"file={key}", "backup -", "backup - encrypt", "backup -", "verify - level=1")
+    assert plain[0] != "OK" and made[0] == "OK" and made[1].endswith("encrypted=1") and more[0] == "OK"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert checked[0] == "OK" and json.loads(checked[1])["whole"] is True
+    assert use(pgstow, db, "-", "list -")[0][0][0] == "KEY"
+    assert use(pgstow, db, "ask=", "list -") == ([("KEY", use(pgstow, db, "-", "list -")[0][0][1])], "asked 1 new=0")
+    (refused,), _ = use(pgstow, db, "ask=endless", "list -")
+    assert refused[0] == "KEY" and "longer" in refused[1]
+    words, out, gone = key.read_text(), folder / "out", folder / "gone"
+    shown, asked = use(pgstow, db, f"ask={words}", "list -", "list -", f"copy {out}", f"copy {out} decrypt", f"copy {gone} nothing")
+    assert [kind for kind, _ in shown] == ["OK", "OK", "CONFIRM", "OK", "USAGE"] and asked == "asked 1 new=0"
+    assert len(json.loads(shown[3][1])["copied"]) == 2 and not gone.exists()
+    target = cluster.fresh_name("copied")
+    database.later(target)
+    latest = json.loads(pgstow.run("list", "--json", repo=out).stdout)["backups"][-1]["id"]
+    pgstow.run("restore", latest, "--to-db", target, db=db, repo=out)
+    compare.assert_same(cluster, db, target)
+
+
+def test_passphrases(cluster, pgstow, database, folder):
+    """Bytes that the caller wipes; a callback; a plain repository copied into an encrypted one."""
+    db, sealed = changing(cluster, database), folder / "sealed"
+    made, asked = use(pgstow, db, "ask=correct horse battery staple", "backup - encrypt")
+    assert made[0][0] == "OK" and asked == "asked 1 new=1"
+    shown, asked = use(pgstow, db, "bytes=correct horse battery staple", "list -", "list -", f"copy {sealed} encrypt key={folder}/new",
+                       f"copy {sealed} key={folder}/new")  # fmt: skip
+    assert [kind for kind, _ in shown] == ["OK"] * 4 and asked == "asked 0 new=0", shown
+    assert [len(json.loads(text)["there"]) for _, text in shown[2:]] == [0, 1]
+    assert "correct horse" not in str(shown)
+    assert use(pgstow, db, "bytes=a wrong passphrase", "list -")[0][0][0] == "KEY"
+
+
+def test_older_state(cluster, pgstow, database):
+    """accept_older; and the options of a caller that knows fewer of them."""
+    db = changing(cluster, database)
+    pgstow.env["XDG_STATE_HOME"] = str(pgstow.home / "one host")
+    use(pgstow, db, "-", "backup -")
+    before = pgstow.folder / "before"
+    subprocess.run(["cp", "-a", str(pgstow.repo), str(before)], check=True)
+    use(pgstow, db, "-", "backup -")
+    subprocess.run(["rm", "-r", str(pgstow.repo)], check=True)
+    before.rename(pgstow.repo)
+    (refused, cut, done), _ = use(pgstow, db, "-", "backup -", "backup - accept_older old_caller", "backup - accept_older")
+    assert (refused[0], cut[0], done[0]) == ("CONFIRM", "CONFIRM", "OK"), (refused, cut, done)
+
+
+def test_drill(cluster, pgstow, database, folder):
+    db = changing(cluster, database)
+    (folder / "good.sql").write_text("SELECT count(*) = 2000 FROM t;")
+    (folder / "bad.sql").write_text("SELECT count(*) = 1 FROM t;")
+    before = cluster.databases()
+    done, _ = use(pgstow, db, "-", "backup -", f"verify - level=3 assert={folder}/good.sql", "list -", f"verify latest level=3 assert={folder}/bad.sql",
+                  "verify - level=1 sample=5%", "verify - level=3 sample=5%", "verify - level=4", "verify - level=1 assert=x")  # fmt: skip
+    kinds, texts = zip(*done)
+    assert kinds == ("OK", "OK", "OK", "ASSERTION", "OK", "USAGE", "USAGE", "USAGE"), done
+    good, bad = (json.loads(texts[i])["drills"][0] for i in (1, 3))
+    assert (good["result"], bad["result"]) == ("good", "bad") and "proven=1" in texts[2]
+    assert json.loads(texts[4])["level"] == "data"
+    assert cluster.databases() == before
