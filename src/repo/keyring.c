@@ -32,6 +32,8 @@ struct Keyring {
     KeySet *sets; /* by rising epoch */
     size_t count, cap;
     uint64_t current; /* 0: the last one */
+    KeyringNewer newer;
+    void *newer_ctx;
 };
 
 static void set_clear(KeySet *s)
@@ -157,6 +159,17 @@ Error *keyring_set_current(Keyring *k, uint64_t set)
 uint64_t keyring_current(const Keyring *k)
 {
     return k->current ? k->current : k->count ? k->sets[k->count - 1].id : 0;
+}
+
+void keyring_watch(Keyring *k, KeyringNewer newer, void *ctx)
+{
+    k->newer = newer;
+    k->newer_ctx = ctx;
+}
+
+bool keyring_outdated(const Keyring *k)
+{
+    return k->newer && k->count && k->newer(k->newer_ctx, k->sets[k->count - 1].epoch);
 }
 
 bool keyring_full(const Keyring *k)

@@ -29,6 +29,11 @@ bool keyring_has(const Keyring *k, uint64_t set);
 /* The set that new objects are sealed with: the one with the highest epoch until this says so. */
 Error *keyring_set_current(Keyring *k, uint64_t set) MUST_CHECK;
 uint64_t keyring_current(const Keyring *k);
+/* Whether keys were rotated since these were loaded: asked where something names a set that is not
+ * at hand. `ctx` is borrowed. */
+typedef bool (*KeyringNewer)(void *ctx, uint32_t epoch);
+void keyring_watch(Keyring *k, KeyringNewer newer, void *ctx);
+bool keyring_outdated(const Keyring *k);
 /* Whether rows can be read back: false for a write-only key. */
 bool keyring_full(const Keyring *k);
 /* Databases that a write-only keyring may write; empty for a full one. Borrowed. */
@@ -45,7 +50,8 @@ Error *keyring_read_set(Keyring *k, const Secret *bytes) MUST_CHECK;
  * key: for what is legible but must not be forged. */
 Error *keyring_sign(const Keyring *k, uint64_t set, bool full, const char *label, const void *p,
                     size_t n, uint8_t out[KEY_BYTES]) MUST_CHECK;
-/* Seals and opens bytes that only full keys may see (a slot's secret), as crypto/salted.h has it. */
+/* Seals and opens bytes that only full keys may see (a slot's secret), as crypto/salted.h has it.
+ */
 Error *keyring_close_secret(const Keyring *k, uint64_t set, const Buf *aad, const Secret *s,
                             Buf *out) MUST_CHECK;
 Error *keyring_open_secret(const Keyring *k, uint64_t set, const Buf *aad, const void *p, size_t n,

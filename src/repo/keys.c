@@ -45,6 +45,15 @@ bool keys_needed(const Doc *config)
     return false;
 }
 
+static bool has_newer(void *ctx, uint32_t epoch)
+{
+    uint32_t now = 0;
+    Error *e = key_chain_length(ctx, &now);
+    bool newer = !e && now > epoch;
+    error_drop(e);
+    return newer;
+}
+
 static Error *keep_config(Keys *k, const Doc *config)
 {
     AUTO(char) text = doc_print(config, false);
@@ -62,6 +71,7 @@ Error *keys_create(Store *s, Doc *config, const Key *key, Keys **out)
     KeyKind kind = key->file ? KEY_FILE : KEY_PASSPHRASE;
     k->ring = keyring_new();
     uint64_t set = keyring_make_set(k->ring);
+    keyring_watch(k->ring, has_newer, s);
     TRY(key_chain_sign_config(config, k->ring));
     TRY(keep_config(k, config));
     key_slot_new(kind, key_kind_name(kind), NULL, &slot, &k->body);
@@ -142,6 +152,7 @@ Error *keys_open(Store *s, const Doc *config, const Key *key, Keys **out)
                       : "look at the spelling, and whether it is this repository's");
     TRY(keep_config(k, config));
     TRY(key_chain_load(s, config, k->slot, &k->body, &k->ring));
+    keyring_watch(k->ring, has_newer, s);
     *out = STEAL(k);
     return NULL;
 }

@@ -146,6 +146,8 @@ Error *object_keys_open(const Keyring *k, uint64_t set, const void *block, size_
     if (!k)
         return NULL;
     /* Every slot has every set: one that is nowhere is a flipped bit. */
+    if (!keyring_has(k, set) && keyring_outdated(k))
+        return error_hint(ERROR_NEW(ERR_BUSY, "keys were rotated while this ran"), "run it again");
     if (!keyring_has(k, set))
         FAIL(ERR_DAMAGED, "it names key set %016llx, which there is not", (unsigned long long)set);
     AUTO(ObjectKeys) o = blank(set, SEAL_AES_256_GCM);

@@ -323,6 +323,26 @@ static void test_add_races_rotate(void **state)
     assert_int_equal(rotate(&p, "correct horse"), 3);
 }
 
+/* What was written since by newer keys is no damage to who opened it before; a set that never was
+ * is. */
+static void test_rotated_meanwhile(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Place) p = place_encrypted("correct horse");
+    AUTO(Repo) before = open_as(&p, "correct horse");
+    assert_int_equal(rotate(&p, "correct horse"), 2);
+    AUTO(Repo) now = open_as(&p, "correct horse");
+    AUTO(Doc) d = doc_object();
+    AUTO(Doc) back = NULL;
+    AUTO_VALUE(Buf) bytes = {0};
+    OK(note_put(now, "pins/a", d));
+    FAILS(ERR_BUSY, note_get(before, "pins/a", &back));
+    OK(store_get_all(repo_store(now), "pins/a", 4096, &bytes));
+    bytes.data[10] ^= 1; /* the set's id */
+    OK(store_put(repo_store(now), "pins/b", bytes.data, bytes.len));
+    FAILS(ERR_DAMAGED, note_get(now, "pins/b", &back));
+}
+
 /* Two rotate at once: one of them is told. */
 static void test_rotate_races(void **state)
 {
@@ -622,14 +642,15 @@ int main(void)
 {
     setenv("PGSTOW_CHEAP_PASSPHRASES", "1", 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),         cmocka_unit_test(test_key_file_opens),
-        cmocka_unit_test(test_plain),        cmocka_unit_test(test_unfinished),
-        cmocka_unit_test(test_slots),        cmocka_unit_test(test_remove),
-        cmocka_unit_test(test_rotate),       cmocka_unit_test(test_add_races_rotate),
-        cmocka_unit_test(test_rotate_races), cmocka_unit_test(test_config_exchanged),
-        cmocka_unit_test(test_stripped),     cmocka_unit_test(test_hostile_slots),
-        cmocka_unit_test(test_forged_slot),  cmocka_unit_test(test_changed_slot),
-        cmocka_unit_test(test_forged_epoch), cmocka_unit_test(test_forged_set),
+        cmocka_unit_test(test_open),          cmocka_unit_test(test_key_file_opens),
+        cmocka_unit_test(test_plain),         cmocka_unit_test(test_unfinished),
+        cmocka_unit_test(test_slots),         cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_rotate),        cmocka_unit_test(test_add_races_rotate),
+        cmocka_unit_test(test_rotate_races),  cmocka_unit_test(test_config_exchanged),
+        cmocka_unit_test(test_stripped),      cmocka_unit_test(test_rotated_meanwhile),
+        cmocka_unit_test(test_hostile_slots), cmocka_unit_test(test_forged_slot),
+        cmocka_unit_test(test_changed_slot),  cmocka_unit_test(test_forged_epoch),
+        cmocka_unit_test(test_forged_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
