@@ -304,13 +304,11 @@ static Error *decode_section(Codec *codec, Hash *hash, const Header *h, const ch
     return error_context(e, "%s", what);
 }
 
-/* A key for one database must not make up backups of another, nor under its ids: the header's tag
- * says by whose keys the manifest is sealed. */
-static Error *check_owner(const Keyring *k, const ObjectKeys *keys, const char *id,
-                          const char *database)
+/* A key for one database must not make up backups of another: the header's tag says by whose keys
+ * the manifest is sealed. (Ids tell nothing: an imported one may be any.) */
+static Error *check_owner(const Keyring *k, const ObjectKeys *keys, const char *database)
 {
     uint8_t tag[LINEAGE_TAG_BYTES], wanted[LINEAGE_TAG_BYTES];
-    AUTO(char) start = text_escape_name(database);
     if (!k)
         return NULL;
     Error *e = keyring_tag(k, database, wanted);
@@ -319,10 +317,8 @@ static Error *check_owner(const Keyring *k, const ObjectKeys *keys, const char *
         return e;
     error_drop(e);
     object_keys_tag(keys, tag);
-    good = good && !memcmp(tag, wanted, sizeof tag) && text_starts(id, start) &&
-           id[strlen(start)] == '-';
-    if (!good)
-        FAIL(ERR_DAMAGED, "it says that it is of database %s, and is sealed or named as another's",
+    if (!good || memcmp(tag, wanted, sizeof tag) != 0)
+        FAIL(ERR_DAMAGED, "it says that it is of database %s, and is sealed by keys of another",
              database);
     return NULL;
 }
@@ -335,7 +331,7 @@ static Error *decode_facts(const Keyring *k, Codec *codec, Hash *hash, const Hea
     TRY(doc_parse((const char *)raw.data, raw.len, "the section of facts", out));
     if (strcmp(doc_str(*out, "id", ""), id) != 0)
         FAIL(ERR_DAMAGED, "the facts are those of backup %s", doc_str(*out, "id", "(none)"));
-    return check_owner(k, h->keys, id, doc_str(*out, "database", ""));
+    return check_owner(k, h->keys, doc_str(*out, "database", ""));
 }
 
 static Error *decode_info(const Keyring *k, const uint8_t *p, size_t n, const char *id,
