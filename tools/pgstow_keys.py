@@ -90,7 +90,12 @@ class KeySet:
         else:
             rows = r.list(lambda: (r.text(), r.bytes(16), r.bytes(32), r.bytes(32)))
             self.databases = {tag: (index, ids) for _name, tag, index, ids in rows}
+            self.tags = {name: tag for name, tag, _index, _ids in rows}
         r.end()
+
+    def tag_of(self, database):
+        """None where this key is not for it."""
+        return hmac(self.ids, b"pgstow tag" + database.encode())[:16] if self.full else self.tags.get(database)
 
     def of_database(self, tag):
         """Its index key and its id key; None, None where this key is not for it."""
@@ -109,7 +114,8 @@ class Sealed:
         salt = r.bytes(32)
         self.set, self.keys = key_set, {"common": hmac(key_set.notes, label, salt)}
         if has & TAG:
-            index, self.ids = key_set.of_database(r.bytes(16))
+            self.tag = r.bytes(16)
+            index, self.ids = key_set.of_database(self.tag)
             self.keys["index"] = index and hmac(index, label, salt)
         if has & BOX:
             box = r.bytes(80)
@@ -135,6 +141,9 @@ class Sealed:
                         else "this key is not for backups of that database")
         nonce = number.to_bytes(4, "little") + bytes([kind]) + bytes(7)
         return unseal(self.cipher, self.keys[key], nonce, data + tag, self.added(kind, added), what)
+
+    def is_of(self, database):
+        return self.tag == self.set.tag_of(database)
 
     def hash(self, data):
         return hmac(self.ids, data)

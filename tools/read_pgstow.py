@@ -128,6 +128,11 @@ class Plain:
         return data
 
     @staticmethod
+    def is_of(_database):
+        """Whether it was made with the keys of this database."""
+        return True
+
+    @staticmethod
     def hash(data):
         """What a chunk's id begins with."""
         return hashlib.sha256(data).digest()
@@ -270,6 +275,7 @@ class Backup:
         r.end()
         self.seal, self.facts = seal, json.loads(decoded[0])
         need(self.facts["id"] == backup, "another backup's facts")
+        need(seal.is_of(self.facts["database"]), "sealed by keys of another database")
         self.packs = self.read_packs(Reader(decoded[1]))
         self.streams = self.read_streams(Reader(decoded[2]))
 
