@@ -27,11 +27,12 @@ void scratch_clear(Scratch *s)
 Error *scratch_drop(Scratch *s)
 {
     AUTO(DbCloser) closer = NULL; /* autovacuum, monitors, our own threads' last words */
-    error_drop(dbadmin_close_begin(s->admin, s->name, &closer));
     AUTO_VALUE(StrList) said = {0};
     AUTO(char) quoted = text_sql_ident(s->name);
-    /* A dump's subscriptions would hold it. */
+    /* A dump's subscriptions would hold it. First, as this needs a connection into the database,
+     * which the closer would end. */
     error_drop(detach_subscriptions(s->admin, s->name, &said));
+    error_drop(dbadmin_close_begin(s->admin, s->name, &closer));
     Error *e = dbadmin_drop(s->admin, s->name);
     if (!e)
         *s->name = 0;
