@@ -265,8 +265,8 @@ def parse_arguments():
     parser.add_argument("--only", default="", help="unit tests of these folders of src only: a,b")
     parser.add_argument("--marker", default="not slow", help="pytest -m for tests/e2e (not slow)")
     parser.add_argument("--select", default="", help="pytest -k for tests/e2e")
-    parser.add_argument("--timeout", type=float, default=570, help="seconds for everything (570)")
-    parser.add_argument("--workers", type=int, default=2, help="files of tests/e2e at a time (2)")
+    parser.add_argument("--timeout", type=float, default=1500, help="seconds until it is taken for hung (1500)")
+    parser.add_argument("--workers", type=int, default=3, help="files of tests/e2e at a time (3): each waits much for its server")
     parser.add_argument("--slower", type=float, default=1, help="how much slower this build is (1)")
     return parser.parse_args()
 
