@@ -349,7 +349,7 @@ static void note_repo(Memory *m, Repo *r, const char *place, bool anew)
 
 Error *host_memory_before(const OpContext *c, Store *s)
 {
-    AUTO_VALUE(Memory) m = {0};
+    AUTO_VALUE(Memory) m = {.lock = {-1}};
     AUTO(char) place = place_of(c);
     bool there;
     TRY(store_exists(s, "config", &there));
@@ -370,8 +370,8 @@ Error *host_memory_before(const OpContext *c, Store *s)
 
 Error *host_memory_check(const OpContext *c, Repo *r, bool writes)
 {
-    AUTO_VALUE(Memory) before = {0};
-    AUTO_VALUE(Memory) m = {.quiet = true};
+    AUTO_VALUE(Memory) before = {.lock = {-1}};
+    AUTO_VALUE(Memory) m = {.lock = {-1}, .quiet = true};
     AUTO(char) place = place_of(c);
     AUTO(char) database = writes ? op_database_name(c) : NULL;
     AUTO(char) why = NULL;
@@ -396,7 +396,7 @@ Error *host_memory_check(const OpContext *c, Repo *r, bool writes)
 
 void host_memory_note(const OpContext *c, Repo *r, const BackupInfo *info)
 {
-    AUTO_VALUE(Memory) m = {0};
+    AUTO_VALUE(Memory) m = {.lock = {-1}};
     AUTO(char) place = place_of(c);
     Error *e = open_memory(&m);
     if (e) {
