@@ -60,10 +60,13 @@ static void print_summary(const CleanupResult *r, bool dry_run)
 void cleanup_print_line(const CleanupResult *r)
 {
     char freed[32];
+    bool back = false;
+    for (size_t i = 0; i < r->deleted.count; i++)
+        back = back || !strlist_has(&r->prune.purged, r->deleted.items[i]);
     if (r->deleted.count || r->prune.purged.count || r->prune.packs)
-        printf("cleanup: %zu older deleted (undelete brings them back for a time), %zu purged, %s "
-               "freed\n",
-               r->deleted.count, r->prune.purged.count, text_size(r->prune.bytes, freed));
+        printf("cleanup: %zu older deleted%s, %zu purged, %s freed\n", r->deleted.count,
+               back ? " (undelete brings them back for a time)" : "", r->prune.purged.count,
+               text_size(r->prune.bytes, freed));
 }
 
 /* -- the command ------------------------------------------------------------------------------ */
@@ -84,6 +87,15 @@ static Error *work_cleanup(Run *run, void *arg)
 {
     Work *w = arg;
     return op_cleanup(&run->op, &w->options, &w->result);
+}
+
+/* A misspelt name would otherwise look like a cleanup that had nothing to do. */
+static void warn_of_nothing(const Run *run, const CleanupOptions *o)
+{
+    AUTO(char)
+    text = mem_printf("there is no backup of database \"%s\" in %s: none was looked at",
+                      o->database, run->op.repo_dir);
+    output_warning(text);
 }
 
 static void warn_of(const CleanupResult *r)
@@ -109,6 +121,8 @@ Error *cmd_CLEANUP(Run *run)
     w.options.prune_only = config_bool(run->config, SETTING_PRUNE_ONLY);
     Error *e = run_with_progress(run, work_cleanup, &w);
     warn_of(&w.result);
+    if (!e && w.options.database && !w.options.prune_only && !w.result.count)
+        warn_of_nothing(run, &w.options);
     if (run->json) {
         run_result(run, cleanup_doc(&w.result, dry_run));
         return e;

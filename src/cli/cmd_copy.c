@@ -24,7 +24,7 @@ DEFINE_AUTO_VALUE(Work, work_clear)
 static Error *ask(void *ctx, const char *question)
 {
     const Run *run = ((const Work *)ctx)->run;
-    return confirm_ask(question, run->yes, run->cancel);
+    return confirm_ask(question, run->yes, false, run->cancel);
 }
 
 /* A line for each as soon as it is done: the whole may take a night. */

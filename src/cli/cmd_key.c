@@ -247,6 +247,10 @@ static Error *key_export(Run *run)
         FAIL(ERR_USAGE, "a recovery sheet is not shown on a terminal: give -o FILE, or a pipe");
     if (!strcmp(path, "-") && run->json)
         FAIL(ERR_USAGE, "the sheet and --json cannot both go to standard output");
+    if (text_ends(path, ".png") || text_ends(path, ".txt") || text_ends(path, ".svg"))
+        return error_hint(
+            ERROR_NEW(ERR_USAGE, "the recovery sheet is a PDF, which %s does not say", path),
+            "pgstow key export -o recovery.pdf");
     TRY(op_key_export(&run->op, config_str(run->config, SETTING_KEY_NAME), keep_sheet,
                       (void *)(uintptr_t)path, &key));
     if (!strcmp(path, "-"))

@@ -141,7 +141,8 @@ static Error *list_deleted(Run *run, const char *database)
     } else if (list.count) {
         print_deleted(&list, trash_ms);
     } else {
-        printf("nothing in the trash of %s\n", run->op.repo_dir);
+        printf("nothing%s%s in the trash of %s\n", database ? " of " : "", database ? database : "",
+               run->op.repo_dir);
     }
     return NULL;
 }

@@ -172,7 +172,7 @@ static Error *confirm(Run *run, const RestoreOptions *options, const RestorePlan
     question = options->keep_old
                    ? mem_printf("%s The old one is kept as %s.", sentence, options->keep_old)
                    : mem_printf("%s What is in it now is lost.", sentence);
-    return confirm_ask(question, run->yes, run->cancel);
+    return confirm_ask(question, run->yes, true, run->cancel);
 }
 
 typedef struct Work {
@@ -275,6 +275,10 @@ static void print_result(Run *run, const RestoreResult *r, bool salvage)
 Error *cmd_RESTORE(Run *run)
 {
     AUTO_VALUE(Work) w = {0};
+    if (config_int(run->config, SETTING_MERGE) && config_bool(run->config, SETTING_SALVAGE))
+        return error_hint(
+            ERROR_NEW(ERR_USAGE, "--salvage and --merge exclude each other"),
+            "salvage into a new database with --to-db first, and take over from there");
     if (config_int(run->config, SETTING_MERGE))
         return restore_merge(run);
     TRY(options_from(run, &w.options));

@@ -8,14 +8,15 @@
 #include "base/text.h"
 #include "cli/progress.h"
 
-Error *confirm_ask(const char *question, bool yes, const Cancel *cancel)
+Error *confirm_ask(const char *question, bool yes, bool can_look, const Cancel *cancel)
 {
     if (yes)
         return NULL;
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return error_hint(
             ERROR_NEW(ERR_CONFIRM, "%s Nothing was done: there is no terminal to ask on", question),
-            "give --yes where this is meant, --dry-run to look first");
+            can_look ? "give --yes where this is meant, --dry-run to look first"
+                     : "give --yes where this is meant");
     progress_hide();
     fprintf(stderr, "%s\nType yes to go on: ", question);
     fflush(stderr);

@@ -54,11 +54,12 @@ void table_print(const Table *t)
         const char *text = t->cells.items[i] + (i == column && right);
         int pad = (int)(widest[column] - width_of(text));
         bool last = column + 1 == t->columns;
+        bool before_nothing = column + 2 == t->columns && !t->cells.items[i + 1][0];
         if (right)
             printf("%*s%s", pad, "", text);
         else
-            printf("%s%*s", text, last ? 0 : pad, "");
-        fputs(last ? "\n" : "  ", stdout);
+            printf("%s%*s", text, last || before_nothing ? 0 : pad, "");
+        fputs(last ? "\n" : before_nothing ? "" : "  ", stdout);
     }
     free(widest);
 }

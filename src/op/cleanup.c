@@ -151,7 +151,8 @@ static Error *run(const OpContext *c, const CleanupOptions *o, const BackupInfo 
     PruneOptions prune = {.now = clock_now(),
                           .trash_ms = o->trash_ms,
                           .limit_ms = o->limit_ms,
-                          .dry_run = o->dry_run};
+                          .dry_run = o->dry_run,
+                          .deleting = &out->deleted};
     return prune_run(work.repo, &prune, c->job, &out->prune);
 }
 

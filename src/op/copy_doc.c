@@ -34,6 +34,6 @@ Error *copy_failures(CopyResult *r)
         return STEAL(r->items[0].error);
     return error_hint(
         ERROR_NEW(ERR_PARTIAL, "%zu of %zu backups could not be copied", failed, r->total),
-        "the others are in the target; what is there already is passed over when this is run "
-        "again");
+        "%swhat is there already is passed over when this is run again",
+        failed < r->total ? "the others are in the target; " : "");
 }

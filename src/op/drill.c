@@ -113,6 +113,7 @@ static Error *restore(Drill *d)
                               .no_owner = true,
                               .no_privileges = true,
                               .no_tablespaces = true,
+                              .temporary = true,
                               .search_path = d->o->search_path};
     TRY(op_restore(&d->inner, &options, &restored));
     d->result->restore_ms = restored.duration_ms;

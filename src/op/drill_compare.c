@@ -161,14 +161,18 @@ static Error *work(void *arg)
         DrillTable one = {.name = part_text(encoding, plain)};
         job_object(c->w->c->job, one.name);
         Error *e = compare_one(c, conn, t, &one);
+        if (e) { /* not compared to its end: nothing is known of it */
+            e = error_context(e, "comparing %s", one.name);
+            free(one.name);
+            free(one.note);
+            return e;
+        }
         pthread_mutex_lock(&c->lock);
         DrillResult *r = c->w->result;
         mem_grow(r->tables, r->table_count, r->table_cap);
         r->tables[r->table_count++] = one;
-        r->different += !e && !one.same;
+        r->different += !one.same;
         pthread_mutex_unlock(&c->lock);
-        if (e)
-            return error_context(e, "comparing %s", one.name);
         job_add_items(c->w->c->job, 1);
     }
     return NULL;

@@ -98,6 +98,16 @@ void recovery_key_clear(RecoveryKey *k)
     *k = (RecoveryKey){0};
 }
 
+/* Who reads the sheet sits at another machine: a relative path would tell nothing. */
+static char *place_of(const Repo *r)
+{
+    char host[256] = "";
+    AUTO(char) path = realpath(repo_where(r), NULL);
+    if (gethostname(host, sizeof host - 1) < 0)
+        host[0] = '\0';
+    return mem_printf("%s%s%s", path ? path : repo_where(r), *host ? " on " : "", host);
+}
+
 Error *op_key_export(const OpContext *c, const char *name,
                      Error *(*keep)(void *ctx, const RecoveryKey *k), void *ctx, RecoveryKey *out)
 {
@@ -110,7 +120,7 @@ Error *op_key_export(const OpContext *c, const char *name,
     key.from = mem_strdup("the recovery key");
     TRY(keys_add(repo, KEY_RECOVERY, called, NULL, &key, &out->slot));
     snprintf(out->repo_id, sizeof out->repo_id, "%s", repo_id(repo));
-    out->where = mem_strdup(repo_where(repo));
+    out->where = place_of(repo);
     out->text = key_text_write(key.secret);
     Error *e = keep(ctx, out);
     if (!e)

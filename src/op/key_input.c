@@ -23,12 +23,27 @@ struct KeyInput {
     Key key; /* once it was asked for */
 };
 
-static Error *no_key(const char *where)
+static Error *no_key(const KeyInput *k, KeyUse use, const char *where)
 {
+    static const char how[] = "set PGSTOW_PASSPHRASE, or name a key file (--key-file, "
+                              "PGSTOW_KEY_FILE) or a command that prints the passphrase "
+                              "(--passphrase-command)";
+    if (use == KEY_TO_MAKE && !k->in.first_use)
+        return error_hint(ERROR_NEW(ERR_KEY,
+                                    "there is no new passphrase for the repository %s, "
+                                    "and no terminal to ask for one on",
+                                    where),
+                          "set PGSTOW_NEW_PASSPHRASE, or make a key file with --new-key-file");
+    if (use == KEY_TO_MAKE)
+        return error_hint(
+            ERROR_NEW(ERR_KEY,
+                      "the repository %s is to be encrypted, and there is no key to begin with: "
+                      "no passphrase, no key file, and no terminal to ask on",
+                      where),
+            "%s", how);
     return error_hint(
         ERROR_NEW(ERR_KEY, "the repository %s is encrypted, and there is no key at hand", where),
-        "set PGSTOW_PASSPHRASE, or name a key file (--key-file, PGSTOW_KEY_FILE) or a command that "
-        "prints the passphrase (--passphrase-command)");
+        "%s", how);
 }
 
 /* -- a key file ----------------------------------------------------------------------------------
@@ -199,7 +214,7 @@ static Error *ask(KeyInput *k, KeyUse use, const char *where, Key *out)
     if (k->in.prompt)
         TRY(k->in.prompt(k->in.ctx, use, where, &text));
     if (!text)
-        return no_key(where);
+        return no_key(k, use, where);
     return key_from_text(STEAL(text), "what was typed", out);
 }
 

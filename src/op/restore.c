@@ -184,8 +184,8 @@ static Error *through_shadow(RestoreWork *w)
 static Error *into_empty(RestoreWork *w)
 {
     Error *e = restore_fill(w, w->database);
-    if (!e)
-        return NULL;
+    if (!e || w->o->temporary)
+        return e;
     return error_context(e, "database \"%s\" was empty and is now filled in part", w->database);
 }
 

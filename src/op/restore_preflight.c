@@ -209,9 +209,13 @@ static void check_proof(const RestoreWork *w, FindingList *f)
     if (!info->last_proof_level || info->proven)
         return;
     char when[CLOCK_TEXT];
+    /* A drill also fails by an assertion, which is no damage. */
+    bool drill = !strcmp(info->last_proof_level, "drill");
+    clock_human(info->last_proof, when);
     AUTO(char)
-    detail = mem_printf("verify found the backup damaged (%s, %s)", info->last_proof_level,
-                        clock_human(info->last_proof, when));
+    detail = drill ? mem_printf("its last drill failed (%s)", when)
+                   : mem_printf("verify found the backup damaged (%s, %s)", info->last_proof_level,
+                                when);
     finding_add(f, FINDING_WARNING, "damage", detail,
                 "`pgstow list` shows whether another one is whole");
 }

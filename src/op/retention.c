@@ -225,7 +225,9 @@ static void apply_own(Work *w, size_t i)
     if (b->pinned)
         keep(w, i, mem_strdup("pinned"));
     if (i == f->last_good)
-        keep(w, i, mem_strdup("the last good one"));
+        keep(w, i,
+             mem_strdup(f->stands_in ? "the last one, as there is none of the whole database"
+                                     : "the last good one"));
     if (i == f->last_proven)
         keep(w, i, mem_strdup("the last proven one"));
     if (is_future(w, i))
@@ -289,8 +291,9 @@ static char *why_it_goes(const Work *w, size_t i)
 {
     char age[32];
     int64_t ms = w->facts[w->lineage[i]].from - item(w, i)->timestamp;
-    return mem_printf("%s before the newest, and no rule keeps it",
-                      text_duration(ms > 0 ? ms : 0, age));
+    if (ms <= 0) /* a filtered one, younger than the newest whole one */
+        return mem_strdup("no rule keeps it");
+    return mem_printf("%s before the newest, and no rule keeps it", text_duration(ms, age));
 }
 
 void retention_decide(const BackupList *list, const RetentionPolicy *policy, Instant now,

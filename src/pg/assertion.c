@@ -1,5 +1,6 @@
 #include "pg/assertion.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -10,13 +11,17 @@
 #define SHOWN 200u /* characters of a statement or of a row */
 #define PORTION 1000
 
+static void assertion_clear(Assertion *a)
+{
+    free(a->file);
+    free(a->sql);
+    free(a->detail);
+}
+
 void assertion_list_clear(AssertionList *l)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        free(l->items[i].file);
-        free(l->items[i].sql);
-        free(l->items[i].detail);
-    }
+    for (size_t i = 0; i < l->count; i++)
+        assertion_clear(&l->items[i]);
     free(l->items);
     *l = (AssertionList){0};
 }
@@ -76,8 +81,10 @@ static Error *read_file(Reading *r)
 static char *cut(const char *text)
 {
     size_t n = strlen(text);
+    while (n && isspace((unsigned char)text[n - 1]))
+        n--;
     if (n <= SHOWN)
-        return mem_strdup(text);
+        return mem_strndup(text, n);
     n = SHOWN;
     while (n && ((unsigned char)text[n] & 0xc0) == 0x80)
         n--;
@@ -190,9 +197,14 @@ static Error *take_statement(void *ctx, const char *sql, bool copy)
         return NULL;
     Assertion a = {.file = mem_strdup(r->file), .number = r->statements, .sql = cut(first.start)};
     Error *e = run_one(r->c, sql, &a);
+    if (e) { /* it neither holds nor fails */
+        e = error_context(e, "statement %zu (%s)", r->statements, a.sql);
+        assertion_clear(&a);
+        return e;
+    }
     mem_grow(r->out->items, r->out->count, r->out->cap);
     r->out->items[r->out->count++] = a;
-    return e ? error_context(e, "statement %zu (%s)", r->statements, a.sql) : NULL;
+    return NULL;
 }
 
 /* -- files ------------------------------------------------------------------------------------- */

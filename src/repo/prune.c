@@ -89,6 +89,8 @@ static Error *empty_trash(Prune *p)
     FAULT_POINT("prune.trash");
     for (size_t i = 0; i < trash.count; i++)
         due += is_due(p, &trash.items[i]);
+    if (p->o->dry_run && p->o->deleting && !p->o->trash_ms)
+        strlist_copy(&p->out->purged, p->o->deleting);
     if (!due)
         return NULL;
     TRY(catalog_list(p->repo, NULL, &all));

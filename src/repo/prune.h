@@ -14,6 +14,8 @@ typedef struct PruneOptions {
     int64_t trash_ms; /* so long a deleted backup can be undeleted, and a dead run be continued */
     int64_t limit_ms; /* sessions of other hosts that are older are given up */
     bool dry_run;     /* says what would be, and touches nothing */
+    /* With dry_run: ids that are to be taken as deleted just now; or NULL. */
+    const StrList *deleting;
 } PruneOptions;
 
 typedef struct PruneResult {

@@ -147,7 +147,8 @@ def test_what_is_sealed_is_written_in_clear_only_when_told(source, target, clust
     flat_id = sealed.backup(flat, "--compression", "false")
     cluster.drop(flat)
     assert not holds(sealed, text)
-    copy(sealed, target, expect="CONFIRM").says("is encrypted", "Nothing was done", "--yes")
+    asked = copy(sealed, target, expect="CONFIRM").says("is encrypted", "Nothing was done", "--yes")
+    assert "--dry-run" not in asked.said  # it has none
     assert not target.repo.exists()
     copy(sealed, target, flat_id, "--yes")
     assert holds(target, text)

@@ -140,12 +140,18 @@ def test_assertions_fail(cluster, pgstow, shop_db, folder):
     proof = last_proof(pgstow, backup)
     assert (proof["level"], proof["good"]) == ("drill", False)
     pgstow.run("list").says(r"FAILED \(drill")
+    dry = pgstow.run("restore", backup, "--to-db", "not_made", "--dry-run", db=shop_db).stdout
+    assert "its last drill failed" in dry and "damaged" not in dry
     # What the person got wrong says nothing of the backup.
     drill(pgstow, backup, db=shop_db)
     for text in ("SELECT true; SELEC true", "SELECT 17", "-- nothing", "\\i other.sql", "SELECT 'open"):
         checks.write_text(text)
         drill(pgstow, backup, "--assert", checks, db=shop_db, expect="USAGE")
         assert last_proof(pgstow, backup)["good"], text
+    checks.write_text("SELECT true;\nSELECT 17\n")
+    mistake = drill(pgstow, backup, "--assert", checks, "--json", db=shop_db, expect="USAGE").json
+    assert "statement 2 (SELECT 17): its first column" in mistake["error"]["message"]
+    assert [a["holds"] for a in mistake["drills"][0]["assertions"]] == [True]
     drill(pgstow, backup, "--assert", folder / "none.sql", db=shop_db, expect="NOT_FOUND")
     pgstow.run("verify", "--assert", checks, expect="USAGE")
     # From the configuration too.
@@ -207,8 +213,10 @@ def test_interrupted(cluster, pgstow_faults, shop_db, point):
         assert len(cluster.databases() - before) == 1
         run.process.send_signal(signal.SIGINT)
         run.resume()
-        run.wait().expect("CANCELLED")
+        said = run.wait().expect("CANCELLED").said
+    # It is gone, and what was not compared to its end is not called different.
     assert cluster.databases() == before
+    assert "filled in part" not in said and "DIFFERENT" not in said
     assert last_proof(pgstow_faults, backup) is None
     if point == "drill.restored":
         pgstow_faults.run("verify", "--level", "drill", db=shop_db, env={"PGSTOW_FAULT": f"{point}:error"}, expect=None)

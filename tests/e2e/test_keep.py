@@ -64,7 +64,31 @@ def test_dry_run_says_why(pgstow, aged):
     assert "stays" in lines[aged[2]] and "the last good one" in lines[aged[2]]
     doc = pgstow.run("cleanup", "--keep-last", "1", "--dry-run", "--json").json
     assert doc["dryRun"] and doc["deleted"] == aged[:2]
+    # Without a trash, what goes is purged at once: the dry run says so, and how much that frees.
+    now = ["cleanup", "--keep-last", "1", "--trash-days", "0", "--json"]
+    would = pgstow.run(*now, "--dry-run").json
     assert pgstow.files() == before
+    did = pgstow.run(*now).json
+    assert would.pop("dryRun") and not did.pop("dryRun")
+    assert would == did and did["purged"] == aged[:2] and did["freed"]["packs"] > 0
+
+
+def test_a_name_that_no_backup_has(pgstow, aged):
+    pgstow.run("cleanup", "no such", "--keep-last", "1").error_says('there is no backup of database "no such"')
+    assert pgstow.ids() == aged
+    assert "no backup of" not in pgstow.run("cleanup", pgstow.shop).stderr
+    pgstow.run("list", "no such", "--deleted").says("nothing of no such in the trash")
+
+
+def test_only_parts_of_a_database(pgstow, shop):
+    """They are not called good; and of those younger than a whole one no age is made up."""
+    parts = [pgstow.backup(shop, "--exclude-table-data", "item") for _ in range(2)]
+    why = {b["id"]: b["why"] for b in pgstow.run("cleanup", "--keep-last", "1", "--dry-run", "--json").json["backups"]}
+    assert why[parts[1]] == ["the last one, as there is none of the whole database", "last"]
+    pgstow.backup(shop, "--no-cleanup")
+    later = [pgstow.backup(shop, "--exclude-table-data", "item", "--no-cleanup") for _ in range(2)]
+    why = {b["id"]: b["why"] for b in pgstow.run("cleanup", "--keep-last", "1", "--dry-run", "--json").json["backups"]}
+    assert why[later[0]] == ["no rule keeps it"] and why[later[1]] == ["last"]
 
 
 def test_delete_undelete_purge(cluster, pgstow, aged):

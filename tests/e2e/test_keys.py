@@ -131,6 +131,13 @@ def test_the_installed_program_makes_passphrases_slow(cluster, folder, shop):
 # ---------------------------------------------------------------- ways in
 
 
+def test_no_key_to_begin_with(vault, shop):
+    """Nothing is there yet, so nothing is called encrypted."""
+    said = only(vault).run("backup", "--encrypt", db=shop, expect="KEY")
+    said.error_says("is to be encrypted", "PGSTOW_PASSPHRASE")
+    assert "is encrypted" not in said.said
+
+
 def test_key_file(vault, cluster, shop, database, folder):
     file = folder / "the key"
     keyed = only(vault, PGSTOW_KEY_FILE=str(file))
@@ -270,6 +277,8 @@ def test_add_list_remove_rotate(vault, cluster, shop, folder, database):
     compare.assert_same(cluster, shop, target)
     with_file.run("verify", first, "--level", "rebuild")
 
+    # Without a terminal it is said which of the two passphrases is missing.
+    vault.run("key", "add", expect="KEY").error_says("no new passphrase", "PGSTOW_NEW_PASSPHRASE")
     # Removed: it opens nothing any more; rotated after that: not even for whoever kept the files.
     vault.run("key", "remove", "colleague").error_says("rotate")
     colleague.run("list", expect="KEY")
@@ -403,6 +412,7 @@ def test_recovery_sheet(vault, cluster, shop, database, folder):
     """What stands on paper is enough on a new machine: by the code, and by hand."""
     made = vault.backup(shop, "--encrypt")
     vault.run("key", "export", expect="USAGE").error_says("-o recovery.pdf")
+    vault.run("key", "export", "-o", folder / "sheet.png", expect="USAGE").error_says("is a PDF")
     sheet = folder / "sheet.pdf"
     vault.run("key", "export", "-o", sheet)
     assert stat.S_IMODE(sheet.stat().st_mode) == 0o600
@@ -468,6 +478,8 @@ def test_an_older_state_is_noticed(vault, memory, shop, folder):
     vault.run("list").error_says("not what it was", second)
     vault.run("backup", db=shop, expect="CONFIRM").error_says(second, "--accept-older")
     assert len(vault.ids()) == 1
+    # It is opened several times by one run: no file of it is closed by what the host remembers.
+    vault.run("verify", "--level", "drill", db=shop).error_says("not what it was")
     # Other hosts have not seen it.
     elsewhere = {"XDG_STATE_HOME": folder / "other state"}
     assert "not what it was" not in vault.run("list", env=elsewhere).stderr

@@ -222,6 +222,8 @@ def test_where_it_goes(cluster, damaged, database):
     damaged.run("restore", damaged.first, "--salvage", "--to-db", full, db=damaged.db, expect="DB_EXISTS")
     damaged.run("restore", damaged.first, "--salvage", "--to-db", full, "--replace", "--yes", db=damaged.db,
                 expect="USAGE")  # fmt: skip
+    damaged.run("restore", damaged.second, "--salvage", "--merge", "upsert", "--to-db", full, db=damaged.db,
+                expect="USAGE")  # fmt: skip
     assert cluster.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", full) == "1"
     empty = database()
     damaged.run("restore", damaged.first, "--salvage", "--to-db", empty, db=damaged.db,
