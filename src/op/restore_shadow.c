@@ -186,11 +186,11 @@ static Error *release(RestoreWork *w, const char *name)
 static void drop_replaced(RestoreWork *w, const char *name)
 {
     AUTO(DbCloser) closer = NULL;
-    error_drop(dbadmin_close_begin(w->admin, name, &closer));
-    Error *e = release(w, name);
+    Error *e = release(w, name); /* before the closer, which would end its connection as well */
     if (e)
         strlist_own(&w->warnings, mem_printf("\"%s\": %s", name, error_message(e)));
     error_drop(e);
+    error_drop(dbadmin_close_begin(w->admin, name, &closer));
     drop_or_warn(w, name, "the replaced database");
 }
 

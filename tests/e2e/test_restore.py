@@ -505,3 +505,15 @@ def test_two_servers(cluster, pgstow, shop, saved):
         assert other.sql("SELECT count(*) FROM item", "arrived") == "8000"
     finally:
         other.destroy()
+
+
+def test_a_replaced_database_with_a_subscription_goes(cluster, pgstow, database):
+    """Its subscription is dropped by a connection into it, which must not be ended along with everybody else's."""
+    db = database(sql="CREATE TABLE t (id int PRIMARY KEY)")
+    saved = pgstow.backup(db)
+    before = cluster.databases()
+    for _ in range(3):
+        cluster.sql("CREATE SUBSCRIPTION held CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)", db)
+        done = pgstow.restore(saved, db, "--replace", "--yes", "--detach").says("replication slot on the publisher")
+        assert "stays behind" not in done.said, done
+        assert cluster.databases() == before
