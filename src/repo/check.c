@@ -288,6 +288,22 @@ static Error *check_notes(Check *c)
 
 /* -- backups --------------------------------------------------------------------------------- */
 
+/* Of a database that a write-only key is not for: nothing to look at. */
+static bool is_closed(Check *c, const char *id)
+{
+    AUTO_VALUE(BackupInfo) info = {0};
+    char name[NAME_TEXT];
+    uint64_t size;
+    if (!repo_keys(c->repo) || keyring_full(repo_keys(c->repo)))
+        return false;
+    Error *e = store_size(repo_store(c->repo), name_manifest(id, name), &size);
+    if (!e)
+        e = catalog_read_info(c->repo, id, size, &info);
+    bool closed = e && error_kind(e) == ERR_KEY;
+    error_drop(e); /* all else is found when it is looked at */
+    return closed;
+}
+
 static Error *list_backups(Check *c, StrList *out)
 {
     AUTO_VALUE(StrList) names = {0};
@@ -297,7 +313,7 @@ static Error *list_backups(Check *c, StrList *out)
         bool deleted = false;
         if (id)
             TRY(catalog_is_deleted(c->repo, id, &deleted));
-        if (id && !deleted)
+        if (id && !deleted && !is_closed(c, id))
             strlist_own(out, STEAL(id));
     }
     return NULL;

@@ -379,6 +379,9 @@ def test_write_only(vault, cluster, shop, folder, database):
     # Another database is not his, and keys are not either.
     stranger = database(sql="CREATE TABLE t AS SELECT 1 AS a")
     host.run("backup", db=stranger, expect="KEY").error_says("not for")
+    other = vault.backup(stranger)
+    assert other not in host.run("verify", "--level", "quick", "--json").json["good"]
+    host.run("verify", other, "--level", "quick", expect="KEY")
     host.run("key", "rotate", expect="KEY")
     host.run("key", "add", "--new-key-file", folder / "y", expect="KEY")
     assert not (folder / "y").exists()
