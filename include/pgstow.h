@@ -95,8 +95,8 @@ typedef struct pgstow_options {
     /* Asked as often; 1 cancels the operation, which then fails with the kind "CANCELLED". */
     int (*cancelled)(void *ctx);
     void *ctx;
-    /* NULL: none. Where a file or a passphrase is given, no repository is made that is not
-     * encrypted. */
+    /* NULL: none. Where a file or a passphrase is given, no repository is made, and no backup
+     * written into one, that is not encrypted. */
     const pgstow_key *key;
 } pgstow_options;
 #define PGSTOW_OPTIONS_INIT                                                                        \
