@@ -64,7 +64,6 @@ MUTANTS = [
     ("M_MARKER_FIRST", "keeping", READ, "purge removes the marker last"),
     ("M_PURGE_IGNORES_WRITERS", "keeping", TWO_PRUNES, "a live writer keeps its parent from being purged"),
     ("M_SESSIONS_ONCE", "keeping", "WRITERS=1 DEAD=1 PRUNES=2 SWEEPS=1", "sessions are listed twice"),
-    ("M_PACKS_BEFORE_PURGE", "keeping", ONE, "packs after all purging"),
     ("M_PACKS_LAST", "keeping", ONE, "packs are listed first"),
     ("M_BACKUPS_FIRST", "keeping", ONE, "sessions, then backups"),
     ("M_IGNORE_UNREADABLE", "keeping", ONE, "an unreadable root ends prune"),
@@ -86,6 +85,7 @@ MUTANTS = [
 NOT_NEEDED = [
     ("M_NO_FIRST_BARRIER", "keeping", "POWER WRITERS=1 DEAD=1 PRUNES=0 SWEEPS=1", "a barrier before the recipes"),
     ("M_UNDELETE_DOES_NOT_LOOK", "keeping", "WRITERS=0 PRUNES=2 DELETES=1 UNDELETES=1 SWEEPS=1", "undelete looks at the manifest"),
+    ("M_PACKS_BEFORE_PURGE", "keeping", ONE, "packs after all purging"),
     ("M_OWN_SESSION_NOT_LOOKED_AT", "keeping", TWO_PRUNES, "a prune that was taken for dead deletes no pack"),
 ]
 # Too many states to visit all: an addition, which may only ever find more.
