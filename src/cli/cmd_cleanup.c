@@ -2,13 +2,30 @@
 
 #include <stdio.h>
 
-#define DAY_MS 86400000ll
+#define HOUR_MS 3600000ll
+#define DAY_MS (24 * HOUR_MS)
+
+/* A number without a unit is seconds: "keepWithin: 14" is hardly meant so, and would let go nearly
+ * everything. */
+static Error *at_least_an_hour(const Config *c, SettingId id)
+{
+    int64_t ms = config_duration(c, id);
+    char span[32];
+    if (config_source(c, id) == CONFIG_DEFAULT || ms >= HOUR_MS)
+        return NULL;
+    const SettingInfo *info = setting_info(id);
+    return error_hint(ERROR_NEW(ERR_CONFIG, "--%s (%s) is %s, and must be an hour at least",
+                                info->flag, info->key, text_duration(ms, span)),
+                      "give it with its unit: 36h, 14d, 8w");
+}
 
 Error *cleanup_options_from(const Config *c, Zone **zone, CleanupOptions *out)
 {
     static const SettingId periods[RETENTION_PERIODS] = {SETTING_KEEP_LAST,    SETTING_KEEP_HOURLY,
                                                          SETTING_KEEP_DAILY,   SETTING_KEEP_WEEKLY,
                                                          SETTING_KEEP_MONTHLY, SETTING_KEEP_YEARLY};
+    TRY(at_least_an_hour(c, SETTING_KEEP_WITHIN));
+    TRY(at_least_an_hour(c, SETTING_DEAD_AFTER));
     TRY(zone_open(config_str(c, SETTING_TIME_ZONE), zone));
     RetentionPolicy *p = &out->policy;
     p->zone = *zone;

@@ -73,13 +73,14 @@ Error *key_prompt_ask(const char *question, KeyUse use, const Cancel *cancel, Se
     AUTO_VALUE(Fd) tty = {open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)};
     if (tty.n < 0 || tcgetattr(tty.n, &shown) < 0)
         return NULL;
-    progress_hide();
     hidden = shown;
     hidden.c_lflag &= (tcflag_t)~ECHO;
     hidden.c_cc[VSUSP] = hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
     if (tcsetattr(tty.n, TCSAFLUSH, &hidden) < 0)
         return error_errno(ERR_IO, ERR_IO, "the terminal cannot be told to hide what is typed");
+    progress_hold(true);
     Error *e = ask(tty.n, question, use, cancel, out);
+    progress_hold(false);
     tcsetattr(tty.n, TCSAFLUSH, &shown);
     return e;
 }

@@ -22,7 +22,7 @@ struct Progress {
 /* The line, one for the process as the terminal is: whether it stands there, whether it may, and
  * since when and from where the present phase counts. */
 static pthread_mutex_t line_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool line_stands, silenced;
+static bool line_stands, silenced, held;
 static int64_t phase_began;
 static uint64_t reused_before;
 
@@ -34,6 +34,15 @@ void progress_hide(void)
     fflush(stderr);
     line_stands = false;
     pthread_mutex_unlock(&line_lock);
+}
+
+void progress_hold(bool hold)
+{
+    progress_hide();
+    pthread_mutex_lock(&line_lock);
+    held = hold;
+    pthread_mutex_unlock(&line_lock);
+    progress_hide(); /* what was drawn between the two */
 }
 
 void progress_phase(const JobProgress *now, bool silent)
@@ -116,7 +125,7 @@ static void draw(Progress *p)
     pthread_mutex_lock(&line_lock);
     now.bytes_reused -= reused_before < now.bytes_reused ? reused_before : now.bytes_reused;
     AUTO(char) line = progress_line(&now, clock_mono_ms() - phase_began, columns);
-    if (!silenced) {
+    if (!silenced && !held) {
         fprintf(stderr, "\r%s\033[K", line);
         fflush(stderr);
         line_stands = true;

@@ -16,6 +16,8 @@ void progress_stop(Progress *p); /* the line is taken away; NULL is fine */
 DEFINE_AUTO(Progress, progress_stop)
 /* Takes the line away until the next tick. */
 void progress_hide(void);
+/* Takes it away, and keeps it away while somebody is asked; then it may come again. */
+void progress_hold(bool hold);
 
 /* A phase begins, as its JobEvent tells: rate and time left count from here. With `silent` no line
  * is shown until the next phase: the terminal is somebody else's. */

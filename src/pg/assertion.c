@@ -213,7 +213,9 @@ Error *assertion_check_files(const StrList *files)
 {
     for (size_t i = 0; files && i < files->count; i++) {
         Reading r = {.file = files->items[i]};
-        TRY(read_file(&r));
+        Error *e = read_file(&r);
+        /* Not to be taken for a backup that is not there. */
+        TRY(e && error_kind(e) == ERR_NOT_FOUND ? error_rekind(e, ERR_USAGE) : e);
         if (!r.statements)
             return error_hint(ERROR_NEW(ERR_USAGE, "%s has no statement", r.file),
                               "an assertion that asserts nothing would always hold");

@@ -154,7 +154,7 @@ def test_assertions_fail(cluster, pgstow, shop_db, folder):
     mistake = drill(pgstow, backup, "--assert", checks, "--json", db=shop_db, expect="USAGE").json
     assert "statement 2 (SELECT 17): its first column" in mistake["error"]["message"]
     assert [a["holds"] for a in mistake["drills"][0]["assertions"]] == [True]
-    drill(pgstow, backup, "--assert", folder / "none.sql", db=shop_db, expect="NOT_FOUND")
+    drill(pgstow, backup, "--assert", folder / "none.sql", db=shop_db, expect="USAGE")
     pgstow.run("verify", "--assert", checks, expect="USAGE")
     # From the configuration too.
     checks.write_text("SELECT count(*) = 0 FROM item")

@@ -215,6 +215,6 @@ def test_cleanup_that_fails_fails_no_backup(pgstow_faults, shop):
 def test_settings(pgstow, shop):
     pgstow.backup(shop)
     for args in (["--time-zone", "Mars/Olympus"], ["--keep-last", "-1"], ["--keep-tag", "novalue"],
-                 ["--trash-days", "x"], ["--keep-within", "soon"]):  # fmt: skip
+                 ["--trash-days", "x"], ["--keep-within", "14"], ["--dead-after", "0"], ["--keep-within", "soon"]):  # fmt: skip
         pgstow.run("cleanup", *args, expect=None).error_says(args[0])
     pgstow.run("cleanup", "--time-zone", "America/New_York", "--keep-daily", "3")
