@@ -28,6 +28,7 @@ Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part, const 
         .no_owner = w->o->no_owner,
         .no_privileges = w->o->no_privileges,
         .no_tablespaces = w->o->no_tablespaces,
+        .public_there = w->public_there,
         .jobs = pass_jobs(w),
         .cancel = w->cancel,
         .object = show_object,
@@ -42,6 +43,27 @@ static Error *make_durable(Conn *c)
     return conn_exec(c, "SET synchronous_commit = on; SELECT pg_catalog.txid_current()");
 }
 
+/* An archive of chosen schemas makes the schema public, which a new database has already. That one
+ * stays, with the privileges that initdb gives it and the archive takes for granted; only its owner
+ * is to be the archive's. */
+static Error *keep_public(RestoreWork *w, Conn *c)
+{
+    const TocEntry *e = restore_public(w->backup.toc);
+    AUTO(char) there = NULL;
+    AUTO(char) alter = NULL;
+    if (!e)
+        return NULL;
+    TRY(conn_value(c,
+                   "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')",
+                   0, NULL, &there));
+    w->public_there = there && *there == 't';
+    if (!w->public_there || w->o->no_owner || !*e->owner)
+        return NULL;
+    TRY(conn_value(c, "SELECT pg_catalog.format('ALTER SCHEMA public OWNER TO %I', $1::text)", 1,
+                   &e->owner, &alter));
+    return conn_exec(c, alter);
+}
+
 Error *restore_fill(RestoreWork *w, const char *dbname)
 {
     /* Held all the time: a database in which somebody is does not look abandoned. */
@@ -50,6 +72,7 @@ Error *restore_fill(RestoreWork *w, const char *dbname)
     TRY(conn_open_like(w->admin, dbname, w->cancel, &c));
     TRY(load_session(c, w->backup.encoding, w->o->role));
     TRY(load_search_path(c, w->o->search_path));
+    TRY(keep_public(w, c));
     TRY(restore_pass(w, dbname, RESTORE_BEFORE, NULL));
     FAULT_POINT("restore.pass1.done");
     TRY(restore_load(w, dbname, c));

@@ -31,6 +31,7 @@ typedef struct RestoreWork {
     RestoreMissing *missing;       /* with salvage */
     size_t missing_count, missing_cap;
     StrList loosened;
+    bool public_there; /* the database being filled has a schema public from the start */
     StrList warnings;
 } RestoreWork;
 void restore_work_clear(RestoreWork *w);

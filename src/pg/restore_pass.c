@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/proc.h"
+#include "base/text.h"
 #include "pg/child.h"
 
 #define WAIT_MS 50 /* how often a cancellation is looked for while pg_restore runs */
@@ -29,12 +30,28 @@ bool restore_server_has(int server_major, const TocEntry *e)
 typedef struct Wanted {
     RestorePart part;
     int server_major;
+    bool public_there;
 } Wanted;
+
+static bool makes_public(const TocEntry *e)
+{
+    return toc_is(e, "SCHEMA") && !strcmp(e->tag, "public") &&
+           text_starts(e->defn, "CREATE SCHEMA");
+}
+
+const TocEntry *restore_public(const Toc *toc)
+{
+    for (size_t i = 0; i < toc->count; i++)
+        if (makes_public(&toc->entries[i]))
+            return &toc->entries[i];
+    return NULL;
+}
 
 static bool is_wanted(void *ctx, const TocEntry *e)
 {
     const Wanted *w = ctx;
-    return restore_part_wants(w->part, e) && restore_server_has(w->server_major, e);
+    return restore_part_wants(w->part, e) && restore_server_has(w->server_major, e) &&
+           !(w->public_there && makes_public(e));
 }
 
 /* An Int of the archive, at `at` of raw. */
@@ -74,9 +91,10 @@ static Error *find_count(const Toc *t, size_t *at)
     return NULL;
 }
 
-Error *restore_part_cut(const Toc *t, RestorePart part, int server_major, Buf *out)
+Error *restore_part_cut(const Toc *t, RestorePart part, int server_major, bool public_there,
+                        Buf *out)
 {
-    Wanted want = {part, server_major};
+    Wanted want = {part, server_major, public_there};
     size_t count_at = 0, wanted = 0;
     TRY(find_count(t, &count_at));
     for (size_t i = 0; i < t->count; i++)
@@ -167,7 +185,7 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     ProcOptions options = {.argv = &argv, .env = &env, .line = hear, .ctx = l};
     /* Of its own, before and behind the jobs, whose errors it does not count. */
     int sessions = o->jobs > 1 && part == RESTORE_BEHIND && !o->tool->is_command ? 2 : 1;
-    Wanted want = {part, conn_server_major(o->server)};
+    Wanted want = {part, conn_server_major(o->server), o->public_there};
 
     strlist_copy(&argv, &o->tool->argv);
     strlist_add(&argv, "--format=custom");
@@ -175,7 +193,7 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     add_flags(o, l->said.old_server, &argv);
     TRY(child_env(o->server, o->dbname, SETTINGS, &env, &argv));
     if (o->tool->is_command) {
-        TRY(restore_part_cut(o->toc, part, want.server_major, &bytes));
+        TRY(restore_part_cut(o->toc, part, want.server_major, want.public_there, &bytes));
         TRY(file_temp_with(&bytes, &archive));
         options.in_fd = archive.n;
     } else {

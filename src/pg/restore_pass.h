@@ -29,7 +29,11 @@ bool restore_part_wants(RestorePart part, const TocEntry *e);
 bool restore_server_has(int server_major, const TocEntry *e);
 /* Header and TOC of an archive that holds only this part's entries, for a server of this major
  * version. ERR_ARCHIVE. */
-Error *restore_part_cut(const Toc *toc, RestorePart part, int server_major, Buf *out) MUST_CHECK;
+Error *restore_part_cut(const Toc *toc, RestorePart part, int server_major, bool public_there,
+                        Buf *out) MUST_CHECK;
+/* The entry that makes the schema public, as an archive of chosen schemas (pg_dump -n) has it; NULL
+ * where there is none. */
+const TocEntry *restore_public(const Toc *toc);
 
 typedef struct RestorePassOptions { /* all borrowed */
     const Tool *tool;
@@ -38,6 +42,7 @@ typedef struct RestorePassOptions { /* all borrowed */
     const char *dbname;
     const char *role; /* NULL: none */
     bool no_owner, no_privileges, no_tablespaces;
+    bool public_there; /* the database has a schema public: the archive's CREATE SCHEMA is left out */
     unsigned jobs;
     Cancel *cancel;
     void (*object)(void *ctx,

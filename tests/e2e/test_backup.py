@@ -320,6 +320,15 @@ def test_schema(cluster, pgstow, shop, database):
     assert cluster.sql("SELECT sum(a) FROM other.o", copy) == "15"
 
 
+def test_schema_public(cluster, pgstow, shop, database):
+    """pg_dump -n public makes the schema that a new database has already; privileges and owner come back."""
+    cluster.sql("CREATE ROLE owns_public; ALTER SCHEMA public OWNER TO owns_public; GRANT CREATE ON SCHEMA public TO PUBLIC", shop)
+    look = "SELECT nspowner::regrole, nspacl FROM pg_namespace WHERE nspname = 'public'"
+    backup = pgstow.backup(shop, "--schema", "public")
+    copy, tables = restored_tables(cluster, pgstow, database, shop, backup)
+    assert "customer" in tables and cluster.sql(look, copy) == cluster.sql(look, shop)
+
+
 def test_a_pattern_that_matches_nothing(pgstow, shop):
     """A filter that filters nothing is a mistake: --schema must match."""
     result = pgstow.run("backup", "--schema", "no_such_schema", db=shop, expect=None)
