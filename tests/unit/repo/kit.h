@@ -126,6 +126,7 @@ static const KeySource kit_keys = {kit_key, NULL};
 static inline Error *kit_open(Store *s, Repo **out)
 {
     RepoOptions o = {.create = true, .encrypt = kit_encrypted(), .keys = &kit_keys};
+    setenv("PGSTOW_FIXED_IDS", "c", 1); /* with these, small streams have several pieces */
     return repo_open(s, &o, out);
 }
 

@@ -199,7 +199,7 @@ static void test_recipe(void **state)
     open_shop(&s);
     OK(catalog_load(s.repo, s.a.id, &m));
     const RecipeRef *ref = &m->streams[0].pieces[0].recipe;
-    assert_int_not_equal(ref->kind, RECIPE_INLINE);
+    assert_int_equal(ref->kind, RECIPE_INDEX);
     flip(s.repo, name_pack(ref->pack, name), inside(s.repo, ref->pack, ref->frame));
     check(s.repo, NULL, CHECK_QUICK, &report);
     assert_int_equal(report.count, 0);
