@@ -5,7 +5,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <pthread.h>
-#include <stdio.h>
+
+#include "crypto/crypto_internal.h"
 
 /* Where there is a key, `inner` and `outer` are the states after its two padded blocks: hashing the
  * key anew for each small message would cost as much as the message. */
@@ -19,14 +20,6 @@ struct Hash {
  * costs as much as hashing some KiB. */
 static EVP_MD *sha256;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
-
-static void must(bool done, const char *what)
-{
-    if (done)
-        return;
-    fprintf(stderr, "pgstow: OpenSSL failed: %s\n", what);
-    abort();
-}
 
 static void fetch(void)
 {

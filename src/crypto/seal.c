@@ -3,10 +3,10 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/fault.h"
+#include "crypto/crypto_internal.h"
 #include "crypto/hash.h"
 
 /* What one call of OpenSSL's takes. */
@@ -17,14 +17,6 @@
 
 static EVP_CIPHER *ciphers[3];
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
-
-static void must(bool done, const char *what)
-{
-    if (done)
-        return;
-    fprintf(stderr, "pgstow: OpenSSL failed: %s\n", what);
-    abort();
-}
 
 static void fetch(void)
 {
