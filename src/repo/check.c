@@ -173,14 +173,21 @@ static Error *check_session(Check *c, const char *name)
 }
 
 /* A marker must be the one that its name says. */
-static Error *check_trash(Check *c, const char *name)
+/* A note of which one field says its name. */
+static Error *check_named(Check *c, const char *name, const char *field,
+                          char *(*name_of)(const char *, char *), const char *what)
 {
     AUTO(Doc) d = NULL;
     char own[NAME_TEXT];
     TRY(note_get(c->repo, name, &d));
-    if (strcmp(name_trash(doc_str(d, "backup", ""), own), name) != 0)
-        FAIL(ERR_DAMAGED, "it is the marker of another backup");
+    if (strcmp(name_of(doc_str(d, field, ""), own), name) != 0)
+        FAIL(ERR_DAMAGED, "%s", what);
     return NULL;
+}
+
+static Error *check_trash(Check *c, const char *name)
+{
+    return check_named(c, name, "backup", name_trash, "it is the marker of another backup");
 }
 
 static Error *check_proof(Check *c, const char *name)
@@ -221,22 +228,12 @@ static Error *check_origin(Check *c, const char *name)
 /* Which way a marker went. */
 static Error *check_decision(Check *c, const char *name)
 {
-    AUTO(Doc) d = NULL;
-    char own[NAME_TEXT];
-    TRY(note_get(c->repo, name, &d));
-    if (strcmp(name_decision(doc_str(d, "by", ""), own), name) != 0)
-        FAIL(ERR_DAMAGED, "it decides about another marker");
-    return NULL;
+    return check_named(c, name, "by", name_decision, "it decides about another marker");
 }
 
 static Error *check_pin(Check *c, const char *name)
 {
-    AUTO(Doc) d = NULL;
-    char own[NAME_TEXT];
-    TRY(note_get(c->repo, name, &d));
-    if (strcmp(name_pin(doc_str(d, "backup", ""), own), name) != 0)
-        FAIL(ERR_DAMAGED, "it is the pin of another backup");
-    return NULL;
+    return check_named(c, name, "backup", name_pin, "it is the pin of another backup");
 }
 
 static Error *check_lineage(Check *c, const char *name)
