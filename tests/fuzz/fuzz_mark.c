@@ -1,28 +1,14 @@
 /* Markers in a repository: the first byte says which. 't' the JSON of a marker in the trash, 'l' of
  * a note of the ledger (the hash is added to either), 'o' the name of an origin, 'd' the JSON of a
  * proof. */
-#include "fuzz.h"
+#include "fuzz_note.h"
 #include "repo/ledger.h"
 #include "repo/origin.h"
-#include "repo/repo_internal.h"
 #include "repo/trash.h"
 
 #define BACKUP "shop-20240115T103000Z"
 #define LEDGER_NOTE "ledger/20240115T103000Z-0102030405060708"
 #define PROOF "proofs/" BACKUP "/20240116T103000000Z-drill-good"
-
-static void put_note(Store *s, const char *name, const uint8_t *data, size_t size)
-{
-    AUTO(Hash) h = hash_new();
-    AUTO_VALUE(Buf) b = {0};
-    uint8_t hash[HASH_BYTES];
-    char hex[2 * HASH_BYTES + 1];
-    hash_once(h, data, size, hash);
-    text_hex(hash, HASH_BYTES, hex);
-    buf_add(&b, data, size);
-    buf_printf(&b, "\n%s\n", hex);
-    MUST(succeeded(store_put(s, name, b.data, b.len)));
-}
 
 static void read_trash(Repo *r, const uint8_t *data, size_t size)
 {

@@ -1,23 +1,9 @@
 /* The small objects of JSON: a repository's config, sessions, proofs. The first byte says which;
  * the rest is the JSON, to which the hash is added, or with 'r' the object as it is. */
-#include "fuzz.h"
+#include "fuzz_note.h"
 #include "repo/catalog.h"
-#include "repo/repo_internal.h"
 
 #define SESSION_NAME "sessions/0102030405060708090a0b0c"
-
-static void put_note(Store *s, const char *name, const uint8_t *data, size_t size)
-{
-    AUTO(Hash) h = hash_new();
-    AUTO_VALUE(Buf) b = {0};
-    uint8_t hash[HASH_BYTES];
-    char hex[2 * HASH_BYTES + 1];
-    hash_once(h, data, size, hash);
-    text_hex(hash, HASH_BYTES, hex);
-    buf_add(&b, data, size);
-    buf_printf(&b, "\n%s\n", hex);
-    MUST(succeeded(store_put(s, name, b.data, b.len)));
-}
 
 static void read_config(const uint8_t *data, size_t size)
 {
