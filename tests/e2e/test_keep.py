@@ -37,7 +37,7 @@ def test_a_backup_cleans_up_after_itself(cluster, pgstow, shop):
         ids.append(pgstow.backup(shop, "--config", config))
         assert pgstow.ids() == ids[-2:]
     assert leftovers(pgstow) == []
-    assert pgstow.manifests() == ids[-2:]
+    assert pgstow.manifests() == sorted(ids[-2:])  # a clock that is set back changes names only
     pgstow.run("verify", "--level", "rebuild")
     # Without it nothing goes; and what it did is told.
     last = pgstow.backup(shop, "--config", config, "--no-cleanup")
