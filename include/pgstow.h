@@ -226,6 +226,61 @@ typedef struct pgstow_copy_options {
  * too; NULL where nothing was begun; freed with pgstow_free. */
 PGSTOW_API pgstow_error *pgstow_copy(pgstow *p, const pgstow_copy_options *options, char **json);
 
+/* -- the keys of an encrypted repository ------------------------------------------------------- */
+
+/* Who can open it, and how that changes: docs/encryption.md says what each kind of key may do. The
+ * key of the handle opens the repository for these, too; "KEY" where that is write-only, or the
+ * repository is not encrypted. Every *json (may be NULL, but with list) is set on success and freed
+ * with pgstow_free; no secret stands in it. */
+
+/* As `pgstow key list --json` prints it: {"epoch": 1, "keys": [{"id", "name", "kind", "databases",
+ * "state", "inUse", ...}]}. A write-only key may list. */
+PGSTOW_API pgstow_error *pgstow_key_list(pgstow *p, char **json);
+
+typedef struct pgstow_key_add_options {
+    size_t size;
+    const char *name; /* NULL: by its kind, "passphrase 2" */
+    /* One of the two: a key file that is made (0600), "EXISTS" where it is there; or the bytes of a
+     * passphrase, which are copied: the caller wipes its own. */
+    const char *new_key_file;
+    const void *passphrase;
+    size_t passphrase_length;
+    /* NULL: it opens everything. Else the key file is write-only, for the databases of these names;
+     * NULL-terminated. */
+    const char *const *databases;
+} pgstow_key_add_options;
+#define PGSTOW_KEY_ADD_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        sizeof(pgstow_key_add_options), 0, 0, 0, 0, 0                                              \
+    }
+/* *json: the new key, as it stands in the list. "EXISTS" where its name is taken. */
+PGSTOW_API pgstow_error *pgstow_key_add(pgstow *p, const pgstow_key_add_options *options,
+                                        char **json);
+/* By id, the unique beginning of one, or name. *json: what is gone. "CONFLICT" for the last one
+ * that opens everything. Whoever had the key may have kept what it opens: rotate closes what is
+ * written later. */
+PGSTOW_API pgstow_error *pgstow_key_remove(pgstow *p, const char *which, char **json);
+/* What is written from here on is sealed by new keys, which all that are listed get. *json as
+ * pgstow_key_list. */
+PGSTOW_API pgstow_error *pgstow_key_rotate(pgstow *p, char **json);
+
+/* A key for the day when all others are lost. Borrowed: wiped when the call to `keep` is over. */
+typedef struct pgstow_recovery {
+    /* The text of a key, five short lines: kept in a file, or given as pgstow_key.passphrase, it
+     * opens everything. Secret. */
+    const char *text;
+    const char *repository; /* its id */
+    const char *where;      /* its folder and this host, for whoever reads it elsewhere */
+    const char *id, *name;  /* of the key */
+} pgstow_recovery;
+/* Makes such a key, gives it to `keep`, which writes it down and returns 1, and keeps it nowhere
+ * else. Where keep returns 0 the key is removed again: "CANCELLED". keep is called by the thread
+ * that called the library, which it must not call back. *json: the new key, as it stands in the
+ * list. */
+PGSTOW_API pgstow_error *pgstow_key_export(pgstow *p, const char *name,
+                                           int (*keep)(void *ctx, const pgstow_recovery *key),
+                                           void *ctx, char **json);
+
 /* -- restore ---------------------------------------------------------------------------------- */
 
 typedef enum pgstow_way {

@@ -14,20 +14,6 @@
 #include "repo/key_text.h"
 #include "sheet/sheet.h"
 
-static Doc *slot_doc(const KeySlotInfo *i)
-{
-    char created[CLOCK_TEXT];
-    Doc *d = doc_object();
-    doc_set_str(d, "id", i->id);
-    doc_set_str(d, "name", i->name);
-    doc_set_str(d, "kind", key_kind_name(i->kind));
-    doc_set_str(d, "created", clock_iso(i->created, created));
-    doc_set(d, "databases", doc_texts(&i->databases));
-    doc_set_str(d, "state", key_slot_state_name(i->state));
-    doc_set_bool(d, "inUse", i->ours);
-    return d;
-}
-
 static char *databases_text(const KeySlotInfo *i)
 {
     Buf b = {0};
@@ -81,18 +67,13 @@ static void show_slots(Run *run, const KeySlotList *l)
         print_slots(l);
         return;
     }
-    Doc *d = doc_object(), *slots = doc_array();
-    for (size_t i = 0; i < l->count; i++)
-        doc_push(slots, slot_doc(&l->items[i]));
-    doc_set_int(d, "epoch", l->epoch);
-    doc_set(d, "keys", slots);
-    run_result(run, d);
+    run_result(run, key_slots_doc(l));
 }
 
 static void show_slot(Run *run, const char *what, const KeySlotInfo *i)
 {
     if (run->json) {
-        run_result(run, slot_doc(i));
+        run_result(run, key_slot_doc(i));
         return;
     }
     AUTO(char) name = text_printable(i->name);

@@ -169,6 +169,13 @@ pgstow_error *call_end(Call *c, Error *e)
     return call_fail(e);
 }
 
+void json_give(Doc *doc, char **json)
+{
+    AUTO(Doc) d = doc;
+    if (json)
+        *json = doc_print(d, false);
+}
+
 /* -- options --------------------------------------------------------------------------------------
  */
 

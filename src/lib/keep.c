@@ -127,10 +127,7 @@ pgstow_error *pgstow_cleanup(pgstow *p, const pgstow_cleanup_options *given, cha
     w.options.dry_run = o.dry_run != 0;
     w.options.prune_only = o.prune_only != 0;
     e = op_cleanup(&c.context, &w.options, &w.result);
-    if (json) {
-        AUTO(Doc) d = cleanup_doc(&w.result, w.options.dry_run);
-        *json = doc_print(d, false);
-    }
+    json_give(cleanup_doc(&w.result, w.options.dry_run), json);
     return call_end(&c, e);
 }
 
@@ -181,9 +178,6 @@ pgstow_error *pgstow_copy(pgstow *p, const pgstow_copy_options *given, char **js
         &c.context,
         &(CopyOptions){.names = &names, .to = &to, .max_rate = o.max_rate, .ask = allow, .ctx = &o},
         &result);
-    if (json) {
-        AUTO(Doc) d = copy_doc(&result);
-        *json = doc_print(d, false);
-    }
+    json_give(copy_doc(&result), json);
     return call_end(&c, e ? e : copy_failures(&result));
 }

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/doc.h"
 #include "op/consistency.h"
 #include "op/key_input.h"
 #include "pgstow.h"
@@ -44,6 +45,9 @@ pgstow_error *call_fail(Error *e);
 Error *call_begin(pgstow *p, Call *c) MUST_CHECK;
 /* Ends what call_begin began, and hands the outcome on. */
 pgstow_error *call_end(Call *c, Error *e);
+
+/* What comes out as JSON; takes doc over. json may be NULL. */
+void json_give(Doc *doc, char **json);
 
 /* Into `to`, which has the defaults and `size` bytes, the fields that the caller's struct has: it
  * begins with its size. given may be NULL. */

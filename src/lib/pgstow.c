@@ -132,10 +132,8 @@ pgstow_error *pgstow_validate(pgstow *p, const pgstow_validate_options *given, c
                                        .heap_all_indexed = o.heap_all_indexed != 0,
                                        .run_functions = o.run_functions != 0},
                     &report);
-    if (!e || error_kind(e) == ERR_INVALID) {
-        AUTO(Doc) d = validate_doc(&report);
-        *json = doc_print(d, false);
-    }
+    if (!e || error_kind(e) == ERR_INVALID)
+        json_give(validate_doc(&report), json);
     return call_end(&c, e);
 }
 
@@ -153,10 +151,8 @@ pgstow_error *pgstow_diff(pgstow *p, const char *a, const char *b, const pgstow_
     options_add(&options.tables, o.tables);
     options_add(&options.schemas, o.schemas);
     e = op_diff(&c.context, &options, &result);
-    if (!e) {
-        AUTO(Doc) d = diff_doc(&result, options.rows);
-        *json = doc_print(d, false);
-    }
+    if (!e)
+        json_give(diff_doc(&result, options.rows), json);
     diff_options_clear(&options);
     return call_end(&c, e);
 }

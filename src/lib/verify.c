@@ -3,13 +3,6 @@
 #include "op/drill.h"
 #include "op/verify.h"
 
-static void give(Doc *doc, char **json)
-{
-    AUTO(Doc) d = doc;
-    if (json)
-        *json = doc_print(d, false);
-}
-
 static Error *run_check(const OpContext *c, const char *backup, CheckLevel level,
                         const pgstow_verify_options *o, char **json)
 {
@@ -21,7 +14,7 @@ static Error *run_check(const OpContext *c, const char *backup, CheckLevel level
         .names = &names, .level = level, .older_than_ms = o->older_than_ms, .sample = o->sample};
     Error *e = op_verify(c, &options, &report);
     if (!e || error_kind(e) == ERR_DAMAGED)
-        give(verify_doc(&options, &report), json);
+        json_give(verify_doc(&options, &report), json);
     return e;
 }
 
@@ -42,7 +35,7 @@ static Error *run_drill(const OpContext *c, const char *backup, const pgstow_ver
                                         .timeout_ms = o->timeout_ms},
                         &result);
     if (result.backup_id)
-        give(drills_doc(&result, 1), json);
+        json_give(drills_doc(&result, 1), json);
     return e;
 }
 

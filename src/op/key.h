@@ -35,4 +35,7 @@ Error *op_key_export(const OpContext *c, const char *name,
                      Error *(*keep)(void *ctx, const RecoveryKey *k), void *ctx,
                      RecoveryKey *out) MUST_CHECK;
 
+Doc *key_slot_doc(const KeySlotInfo *i);
+Doc *key_slots_doc(const KeySlotList *l); /* and the epoch */
+
 #endif

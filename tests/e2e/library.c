@@ -149,6 +149,32 @@ static pgstow_error *verify(pgstow *p, const Call *c, char **json)
     return pgstow_verify_with(p, c->name, &o, json);
 }
 
+static pgstow_error *key_add(pgstow *p, const Call *c, char **json)
+{
+    pgstow_key_add_options o = PGSTOW_KEY_ADD_OPTIONS_INIT;
+    const char *databases[] = {value(c, "database"), NULL};
+    char *words = value(c, "bytes");
+    o.name = c->name;
+    o.new_key_file = value(c, "file");
+    o.passphrase = words;
+    o.passphrase_length = words ? strlen(words) : 0;
+    o.databases = databases[0] || has(c, "nothing") ? databases : NULL;
+    return pgstow_key_add(p, &o, json);
+}
+
+/* Into the file of that name; or nowhere. */
+static int write_down(void *ctx, const pgstow_recovery *key)
+{
+    const char *path = ctx;
+    FILE *f = path ? fopen(path, "w") : NULL;
+    if (f) {
+        fprintf(f, "# %s, %s, key %s %s\n%s", key->repository, key->where, key->id, key->name,
+                key->text);
+        fclose(f);
+    }
+    return f != NULL;
+}
+
 static pgstow_error *run(pgstow *p, const Call *c, char *out, size_t n, char **json)
 {
     pgstow_error *e = NULL;
@@ -169,6 +195,16 @@ static pgstow_error *run(pgstow *p, const Call *c, char *out, size_t n, char **j
         return copy(p, c, json);
     if (!strcmp(c->verb, "verify"))
         return verify(p, c, json);
+    if (!strcmp(c->verb, "key_list"))
+        return pgstow_key_list(p, json);
+    if (!strcmp(c->verb, "key_add"))
+        return key_add(p, c, json);
+    if (!strcmp(c->verb, "key_remove"))
+        return pgstow_key_remove(p, c->name, json);
+    if (!strcmp(c->verb, "key_rotate"))
+        return pgstow_key_rotate(p, json);
+    if (!strcmp(c->verb, "key_export"))
+        return pgstow_key_export(p, c->name, write_down, value(c, "to"), json);
     if (strcmp(c->verb, "unpin"))
         abort();
     e = pgstow_unpin(p, c->name, &was);

@@ -128,6 +128,42 @@ def test_passphrases(cluster, pgstow, database, folder):
     assert use(pgstow, db, "bytes=a wrong passphrase", "list -")[0][0][0] == "KEY"
 
 
+def test_keys(cluster, pgstow, database, folder):
+    """Every way to change who can open a repository; what came out opens it, what was removed does not."""
+    db = changing(cluster, database)
+    first, second, web, paper = (folder / name for name in ("first", "second", "web", "paper"))
+    made, _ = use(pgstow, db, f"file={first}", "backup - encrypt", f"key_add second file={second}",
+                  f"key_add second file={folder}/third", f"key_add web file={web} database={db}", "key_add - bytes=correct-horse-battery",
+                  f"key_export paper to={paper}", "key_export unkept", "key_list -")  # fmt: skip
+    kinds, texts = zip(*made)
+    assert kinds == ("OK", "OK", "EXISTS", "OK", "OK", "OK", "CANCELLED", "OK"), made
+    assert not (folder / "third").exists() and second.stat().st_mode & 0o777 == 0o600
+    listed = json.loads(texts[7])
+    assert listed == json.loads(pgstow.run("key", "list", "--json", env={"PGSTOW_KEY_FILE": str(first)}).stdout)
+    assert {key["name"]: key["kind"] for key in listed["keys"]} == {"key-file": "key-file", "second": "key-file", "web": "write-only",
+                                                                    "passphrase": "passphrase", "paper": "recovery"}  # fmt: skip
+    added = [json.loads(texts[i]) for i in (1, 3, 4, 5)]
+    assert [key["id"] for key in added] == [key["id"] for key in listed["keys"] if not key["inUse"]]
+    secrets = [path.read_text().splitlines()[-1] for path in (first, second, web, paper)] + ["correct-horse"]
+    assert not any(secret in str(made) for secret in secrets)
+    assert str(pgstow.repo) in paper.read_text() and added[3]["id"] in paper.read_text()
+    for key in (f"file={second}", f"file={paper}", "bytes=correct-horse-battery"):
+        assert use(pgstow, db, key, "verify - level=1")[0][0][0] == "OK"
+    done, _ = use(pgstow, db, f"file={web}", "key_list -", "key_add more file=more", "key_rotate -", "verify - level=1")
+    assert [kind for kind, _ in done] == ["OK", "KEY", "KEY", "KEY"], done
+    done, _ = use(pgstow, db, f"file={second}", "key_remove paper", "key_remove paper", "key_rotate -", "backup -")
+    assert [kind for kind, _ in done] == ["OK", "NOT_FOUND", "OK", "OK"], done
+    assert json.loads(done[0][1])["id"] == added[3]["id"]
+    assert json.loads(done[2][1])["epoch"] == listed["epoch"] + 1 and "paper" not in done[2][1]
+    assert use(pgstow, db, f"file={paper}", "list -")[0][0][0] == "KEY"
+    assert use(pgstow, db, f"file={first}", "verify - level=1")[0][0][0] == "OK"
+    wrong, _ = use(pgstow, db, f"file={first}", "key_add x", f"key_add x file={folder}/x bytes=both", "key_add x bytes=b database=d",
+                   f"key_add x file={folder}/x nothing", "key_remove web", "key_remove passphrase", "key_remove second",
+                   "key_remove key-file")  # fmt: skip
+    assert [kind for kind, _ in wrong] == ["USAGE"] * 4 + ["OK"] * 3 + ["CONFLICT"], wrong
+    assert not (folder / "x").exists()
+
+
 def test_older_state(cluster, pgstow, database):
     """accept_older; and the options of a caller that knows fewer of them."""
     db = changing(cluster, database)
