@@ -1,9 +1,10 @@
 /* A year of daily backups of one table, on a clock that is ours: `./dev simulate`.
  *
- * The repository's own writer, trash, prune and reader work on a store in memory. Each day the
- * table changes by a plan, is backed up, and retention and prune run; measured are the bytes in
- * packs that no kept backup uses, how much more than it uses a restore of the newest reads, and
- * what the rewriting rules wrote. Exit status: 0 goals met, 1 one missed, 2 something failed.
+ * The repository's own writer, trash, prune and reader, and the rules of retention, work on a store
+ * in memory. Each day the table changes by a plan, is backed up, and cleaned up after; measured are
+ * the bytes in packs that no kept backup uses, how much more than it uses a restore of the newest
+ * reads, and what the rewriting rules wrote. Exit status: 0 goals met, 1 one missed, 2 something
+ * failed.
  *
  *   simulate [--days N] [--rows N] [--pieces N] [--plan WORD] [--keep 30d|gfs] [--daily]
  *   simulate --emit DAY --plan WORD [--rows N]     writes the table's text of that day
@@ -14,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "op/retention.h"
 #include "repo/prune.h"
 #include "repo/trash.h"
 #include "repo/writer.h"
@@ -132,44 +134,49 @@ static Error *back_up(Year *y, Instant now)
 
 /* -- retention -------------------------------------------------------------------------------- */
 
-/* The newest of each of the last `wanted` periods, one of which is so many days. */
-static void keep_periods(const Year *y, bool *stays, int64_t days, int wanted)
+/* Those that `verdicts` do not keep go; the list has them in the order in which they were made. */
+static Error *drop(Year *y, const BackupList *list, const RetentionVerdict *verdicts)
 {
-    int64_t last = INT64_MAX;
-    for (size_t i = y->count; i-- > 0 && wanted > 0;) {
-        int64_t period = y->kept[i].when / (days * DAY);
-        if (period == last)
+    size_t n = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        Kept *k = &y->kept[i];
+        if (strcmp(k->id, list->items[i].id) != 0)
+            FAIL(ERR_INTERNAL, "%s is listed in the place of %s", list->items[i].id, k->id);
+        if (verdicts[i].keep)
             continue;
-        last = period;
-        stays[i] = true;
-        wanted--;
+        TRY(trash_put(y->repo, k->id));
+        kept_clear(k);
     }
+    for (size_t i = 0; i < list->count; i++)
+        if (verdicts[i].keep)
+            y->kept[n++] = y->kept[i];
+    y->count = n;
+    return NULL;
 }
 
 static Error *clean_up(Year *y, Instant now)
 {
+    AUTO_VALUE(BackupList) list = {0};
     AUTO_VALUE(PruneResult) result = {0};
-    bool *stays = mem_calloc(y->count, sizeof *stays);
-    Error *e = NULL;
+    AUTO(Zone) utc = NULL;
+    TRY(zone_open("UTC", &utc));
+    RetentionPolicy policy = {.zone = utc};
     if (!strcmp(y->keep, "30d"))
-        for (size_t i = 0; i < y->count; i++)
-            stays[i] = now - y->kept[i].when <= 30 * DAY;
+        policy.days = 30;
     else {
-        keep_periods(y, stays, 1, 7);
-        keep_periods(y, stays, 7, 4);
-        keep_periods(y, stays, 30, 12);
+        policy.keep[RETENTION_DAILY] = 7;
+        policy.keep[RETENTION_WEEKLY] = 4;
+        policy.keep[RETENTION_MONTHLY] = 12;
     }
-    size_t n = 0;
-    for (size_t i = 0; i < y->count && !e; i++) {
-        if (!stays[i])
-            e = trash_put(y->repo, y->kept[i].id);
-        if (!stays[i])
-            kept_clear(&y->kept[i]);
-        else
-            y->kept[n++] = y->kept[i];
-    }
-    y->count = n;
-    free(stays);
+    TRY(catalog_list(y->repo, NULL, &list));
+    if (list.count != y->count)
+        FAIL(ERR_INTERNAL, "%zu backups are listed instead of %zu", list.count, y->count);
+    RetentionVerdict *verdicts = mem_calloc(list.count, sizeof *verdicts);
+    retention_decide(&list, &policy, now, verdicts);
+    Error *e = drop(y, &list, verdicts);
+    for (size_t i = 0; i < list.count; i++)
+        retention_verdict_clear(&verdicts[i]);
+    free(verdicts);
     TRY(e);
     PruneOptions o = {.now = clock_now() + 1000, .trash_ms = 0, .limit_ms = DAY};
     return prune_run(y->repo, &o, NULL, &result);
