@@ -64,7 +64,7 @@ const MapEntry *chunk_map_find(const ChunkMap *m, const ChunkId *id)
     return slot ? &m->entries[slot - 1] : NULL;
 }
 
-void chunk_map_add(ChunkMap *m, const ChunkRef *ref, bool sparse)
+void chunk_map_add(ChunkMap *m, const ChunkRef *ref, Sparse sparse)
 {
     rehash(m, m->count + 1);
     uint32_t *slot = find_slot(m, &ref->id);

@@ -5,9 +5,12 @@
 
 #include "repo/chunk.h"
 
+/* Whether a chunk is better written again, because its frame or all of its pack is nearly dead. */
+typedef enum Sparse { SPARSE_NOT, SPARSE_FRAME, SPARSE_PACK, SPARSE_KINDS } Sparse;
+
 typedef struct MapEntry {
     ChunkRef ref;
-    bool sparse; /* lies in a nearly dead frame or pack: better written again */
+    Sparse sparse;
 } MapEntry;
 
 typedef struct ChunkMap {
@@ -24,7 +27,7 @@ void chunk_map_reserve(ChunkMap *m, size_t count);
 /* NULL where it is not there; borrowed until the map changes. */
 const MapEntry *chunk_map_find(const ChunkMap *m, const ChunkId *id);
 /* The first one of an id stays. */
-void chunk_map_add(ChunkMap *m, const ChunkRef *ref, bool sparse);
+void chunk_map_add(ChunkMap *m, const ChunkRef *ref, Sparse sparse);
 size_t chunk_map_bytes(const ChunkMap *m); /* of memory */
 
 #endif

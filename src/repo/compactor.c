@@ -1,5 +1,15 @@
 #include "repo/compactor.h"
 
+uint64_t rewrite_limit(const BackupInfo *parent)
+{
+    uint64_t percent = parent->new_bytes / (parent->size / 100 + 1) / SPARSE_PART;
+    if (percent < REWRITE_PERCENT)
+        percent = REWRITE_PERCENT;
+    if (percent > REWRITE_PERCENT_MAX)
+        percent = REWRITE_PERCENT_MAX;
+    return parent->logical_size / 100 * percent;
+}
+
 void frame_runs_clear(FrameRuns *r)
 {
     free(r->items);
@@ -61,7 +71,10 @@ static void judge_frame(const Judge *j, FrameRun *from, const FrameRun *to)
         used += r->bytes;
     for (FrameRun *r = from; r < to; r++) {
         r->sound = r->end <= info.chunks;
-        r->sparse = from->pack->sparse || (j->exclusive && used < info.raw / SPARSE_PART);
+        if (from->pack->sparse)
+            r->sparse = SPARSE_PACK;
+        else if (j->exclusive && used < info.raw / SPARSE_PART)
+            r->sparse = SPARSE_FRAME;
         r->small = j->exclusive && info.raw < FRAME_TARGET / SPARSE_PART;
     }
 }
@@ -81,7 +94,7 @@ void frame_runs_judge(ParentPacks *packs, PackReader *reader, Hash *hash, const 
         small += out->items[from].small;
     }
     for (size_t i = 0; i < out->count; i++)
-        if (out->items[i].small && small > SMALL_FRAMES_MAX)
-            out->items[i].sparse = true;
+        if (out->items[i].small && small > SMALL_FRAMES_MAX && !out->items[i].sparse)
+            out->items[i].sparse = SPARSE_FRAME;
     mem_sort(out->items, out->count, sizeof *out->items, by_first);
 }

@@ -2,8 +2,9 @@
  *
  * A frame is sparse where its pack is, where less than a quarter of it is used by the piece that it
  * belongs to, or where the piece touches more than 16 frames of under a quarter of the target size.
- * Chunks in sparse frames are written again, as far as the writer's budget goes, so that old packs
- * die whole and restores need few of them.
+ * Chunks in sparse frames are written again, as far as the run's limit goes, so that old packs die
+ * whole and restores need few of them. Only a pack that dies gives space back, so sparse packs come
+ * first: what they may need is set apart, and frames elsewhere have what is left of the limit.
  */
 #ifndef PGSTOW_REPO_COMPACTOR_H
 #define PGSTOW_REPO_COMPACTOR_H
@@ -13,12 +14,14 @@
 #define SPARSE_PART 4 /* a quarter: of a frame or pack, of a target size */
 #define SMALL_FRAMES_MAX 16
 #define SMALL_PACKS_MAX 16
-/* Of the parent's logical size, what one run may write again. */
+/* What one run may write again: so much of the parent's logical size, or a quarter of what the
+ * parent's own run wrote, up to the second number. A pack is written out of the way when less than
+ * a quarter of it is left, so that what a run wrote costs later ones a quarter of it at most: with
+ * that much a day they keep up where every day's rows change for good, and with less packs pile up.
+ */
 #define REWRITE_PERCENT 5
-static inline uint64_t rewrite_limit(uint64_t logical_size)
-{
-    return logical_size / 100 * REWRITE_PERCENT;
-}
+#define REWRITE_PERCENT_MAX 10
+uint64_t rewrite_limit(const BackupInfo *parent);
 
 /* Consecutive chunks of a recipe that lie in one frame. */
 typedef struct FrameRun {
@@ -28,7 +31,8 @@ typedef struct FrameRun {
     uint32_t end;          /* above every number that its chunks have within the frame */
     uint64_t bytes;
     bool sound; /* its chunks may be used again */
-    bool sparse, small;
+    bool small;
+    Sparse sparse;
 } FrameRun;
 typedef struct FrameRuns {
     FrameRun *items; /* in the order of the recipe */

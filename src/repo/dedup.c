@@ -267,7 +267,7 @@ static Error *load_dead_frames(DedupHand *h, const DeadFrame *frames, size_t cou
                             .pack = pack->info.id,
                             .frame = frames[i].frame,
                             .index = (uint32_t)k};
-            chunk_map_add(map, &ref, false);
+            chunk_map_add(map, &ref, SPARSE_NOT);
         }
     }
     return NULL;

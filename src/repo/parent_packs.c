@@ -16,6 +16,7 @@ struct ParentPacks {
     size_t damage_count;
     DeadFrame *frames; /* sorted by oid, piece, then as written */
     size_t frame_count, frame_cap;
+    uint64_t rewrite_limit[SPARSE_KINDS];
     pthread_mutex_t lock; /* held while a dead session's pack is proven */
 };
 
@@ -112,38 +113,70 @@ static bool is_small(const PackInfo *pack)
     return pack->size < PACK_TARGET / SPARSE_PART;
 }
 
+static double used_part(const PackInfo *pack)
+{
+    return pack->raw ? (double)pack->used / (double)pack->raw : 0;
+}
+
+static int by_used_part(const void *a, const void *b)
+{
+    const PackInfo *x = &(*(ParentPack *const *)a)->info, *y = &(*(ParentPack *const *)b)->info;
+    double u = used_part(x), v = used_part(y);
+    return u < v ? -1 : u > v ? 1 : pack_id_compare(x->id, y->id);
+}
+
 static int by_used(const void *a, const void *b)
 {
     const PackInfo *x = &(*(ParentPack *const *)a)->info, *y = &(*(ParentPack *const *)b)->info;
     return x->used != y->used ? (x->used > y->used ? 1 : -1) : pack_id_compare(x->id, y->id);
 }
 
+/* Data packs only while the run may write more again; recipes are small. */
+static void mark_sparse(ParentPacks *p, ParentPack *pack, size_t small[2])
+{
+    const PackInfo *info = &pack->info;
+    bool recipe = info->kind == PACK_RECIPE;
+    uint64_t *left = &p->rewrite_limit[SPARSE_FRAME];
+    if (pack->sparse || (!recipe && !*left))
+        return;
+    pack->sparse = true;
+    small[recipe] -= is_small(info);
+    if (recipe)
+        return;
+    uint64_t taken = info->used < *left ? info->used : *left;
+    *left -= taken;
+    p->rewrite_limit[SPARSE_PACK] += taken;
+}
+
 /* A pack is sparse where less than a quarter of it is used, or where it is one too many of those
  * under a quarter of the target size: more than 16, data and recipe packs counted apart. What the
- * run may write again goes to those of which least is left, so that these die whole: spread over all,
- * it would be used up by the same first chunks every day, and no pack would ever die. */
+ * run may write again goes to those of which the least part is left, so that most is freed for it
+ * and these die whole: spread over all, it would be used up by the same first chunks every day, and
+ * no pack would ever die. */
 static void find_sparse(ParentPacks *p, const Manifest *parent)
 {
     size_t small[2] = {0, 0};
-    uint64_t left = rewrite_limit(parent->info.logical_size);
     ParentPack **order = mem_calloc(p->count, sizeof(ParentPack *));
+    p->rewrite_limit[SPARSE_FRAME] = rewrite_limit(&parent->info);
     for (size_t i = 0; i < p->count; i++) {
         order[i] = &p->items[i];
         small[p->items[i].info.kind == PACK_RECIPE] += is_small(&p->items[i].info);
     }
+    mem_sort(order, p->count, sizeof *order, by_used_part);
+    for (size_t i = 0; i < p->count; i++)
+        if (order[i]->info.used < order[i]->info.raw / SPARSE_PART)
+            mark_sparse(p, order[i], small);
     mem_sort(order, p->count, sizeof *order, by_used);
-    for (size_t i = 0; i < p->count; i++) {
-        const PackInfo *info = &order[i]->info;
-        bool recipe = info->kind == PACK_RECIPE;
-        bool too_many = is_small(info) && small[recipe] > SMALL_PACKS_MAX;
-        if ((!too_many && info->used >= info->raw / SPARSE_PART) || (!recipe && !left))
-            continue;
-        order[i]->sparse = true;
-        small[recipe] -= is_small(info);
-        if (!recipe)
-            left -= info->used < left ? info->used : left;
-    }
+    for (size_t i = 0; i < p->count; i++)
+        if (is_small(&order[i]->info) &&
+            small[order[i]->info.kind == PACK_RECIPE] > SMALL_PACKS_MAX)
+            mark_sparse(p, order[i], small);
     free(order);
+}
+
+uint64_t parent_packs_rewrite_limit(const ParentPacks *p, Sparse sparse)
+{
+    return p->rewrite_limit[sparse];
 }
 
 static void add_parent(ParentPacks *p, const Manifest *parent)

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include "repo/catalog.h"
+#include "repo/chunk_map.h"
 
 typedef struct ParentPack {
     PackInfo info;          /* of a dead session's: sha256 only once proven */
@@ -26,6 +27,8 @@ Error *parent_packs_new(Repo *r, const Manifest *parent, const SessionId *dead, 
                         ParentPacks **out) MUST_CHECK;
 void parent_packs_free(ParentPacks *p);
 DEFINE_AUTO(ParentPacks, parent_packs_free)
+/* Of the parent's rows, what the run may write again for this reason. */
+uint64_t parent_packs_rewrite_limit(const ParentPacks *p, Sparse sparse);
 size_t parent_packs_count(const ParentPacks *p);
 ParentPack *parent_packs_at(ParentPacks *p, size_t i);    /* sorted by id */
 ParentPack *parent_packs_find(ParentPacks *p, PackId id); /* NULL where there is none */

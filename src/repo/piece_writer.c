@@ -152,7 +152,7 @@ static Error *store_chunk(PieceWriter *p, const uint8_t *data, ChunkRef *ref)
     f->lengths[f->count++] = ref->length;
     if (p->news.count >= NEWS_MAX)
         chunk_map_empty(&p->news);
-    chunk_map_add(&p->news, ref, false);
+    chunk_map_add(&p->news, ref, SPARSE_NOT);
     if (f->raw.len >= FRAME_TARGET || f->count == FRAME_CHUNKS_MAX)
         TRY(flush_frame(p));
     return NULL;
@@ -198,7 +198,7 @@ static Error *place_chunk(PieceWriter *p, const uint8_t *data, ChunkRef *ref)
     const MapEntry *found = chunk_map_find(&p->news, &ref->id);
     if (!found || found->ref.length != ref->length)
         TRY(dedup_find(p->dedup, &ref->id, ref->length, &found));
-    if (!found || (found->sparse && writer_may_rewrite(p->w, ref->length)))
+    if (!found || (found->sparse && writer_may_rewrite(p->w, found->sparse, ref->length)))
         return store_chunk(p, data, ref);
     *ref = found->ref;
     job_add_reused(p->w->job, ref->length);

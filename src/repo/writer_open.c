@@ -2,7 +2,6 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "repo/compactor.h"
 #include "repo/lineage.h"
 #include "repo/repo_internal.h"
 #include "repo/writer_parts.h"
@@ -41,7 +40,8 @@ static void forget_parents(Writer *w)
     free(w->predecessor_hash);
     w->predecessor_hash = mem_strdup("");
     w->sequence = 1;
-    w->rewrite_limit = 0;
+    for (Sparse s = SPARSE_NOT; s < SPARSE_KINDS; s++)
+        atomic_store(&w->rewrite_left[s], 0);
 }
 
 /* Nothing that this session finished may be lost, so it is fenced (nobody is to take it for one
@@ -382,7 +382,6 @@ static Error *find_parents(Writer *w, const WriterOptions *o)
         free(w->parent_id);
         w->parent_id = mem_strdup(options.parent->info.id);
         options.same_database = same_database(w, &options.parent->info);
-        w->rewrite_limit = rewrite_limit(options.parent->info.logical_size);
     }
     SessionId *dead = mem_calloc(w->dead_count, sizeof *dead);
     for (size_t i = 0; i < w->dead_count; i++)
@@ -390,7 +389,10 @@ static Error *find_parents(Writer *w, const WriterOptions *o)
     options.dead = dead;
     Error *e = dedup_new(w->repo, &options, &w->dedup);
     free(dead);
-    return e;
+    TRY(e);
+    for (Sparse s = SPARSE_NOT; s < SPARSE_KINDS; s++)
+        atomic_store(&w->rewrite_left[s], parent_packs_rewrite_limit(dedup_packs(w->dedup), s));
+    return NULL;
 }
 
 static Error *id_taken(Writer *w, const char *id, const SessionInfo *list, size_t count,

@@ -56,7 +56,7 @@ struct Writer {
     Dedup *dedup;
     Packer *data, *recipes;
     atomic_uint_fast64_t rewritten;
-    uint64_t rewrite_limit;
+    atomic_uint_fast64_t rewrite_left[SPARSE_KINDS]; /* what may still be, by why */
 
     pthread_mutex_t lock;
     StreamState **streams;
@@ -93,7 +93,7 @@ Error *writer_find_piece(Writer *w, uint32_t stream, uint32_t piece, StreamState
  * content (its piece numbers rise by one). */
 Error *writer_add_piece(Writer *w, StreamState *s, uint32_t number, Piece *piece,
                         const PackUses *uses, bool last) MUST_CHECK;
-/* True, and the bytes are counted, while the compactor may still write chunks again. */
-bool writer_may_rewrite(Writer *w, uint32_t length);
+/* True, and the bytes are counted, while the compactor may still write such chunks again. */
+bool writer_may_rewrite(Writer *w, Sparse sparse, uint32_t length);
 
 #endif

@@ -168,12 +168,13 @@ Error *writer_add_piece(Writer *w, StreamState *s, uint32_t number, Piece *piece
     return e;
 }
 
-bool writer_may_rewrite(Writer *w, uint32_t length)
+bool writer_may_rewrite(Writer *w, Sparse sparse, uint32_t length)
 {
-    uint_fast64_t now = atomic_load(&w->rewritten);
+    uint_fast64_t left = atomic_load(&w->rewrite_left[sparse]);
     do {
-        if (now + length > w->rewrite_limit)
+        if (length > left)
             return false;
-    } while (!atomic_compare_exchange_weak(&w->rewritten, &now, now + length));
+    } while (!atomic_compare_exchange_weak(&w->rewrite_left[sparse], &left, left - length));
+    atomic_fetch_add(&w->rewritten, length);
     return true;
 }
