@@ -100,6 +100,13 @@ MUTANTS = [
            "return s ? s : find_name(p, schema, name);", "return s ? s : find_name(p, name, schema);", "unit:repo-dedup"),
     Mutant("each group of large objects meets its own", "src/repo/parent_streams.c",
            "&& nth-- == 0)", "&& nth < 1000)", "unit:repo-dedup"),
+    # ---- what is written again
+    Mutant("packs of which the least part is left come first", "src/repo/parent_packs.c",
+           "(double)pack->used / (double)pack->raw : 0;", "(double)pack->used : 0;", "unit:repo-compactor"),
+    Mutant("sparse packs have a part of the limit for themselves", "src/repo/piece_writer.c",
+           "writer_may_rewrite(p->w, found->sparse, ", "writer_may_rewrite(p->w, SPARSE_FRAME, ", "unit:repo-compactor"),
+    Mutant("after a run that wrote much more may be written again", "src/repo/compactor.c",
+           "parent->new_bytes / ", "0 / ", "unit:repo-compactor"),
 ]  # fmt: skip
 
 

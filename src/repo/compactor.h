@@ -15,10 +15,9 @@
 #define SMALL_FRAMES_MAX 16
 #define SMALL_PACKS_MAX 16
 /* What one run may write again: so much of the parent's logical size, or a quarter of what the
- * parent's own run wrote, up to the second number. A pack is written out of the way when less than
- * a quarter of it is left, so that what a run wrote costs later ones a quarter of it at most: with
- * that much a day they keep up where every day's rows change for good, and with less packs pile up.
- */
+ * parent's own run wrote where that is more, up to the second number. A pack is written out of the
+ * way when less than a quarter of it is left, so that what a run wrote costs later ones less than a
+ * quarter of it: with that much the compactor keeps up with change, with less packs pile up. */
 #define REWRITE_PERCENT 5
 #define REWRITE_PERCENT_MAX 10
 uint64_t rewrite_limit(const BackupInfo *parent);
