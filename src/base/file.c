@@ -108,6 +108,18 @@ Error *file_write_atomic(const char *path, const void *p, size_t n, mode_t mode)
     return file_sync_folder_of(path);
 }
 
+Error *file_try_atomic(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        FAIL(ERR_IO, "%s is no file that could be replaced", path);
+    AUTO(char) temp = mem_printf("%s.XXXXXX", path);
+    AUTO_VALUE(Fd) fd = {mkstemp(temp)};
+    if (fd.n < 0)
+        return failed("create", temp);
+    return unlink(temp) < 0 ? failed("remove", temp) : NULL;
+}
+
 Error *file_make_dir(const char *path, mode_t mode)
 {
     if (mkdir(path, mode) == 0 || errno == EEXIST) {

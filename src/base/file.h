@@ -24,6 +24,9 @@ Error *file_read(const char *path, size_t max, Buf *out) MUST_CHECK;
 /* Creates or replaces atomically: a temporary file beside it, fsync, rename, fsync of the folder.
  */
 Error *file_write_atomic(const char *path, const void *p, size_t n, mode_t mode) MUST_CHECK;
+/* Whether that would work, as far as can be told: a file is made beside it and taken away again.
+ * What is there and no regular file (a folder, a device) would not be replaced: ERR_IO. */
+Error *file_try_atomic(const char *path) MUST_CHECK;
 /* Makes durable what was made, renamed or removed in a folder; and in the one that holds `path`. */
 Error *file_sync_folder(const char *path) MUST_CHECK;
 Error *file_sync_folder_of(const char *path) MUST_CHECK;

@@ -19,6 +19,7 @@ Error *drill_refuse_flags(const Run *run)
 }
 
 typedef struct Work {
+    StrList names, ids;
     DrillOptions options;
     DrillResult *results;
     size_t count, cap;
@@ -28,6 +29,8 @@ static void work_clear(Work *w)
     for (size_t i = 0; i < w->count; i++)
         drill_result_clear(&w->results[i]);
     free(w->results);
+    strlist_free(&w->names);
+    strlist_free(&w->ids);
 }
 DEFINE_AUTO_VALUE(Work, work_clear)
 
@@ -36,19 +39,25 @@ static Error *work_drill(Run *run, void *arg)
 {
     Work *w = arg;
     Error *first = NULL;
-    size_t i = 0;
-    do {
+    TRY(op_drill_find(&run->op, &w->names, &w->ids));
+    for (size_t i = 0; i < w->ids.count; i++) {
         mem_grow(w->results, w->count, w->cap);
         DrillResult *r = &w->results[w->count++];
         *r = (DrillResult){0};
-        w->options.backup = run_word(run, i);
+        w->options.backup = w->ids.items[i];
         Error *e = op_drill(&run->op, &w->options, r);
         bool go_on = !e || r->outcome == DRILL_BAD;
         first = error_first(first, e);
         if (!go_on)
             break;
-    } while (run_word(run, ++i));
+    }
     return first;
+}
+
+/* It lies outside the repository, whose place and rights are not to blame. */
+static Error *not_written(Error *e)
+{
+    return e ? error_rekind(error_context(e, "the report"), ERR_IO) : NULL;
 }
 
 static Error *write_report(const Work *w, const char *path)
@@ -65,8 +74,7 @@ static Error *write_report(const Work *w, const char *path)
             drill_text(&w->results[i], &out);
         }
     }
-    TRY_CTX(file_write_atomic(path, out.data, out.len, 0600), "writing the report");
-    return NULL;
+    return not_written(file_write_atomic(path, out.data, out.len, 0600));
 }
 
 static void print_failures(const DrillResult *r)
@@ -130,6 +138,10 @@ Error *drill_run(Run *run)
     if (config_duration(c, SETTING_OLDER_THAN) || config_str(c, SETTING_SAMPLE))
         return error_hint(ERROR_NEW(ERR_USAGE, "a drill restores whole backups"),
                           "--older-than and --sample go with level data");
+    for (size_t i = 0; i < run->args->word_count; i++)
+        strlist_add(&w.names, run->args->words[i]);
+    if (report)
+        TRY(not_written(file_try_atomic(report)));
     Error *e = run_with_progress(run, work_drill, &w);
     bool began = w.count && w.results[0].backup_id;
     if (began && report)

@@ -323,6 +323,19 @@ static Error *run(const OpContext *c, const DrillOptions *o, Repo *of_backup, Dr
     return judge(&d);
 }
 
+Error *op_drill_find(const OpContext *c, const StrList *names, StrList *ids)
+{
+    AUTO(Repo) repo = NULL;
+    size_t i = 0;
+    TRY(op_open_repo(c, false, &repo));
+    do {
+        char *id = NULL;
+        TRY(find_backup(c, i < names->count ? names->items[i] : NULL, repo, &id));
+        strlist_own(ids, id);
+    } while (++i < names->count);
+    return NULL;
+}
+
 Error *op_drill(const OpContext *c, const DrillOptions *o, DrillResult *out)
 {
     AUTO(Repo) repo = NULL;

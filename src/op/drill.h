@@ -73,6 +73,9 @@ typedef struct DrillResult {
 void drill_result_clear(DrillResult *r);
 DEFINE_AUTO_VALUE(DrillResult, drill_result_clear)
 
+/* The ids of what a person names, for whoever drills several: a slip of the hand in the last one is
+ * found before the first one's long work. Without names the newest good one's. */
+Error *op_drill_find(const OpContext *c, const StrList *names, StrList *ids) MUST_CHECK;
 /* *out is filled as far as it went, also with an error: ERR_DAMAGED, ERR_MISMATCH, ERR_INVALID,
  * ERR_ASSERTION where the backup failed; anything else where the drill could not be done. */
 Error *op_drill(const OpContext *c, const DrillOptions *o, DrillResult *out) MUST_CHECK;

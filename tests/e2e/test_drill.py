@@ -101,6 +101,19 @@ def test_good(cluster, pgstow, shop_db, folder):
     assert str(result.stdout).splitlines()[-1] == f"drill of {second}: good"
 
 
+def test_slips_are_found_first(cluster, pgstow, shop_db, folder):
+    """A wrong one of several ids, or a report that cannot be written: nothing is drilled before it is said."""
+    backup = pgstow.backup(shop_db)
+    for wrong, kind in (([backup, "nothing"], "NOT_FOUND"), ([backup, "--report", folder / "none" / "drill.json"], "IO"),
+                        ([backup, "--report", folder], "IO"), ([backup, "--report", "/dev/null"], "IO")):  # fmt: skip
+        refused = drill(pgstow, *wrong, "--json", db=shop_db, expect=kind)
+        assert list(refused.json) == ["error"], refused
+        assert last_proof(pgstow, backup) is None
+    assert not list(folder.glob("*.??????"))
+    both = drill(pgstow, backup, "latest", "--json", "--report", folder / "drill.json", db=shop_db).json["drills"]
+    assert [one["id"] for one in both] == [backup, backup]
+
+
 def test_fidelity(cluster, pgstow, database):
     """All kinds of objects; and a backup that is filtered and masked."""
     source = database()

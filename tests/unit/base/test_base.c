@@ -201,6 +201,11 @@ static void test_proc(void **state)
     assert_int_equal(status, 128 + 15);
 }
 
+static int rmdir_fails(const char *path)
+{
+    return rmdir(path) < 0 ? errno : 0;
+}
+
 static void test_file(void **state)
 {
     (void)state;
@@ -221,6 +226,16 @@ static void test_file(void **state)
     assert_true(file_exists(path));
     assert_false(file_exists(missing));
     FAILS(ERR_IO, file_make_dir(path, 0700));
+    OK(file_try_atomic(path));
+    OK(file_try_atomic(missing));
+    assert_false(file_exists(missing));
+    FAILS(ERR_IO, file_try_atomic(deep));
+    FAILS(ERR_IO, file_try_atomic("/dev/null"));
+    AUTO(char) nowhere = file_join(missing, "f");
+    FAILS(ERR_IO, file_try_atomic(nowhere));
+    assert_int_equal(rmdir_fails(deep), ENOTEMPTY);
+    unlink(path);
+    assert_int_equal(rmdir_fails(deep), 0); /* nothing else was left in it */
     AUTO(char) clean = mem_printf("rm -r %s", dir);
     assert_int_equal(system(clean), 0);
 }
