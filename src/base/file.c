@@ -156,6 +156,24 @@ char *file_join(const char *dir, const char *name)
     return mem_printf("%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
 }
 
+char *file_real_path(const char *path)
+{
+    char *real = realpath(path, NULL);
+    size_t n = strlen(path);
+    if (real || errno != ENOENT)
+        return real;
+    while (n && path[n - 1] == '/')
+        n--;
+    const char *slash = memrchr(path, '/', n);
+    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+    AUTO(char) last = mem_strndup(path + folder, n - folder);
+    AUTO(char) parent = folder ? mem_strndup(path, folder) : mem_strdup(".");
+    if (!*last || !strcmp(last, ".") || !strcmp(last, ".."))
+        return NULL;
+    AUTO(char) above = file_real_path(parent);
+    return above ? file_join(above, last) : NULL;
+}
+
 static const char *temp_folder(void)
 {
     const char *dir = getenv("TMPDIR");

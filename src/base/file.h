@@ -34,6 +34,9 @@ Error *file_sync_folder_of(const char *path) MUST_CHECK;
 Error *file_make_dir(const char *path, mode_t mode) MUST_CHECK;
 bool file_exists(const char *path); /* by opening it, not by stat */
 bool file_is_executable(const char *path);
+/* As realpath says, also of what is to be made: as far as it is there links are resolved. NULL
+ * where that cannot be told. Caller frees. */
+char *file_real_path(const char *path);
 char *file_join(const char *dir, const char *name); /* caller frees */
 /* An open, already unlinked file in TMPDIR (or /tmp), mode 0600: nothing of it stays after a crash.
  */

@@ -162,6 +162,13 @@ static Error *lock_database(Backup *b)
                       "wait for it to end, or end it; then run this again");
 }
 
+/* Only when all that may refuse the backup was asked: an empty repository would be left behind. */
+static Error *make_repo(Backup *b)
+{
+    TRY(op_open_repo(b->c, true, &b->repo));
+    return lock_database(b);
+}
+
 /* What can be asked before the snapshot, on the connection that holds no transaction. */
 static Error *ask_facts(Backup *b)
 {
@@ -505,8 +512,9 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
         cancel_deadline(b.cancel, options->timeout_ms);
     TRY(connect_both(&b));
     TRY(refuse_pooler(&b));
-    TRY(op_open_repo(c, true, &b.repo));
-    TRY(lock_database(&b));
+    TRY(op_expect_repo(c, &b.repo));
+    if (b.repo)
+        TRY(lock_database(&b));
     TRY(ask_facts(&b));
     if (options->as)
         put_as(&b.facts, options->as);
@@ -524,6 +532,8 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
     if (options->as)
         TRY(toc_as(dump_toc(b.dump), b.facts.database, &b.toc));
     TRY(lock_ended(&b, read_relations(&b)));
+    if (!b.repo)
+        TRY(make_repo(&b));
     AUTO(Rate) rate = rate_new(options->max_rate);
     TRY(write_all(&b, parent, rate, out));
     host_memory_note(c, b.repo, out);

@@ -2,13 +2,17 @@
 
 #include <string.h>
 
+static void copy_item_clear(CopyItem *i)
+{
+    free(i->id);
+    copy_outcome_clear(&i->outcome);
+    error_free(i->error);
+}
+
 void copy_result_clear(CopyResult *r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        free(r->items[i].id);
-        copy_outcome_clear(&r->items[i].outcome);
-        error_free(r->items[i].error);
-    }
+    for (size_t i = 0; i < r->count; i++)
+        copy_item_clear(&r->items[i]);
     free(r->items);
     *r = (CopyResult){0};
 }
@@ -47,21 +51,7 @@ static Error *open_target(const CopyOptions *o, const Repo *from, Repo **out)
 
 /* -- which ------------------------------------------------------------------------------------- */
 
-static void add_item(CopyResult *r, const char *id)
-{
-    mem_grow(r->items, r->count, r->cap);
-    r->items[r->count++] = (CopyItem){.id = mem_strdup(id)};
-}
-
-static bool has_item(const CopyResult *r, const char *id)
-{
-    for (size_t i = 0; i < r->count; i++)
-        if (!strcmp(r->items[i].id, id))
-            return true;
-    return false;
-}
-
-static Error *choose(const OpContext *c, const CopyOptions *o, Repo *from, CopyResult *out)
+static Error *choose(const OpContext *c, const CopyOptions *o, Repo *from, StrList *out)
 {
     AUTO_VALUE(BackupList) list = {0};
     AUTO_VALUE(StrList) wanted = {0};
@@ -74,17 +64,17 @@ static Error *choose(const OpContext *c, const CopyOptions *o, Repo *from, CopyR
     TRY(catalog_list(from, NULL, &list));
     for (size_t i = 0; i < list.count; i++)
         if (!o->names->count || strlist_has(&wanted, list.items[i].id))
-            add_item(out, list.items[i].id);
+            strlist_add(out, list.items[i].id);
     /* Those whose facts cannot be read, too: they must not be missing without a word. */
     for (size_t i = 0; i < list.damaged.count; i++) {
         const char *text = list.damaged.items[i];
         AUTO(char) id = mem_strndup(text, strcspn(text, ":"));
         if (!o->names->count)
-            add_item(out, id);
+            strlist_add(out, id);
     }
     for (size_t i = 0; i < wanted.count; i++)
-        if (!has_item(out, wanted.items[i]))
-            add_item(out, wanted.items[i]);
+        if (!strlist_has(out, wanted.items[i]))
+            strlist_add(out, wanted.items[i]);
     return NULL;
 }
 
@@ -100,24 +90,23 @@ static bool ends_all(const Error *e)
     return false;
 }
 
-static Error *copy_items(const CopyOptions *o, Copier *copier, CopyResult *out)
+static Error *copy_items(const CopyOptions *o, Copier *copier, const StrList *ids, CopyResult *out)
 {
-    size_t total = out->total = out->count;
-    out->count = 0;
-    Error *e = NULL;
-    while (out->count < total && !e) {
-        CopyItem *item = &out->items[out->count];
-        e = copier_run(copier, item->id, &item->outcome);
-        if (e && ends_all(e))
-            break;
-        item->error = STEAL(e);
-        out->count++;
+    out->total = ids->count;
+    for (size_t i = 0; i < ids->count; i++) {
+        CopyItem item = {.id = mem_strdup(ids->items[i])};
+        item.error = copier_run(copier, item.id, &item.outcome);
+        if (item.error && ends_all(item.error)) {
+            Error *e = STEAL(item.error);
+            copy_item_clear(&item);
+            return e;
+        }
+        mem_grow(out->items, out->count, out->cap);
+        out->items[out->count++] = item;
         if (o->done)
-            o->done(o->ctx, item);
+            o->done(o->ctx, &out->items[out->count - 1]);
     }
-    for (size_t i = out->count; i < total; i++)
-        free(out->items[i].id);
-    return e;
+    return NULL;
 }
 
 Error *op_copy(const OpContext *c, const CopyOptions *o, CopyResult *out)
@@ -125,11 +114,12 @@ Error *op_copy(const OpContext *c, const CopyOptions *o, CopyResult *out)
     AUTO(Repo) from = NULL;
     AUTO(Repo) to = NULL;
     AUTO(Copier) copier = NULL;
+    AUTO_VALUE(StrList) ids = {0};
     AUTO(Rate) rate = rate_new(o->max_rate);
     TRY(op_open_repo(c, false, &from));
+    TRY(choose(c, o, from, &ids));
     TRY(open_target(o, from, &to));
     CopyEnds ends = {.from = from, .to = to, .jobs = op_jobs(c), .rate = rate, .job = c->job};
     TRY(copier_new(&ends, &copier));
-    TRY(choose(c, o, from, out));
-    return copy_items(o, copier, out);
+    return copy_items(o, copier, &ids, out);
 }

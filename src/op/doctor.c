@@ -87,7 +87,7 @@ static Error *try_store(Store *store)
 static void ask_repo(const OpContext *c, const char *database, uint64_t database_size,
                      FindingList *out)
 {
-    const char *dir = c->repo_dir ? c->repo_dir : "./backups";
+    const char *dir = op_repo_dir(c);
     AUTO(Repo) repo = NULL;
     Error *e = op_open_repo(c, false, &repo);
     if (e && error_kind(e) == ERR_REPO_NOT_FOUND) {

@@ -206,7 +206,7 @@ static void shrug(Error *e)
 
 static char *place_of(const OpContext *c)
 {
-    char *path = realpath(c->repo_dir ? c->repo_dir : "./backups", NULL);
+    char *path = file_real_path(op_repo_dir(c));
     return path ? path : mem_strdup("");
 }
 
@@ -310,7 +310,7 @@ static Error *find_difference(const Memory *m, Repo *r, const char *place, const
 
 static Error *object(const OpContext *c, const char *why, bool refuse)
 {
-    AUTO(char) place = mem_strdup(c->repo_dir ? c->repo_dir : "./backups");
+    const char *place = op_repo_dir(c);
     if (!refuse) {
         log_warning("the repository %s is not what it was: %s", place, why);
         return NULL;
@@ -347,13 +347,11 @@ static void note_repo(Memory *m, Repo *r, const char *place, bool anew)
 /* -- what operations call -------------------------------------------------------------------------
  */
 
-Error *host_memory_before(const OpContext *c, Store *s)
+Error *host_memory_before(const OpContext *c)
 {
     AUTO_VALUE(Memory) m = {.lock = {-1}};
     AUTO(char) place = place_of(c);
-    bool there;
-    TRY(store_exists(s, "config", &there));
-    if (there || c->accept_older)
+    if (c->accept_older)
         return NULL;
     Error *e = open_memory(&m);
     if (e) {

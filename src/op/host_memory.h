@@ -9,9 +9,9 @@
 
 #include "op/op.h"
 
-/* Before a repository may be made: whether there was one in this place. ERR_CONFIRM, unless
- * c->accept_older. */
-Error *host_memory_before(const OpContext *c, Store *s) MUST_CHECK;
+/* Before a repository is made where there is none: whether one was seen in this place. ERR_CONFIRM,
+ * unless c->accept_older. */
+Error *host_memory_before(const OpContext *c) MUST_CHECK;
 /* Whether it is what was seen, or more. What writes is refused otherwise (ERR_CONFIRM, unless
  * c->accept_older), all else is warned. What is newer, or accepted, is noted. */
 Error *host_memory_check(const OpContext *c, Repo *r, bool writes) MUST_CHECK;

@@ -184,8 +184,8 @@ static Error *import_one(const OpContext *c, const ImportOptions *o, const Backu
 static Error *list_there(const OpContext *c, BackupList *out)
 {
     AUTO(Repo) repo = NULL;
-    TRY(op_open_repo(c, true, &repo));
-    return catalog_list(repo, NULL, out);
+    TRY(op_expect_repo(c, &repo));
+    return repo ? catalog_list(repo, NULL, out) : NULL;
 }
 
 Error *op_import(const OpContext *c, const ImportOptions *o, ImportResult *out)

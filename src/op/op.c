@@ -15,22 +15,48 @@ unsigned op_jobs(const OpContext *c)
     return cores < 1 ? 1 : cores > 8 ? 8 : (unsigned)cores;
 }
 
-Error *op_open_repo(const OpContext *c, bool create, Repo **out)
+typedef enum Opening { TO_READ, TO_WRITE, TO_MAKE } Opening;
+
+static Error *open_repo(const OpContext *c, Opening how, Repo **out)
 {
     AUTO(Store) store = NULL;
     AUTO(Repo) repo = NULL;
-    TRY(store_open_dir(c->repo_dir ? c->repo_dir : "./backups", create, &store));
-    if (create)
-        TRY(host_memory_before(c, store));
+    TRY(store_open_dir(op_repo_dir(c), how == TO_MAKE, &store));
     TRY(repo_open(STEAL(store),
-                  &(RepoOptions){.create = create,
-                                 .encrypt = create && c->encrypt,
+                  &(RepoOptions){.create = how == TO_MAKE,
+                                 .writes = how != TO_READ,
+                                 .encrypt = how != TO_READ && c->encrypt,
                                  .key_given = c->key_given,
                                  .keys = c->keys},
                   &repo));
-    TRY(host_memory_check(c, repo, create));
+    TRY(host_memory_check(c, repo, how != TO_READ));
     *out = STEAL(repo);
     return NULL;
+}
+
+const char *op_repo_dir(const OpContext *c)
+{
+    return c->repo_dir ? c->repo_dir : "./backups";
+}
+
+Error *op_expect_repo(const OpContext *c, Repo **out)
+{
+    Error *e = open_repo(c, TO_WRITE, out);
+    if (!e || error_kind(e) != ERR_REPO_NOT_FOUND)
+        return e;
+    error_drop(e);
+    TRY(host_memory_before(c));
+    return repo_check_new(
+        op_repo_dir(c),
+        &(RepoOptions){.encrypt = c->encrypt, .key_given = c->key_given, .keys = c->keys});
+}
+
+Error *op_open_repo(const OpContext *c, bool create, Repo **out)
+{
+    if (!create)
+        return open_repo(c, TO_READ, out);
+    TRY(op_expect_repo(c, out)); /* where it is refused no folder is left behind */
+    return *out ? NULL : open_repo(c, TO_MAKE, out);
 }
 
 Error *op_connect(const OpContext *c, const char *dbname, Conn **out)
@@ -85,5 +111,10 @@ Error *op_find_parent(Repo *r, const char *name, const char *database, char **id
         *id = mem_strdup("");
         return NULL;
     }
+    if (!r)
+        return error_hint(ERROR_NEW(ERR_NOT_FOUND,
+                                    "the backup \"%s\" was not found: there is no repository yet",
+                                    name),
+                          "leave --parent away, or name the repository with --repo");
     return catalog_resolve(r, name, database, id);
 }

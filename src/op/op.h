@@ -14,10 +14,10 @@ typedef struct OpContext {
     const char *repo_dir; /* "./backups" by default */
     const char *db_url;   /* NULL: libpq's environment */
     const char *db_name;  /* instead of the database that db_url names; NULL: that one */
-    int64_t silence_ms;  /* as in ConnOptions */
+    int64_t silence_ms;   /* as in ConnOptions */
     ToolsOptions tools;
-    unsigned jobs; /* 0: the number of cores, at most 8 */
-    Job *job;      /* may be NULL */
+    unsigned jobs;         /* 0: the number of cores, at most 8 */
+    Job *job;              /* may be NULL */
     const KeySource *keys; /* asked where the repository is encrypted; NULL: there is no key */
     bool encrypt;          /* a repository that is made is encrypted; a plain one is refused then */
     bool accept_older;     /* go on where this host has seen more: op/host_memory.h */
@@ -27,6 +27,11 @@ typedef struct OpContext {
 unsigned op_jobs(const OpContext *c);
 /* Opens the repository; `create` on first use. */
 Error *op_open_repo(const OpContext *c, bool create, Repo **out) MUST_CHECK;
+/* For whoever will write, and has more to ask before anything may be made: as op_open_repo with
+ * `create`, also in what it refuses, but where there is none yet nothing is made, and *out stays
+ * NULL. */
+Error *op_expect_repo(const OpContext *c, Repo **out) MUST_CHECK;
+const char *op_repo_dir(const OpContext *c);
 /* Connects to --db's database, or another one of the same server. */
 Error *op_connect(const OpContext *c, const char *dbname, Conn **out) MUST_CHECK;
 /* To another database of the server than `except`, for making and dropping databases; it looks at
@@ -36,7 +41,8 @@ Error *op_connect_admin(const OpContext *c, const char *except, Cancel *calm,
 /* The database that --db (or the environment) names, without connecting; caller frees; NULL where
  * none is named. */
 char *op_database_name(const OpContext *c);
-/* The parent that --parent names, for WriterOptions: NULL where it names none, "" for "none". */
+/* The parent that --parent names in a repository (NULL: there is none yet), for WriterOptions: NULL
+ * where it names none, "" for "none". */
 Error *op_find_parent(Repo *r, const char *name, const char *database, char **id) MUST_CHECK;
 
 #endif

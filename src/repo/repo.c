@@ -204,11 +204,30 @@ static Error *lost_config(Store *s, Doc **out)
     return e;
 }
 
-static Error *get_key(Repo *r, const RepoOptions *options, KeyUse use, Key *out)
+static Error *get_key(const char *where, const RepoOptions *options, KeyUse use, Key *out)
 {
     if (options->keys)
-        return options->keys->get(options->keys->ctx, use, repo_where(r), out);
-    FAIL(ERR_KEY, "the repository %s is encrypted, and there is no key at hand", repo_where(r));
+        return options->keys->get(options->keys->ctx, use, where, out);
+    FAIL(ERR_KEY, "the repository %s is encrypted, and there is no key at hand", where);
+}
+
+/* The key of an encrypted one. */
+static Error *prepare_new(const char *where, const RepoOptions *options, Key *key)
+{
+    if (options->key_given && !options->encrypt)
+        return error_hint(
+            ERROR_NEW(ERR_CONFIG,
+                      "a key is given, but the repository %s that is to be made would "
+                      "not be encrypted",
+                      where),
+            "say --encrypt (BACKUP_ENCRYPTION=true), or take the key away");
+    return options->encrypt ? get_key(where, options, KEY_TO_MAKE, key) : NULL;
+}
+
+Error *repo_check_new(const char *where, const RepoOptions *options)
+{
+    AUTO_VALUE(Key) key = {0};
+    return prepare_new(where, options, &key);
 }
 
 /* Puts the config. Where another creator was faster, that one's stands. */
@@ -245,18 +264,10 @@ static Error *create_config(Repo *r, const RepoOptions *options, Key *key, Doc *
         return error_hint(
             ERROR_NEW(ERR_REPO_NOT_FOUND, "there is no repository in %s", store_where(s)),
             "name it with --repo; \"pgstow backup\" makes one on first use");
-    if (options->key_given && !options->encrypt)
-        return error_hint(
-            ERROR_NEW(ERR_CONFIG,
-                      "a key is given, but the repository %s that is to be made would "
-                      "not be encrypted",
-                      store_where(s)),
-            "say --encrypt (BACKUP_ENCRYPTION=true), or take the key away");
+    TRY(prepare_new(store_where(s), options, key));
     AUTO(Doc) config = new_config(options->encrypt);
-    if (options->encrypt) {
-        TRY(get_key(r, options, KEY_TO_MAKE, key));
+    if (options->encrypt)
         TRY(keys_create(s, config, key, &r->keys));
-    }
     TRY(put_config(r, config));
     return get_config(s, out);
 }
@@ -283,7 +294,7 @@ static Error *check_plain(Repo *r, const RepoOptions *options)
     if (!options->key_given)
         return NULL;
     /* Whoever gives a key expects it sealed: somebody may have put a plain one in its place. */
-    if (options->create)
+    if (options->create || options->writes)
         return error_hint(
             ERROR_NEW(ERR_CONFIG, "a key is given, but the repository %s is not encrypted",
                       repo_where(r)),
@@ -302,7 +313,7 @@ static Error *unlock(Repo *r, const Doc *config, const RepoOptions *options, Key
     if (r->keys)
         return NULL;
     if (!key->secret)
-        TRY(get_key(r, options, KEY_TO_OPEN, key));
+        TRY(get_key(repo_where(r), options, KEY_TO_OPEN, key));
     Error *e = keys_open(r->store, config, key, &r->keys);
     if (e && error_kind(e) == ERR_DAMAGED && !error_hint_text(e))
         e = error_hint(error_context(e, "the keys of the repository %s", repo_where(r)),

@@ -359,7 +359,7 @@ def test_timeout(cluster, pgstow_faults, shop):
         result = pgstow_faults.run("backup", "--timeout", "2s", db=shop, expect="TIMEOUT")
         assert 1.5 < time.monotonic() - started < 30
         result.error_says("2 ?s|time limit|timeout")
-    assert pgstow_faults.ids() == []
+    assert not pgstow_faults.repo.exists()
     pgstow_faults.backup(shop)
 
 
@@ -434,3 +434,42 @@ def test_nothing_outside_the_repository(pgstow, shop):
     # But for what the host remembers of repositories (docs/encryption.md).
     at_home = {path.name: path.stat().st_size for path in pgstow.home.rglob("*") if path.is_file()}
     assert set(at_home) == {"seen.json", "seen.lock"} and sum(at_home.values()) < 2000
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_refused_before_there_is_a_repository(pgstow, database, there):
+    """Whatever refuses a backup, an import or a copy early: where there was no repository there is none afterwards,
+    no folder, and no file in one that was empty."""
+    db = database(sql="CREATE TABLE t (a int); CREATE TABLE p (a int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    key = {"PGSTOW_PASSPHRASE": "correct horse battery staple"}
+    dump = pgstow.folder / "dump.sql"
+    dump.write_text("SELECT 1;")
+    if there:
+        pgstow.repo.mkdir()
+    for kind, env, args in (
+        ("DB_NOT_FOUND", {}, ["backup", "--db", pgstow.cluster.url("no_such_database")]),
+        ("USAGE", {}, ["backup", "--where", "public.t: nonsense"]),
+        ("USAGE", {}, ["backup", "--where", "public.nothing: true"]),
+        ("USAGE", {}, ["backup", "--cascade"]),
+        ("USAGE", {}, ["backup", "--role-passwords"]),
+        ("NOT_FOUND", {}, ["backup", "--parent", "shop-20240115T103000Z"]),
+        ("TOOL_FAILED", {}, ["backup", "--schema", "nonsense"]),
+        ("TOOL_MISSING", {"PGSTOW_PG_DUMP": "/nonexistent"}, ["backup"]),
+        ("CONFIG", key, ["backup"]),
+        ("KEY", {}, ["backup", "--encrypt"]),
+        ("IO", {}, ["import", pgstow.folder / "no such file"]),
+        ("USAGE", {}, ["import", dump]),
+        ("CONFIG", key, ["import", dump, "--as", "x"]),
+    ):
+        pgstow.run(*args, db=None if "--db" in args else db, env=env, expect=kind)
+        assert pgstow.repo.exists() == there, args
+        assert not there or not list(pgstow.repo.iterdir()), args
+    pgstow.backup(db)
+    other = pgstow.folder / "other"
+    pgstow.run("copy", "nothing", "--to", other, expect="NOT_FOUND")
+    pgstow.run("copy", "--all", "--to", other, env={"PGSTOW_TO_PASSPHRASE": "correct horse battery staple"}, expect="CONFIG")
+    assert not other.exists()
+    # One that is there is asked first, as ever.
+    pgstow.run("backup", "--where", "public.t: nonsense", db=db, env=key, expect="CONFIG").error_says("is not encrypted")
+    pgstow.run("backup", "--parent", "nothing", db=db, expect="NOT_FOUND")
+    assert len(pgstow.ids()) == 1

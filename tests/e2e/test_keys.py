@@ -113,9 +113,9 @@ def test_plain_repositories(pgstow, shop):
 
 def test_a_key_without_encryption_makes_nothing(vault, shop):
     vault.run("backup", db=shop, expect="CONFIG").error_says("--encrypt")
-    assert not (vault.repo / "config").exists()
+    assert not vault.repo.exists()
     vault.run("backup", "--encrypt", db=shop, env={"PGSTOW_PASSPHRASE": None}, expect="KEY")
-    assert not (vault.repo / "config").exists()
+    assert not vault.repo.exists()
     vault.run("backup", "--encrypt", db=shop, env={"PGSTOW_PASSPHRASE": "short"}).error_says("passphrase is short")
 
 

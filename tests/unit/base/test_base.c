@@ -201,6 +201,32 @@ static void test_proc(void **state)
     assert_int_equal(status, 128 + 15);
 }
 
+static void test_real_path(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/pgstow-test-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    AUTO(char) here = realpath(dir, NULL);
+    AUTO(char) link = file_join(dir, "link");
+    assert_int_equal(symlink(dir, link), 0);
+    const char *const made[][2] = {{"", ""}, {"/link", ""}, {"/a", "/a"}, {"/link//a/b/", "/a/b"}};
+    for (size_t i = 0; i < 4; i++) {
+        AUTO(char) path = mem_printf("%s%s", dir, made[i][0]);
+        AUTO(char) expected = mem_printf("%s%s", here, made[i][1]);
+        AUTO(char) real = file_real_path(path);
+        assert_string_equal(real, expected);
+    }
+    AUTO(char) up = mem_printf("%s/a/../b", dir);
+    assert_null(file_real_path(up));
+    assert_null(file_real_path(""));
+    assert_int_equal(chdir(dir), 0);
+    AUTO(char) b = file_join(here, "b");
+    AUTO(char) relative = file_real_path("./b");
+    assert_string_equal(relative, b);
+    unlink(link);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static int rmdir_fails(const char *path)
 {
     return rmdir(path) < 0 ? errno : 0;
@@ -243,9 +269,9 @@ static void test_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_error), cmocka_unit_test(test_buf), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_clock), cmocka_unit_test(test_doc), cmocka_unit_test(test_proc),
-        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_error), cmocka_unit_test(test_buf),       cmocka_unit_test(test_text),
+        cmocka_unit_test(test_clock), cmocka_unit_test(test_doc),       cmocka_unit_test(test_proc),
+        cmocka_unit_test(test_file),  cmocka_unit_test(test_real_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
