@@ -192,7 +192,7 @@ typedef struct pgstow_cleanup_options {
     int64_t trash_ms;            /* in the trash before it is purged; 0: 7 days; -1: no time */
     int64_t dead_after_ms;       /* runs of other machines that are older are given up; 0: 7 days */
     int dry_run;                 /* says what would be, and changes nothing */
-    int prune_only;              /* deletes nothing by policy: purges, and frees space */
+    int prune_only; /* deletes nothing by policy: purges, and frees space; a rule is "USAGE" then */
 } pgstow_cleanup_options;
 #define PGSTOW_CLEANUP_OPTIONS_INIT                                                                \
     {                                                                                              \

@@ -128,6 +128,23 @@ static void warn_of(const CleanupResult *r)
     }
 }
 
+/* Those of the configuration count for other runs as well; who gives one here means it. */
+static Error *refuse_rules(const Run *run)
+{
+    static const SettingId rules[] = {
+        SETTING_RETENTION_DAYS, SETTING_KEEP_LAST,    SETTING_KEEP_HOURLY, SETTING_KEEP_DAILY,
+        SETTING_KEEP_WEEKLY,    SETTING_KEEP_MONTHLY, SETTING_KEEP_YEARLY, SETTING_KEEP_WITHIN,
+        SETTING_KEEP_TAG,       SETTING_GROUP_BY_TAG};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (config_source(run->config, rules[i]) == CONFIG_FLAG)
+            return error_hint(ERROR_NEW(ERR_USAGE,
+                                        "--%s says what is deleted, and --prune-only deletes "
+                                        "nothing",
+                                        setting_info(rules[i])->flag),
+                              "leave one of the two away");
+    return NULL;
+}
+
 Error *cmd_CLEANUP(Run *run)
 {
     AUTO_VALUE(Work) w = {0};
@@ -136,6 +153,8 @@ Error *cmd_CLEANUP(Run *run)
     w.options.database = run_word(run, 0);
     w.options.dry_run = dry_run;
     w.options.prune_only = config_bool(run->config, SETTING_PRUNE_ONLY);
+    if (w.options.prune_only)
+        TRY(refuse_rules(run));
     Error *e = run_with_progress(run, work_cleanup, &w);
     warn_of(&w.result);
     if (!e && w.options.database && !w.options.prune_only && !w.result.count)

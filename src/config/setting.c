@@ -71,8 +71,11 @@ char *setting_allowed(SettingId id)
         return mem_strdup("a time zone of tzdata: Europe/Berlin, UTC");
     case SETTING_IS_EMAIL:
         return mem_strdup("one mail address");
-    case SETTING_IS_SECRET:
     case SETTING_IS_STRING:
+        if (*s->allowed)
+            return mem_strdup("the key of a tag, without = and a value");
+        break;
+    case SETTING_IS_SECRET:
         break;
     }
     return mem_strdup("any text but an empty one");
@@ -244,6 +247,8 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
         good = is_url(text);
         break;
     case SETTING_IS_STRING:
+        good = good && (!*s->allowed || !strchr(text, '='));
+        break;
     case SETTING_IS_SECRET:
     case SETTING_IS_COMMAND:
         break;

@@ -87,7 +87,10 @@ static Error *take_policy(const pgstow_policy *given, Cleanup *w)
 {
     pgstow_policy o = PGSTOW_POLICY_INIT;
     options_take(&o, sizeof o, given);
+    int64_t none;
     TRY(zone_open(o.time_zone, &w->zone));
+    if (o.group_by_tag)
+        TRY_CTX(setting_parse(SETTING_GROUP_BY_TAG, o.group_by_tag, &none), "group_by_tag");
     options_add(&w->tags, o.tags);
     w->options.days_given = o.days != 0;
     w->options.policy = (RetentionPolicy){
@@ -106,6 +109,17 @@ static Error *take_policy(const pgstow_policy *given, Cleanup *w)
     return NULL;
 }
 
+static Error *check_cleanup(const pgstow_cleanup_options *o, const CleanupOptions *taken)
+{
+    const RetentionPolicy *p = &taken->policy;
+    bool rules = taken->days_given || p->within_ms || p->tags->count || p->group_by_tag;
+    for (int i = 0; i < RETENTION_PERIODS; i++)
+        rules = rules || p->keep[i];
+    if (o->prune_only && rules)
+        FAIL(ERR_USAGE, "the policy says what is deleted, and prune_only deletes nothing");
+    return NULL;
+}
+
 pgstow_error *pgstow_cleanup(pgstow *p, const pgstow_cleanup_options *given, char **json)
 {
     pgstow_cleanup_options o = PGSTOW_CLEANUP_OPTIONS_INIT;
@@ -115,6 +129,8 @@ pgstow_error *pgstow_cleanup(pgstow *p, const pgstow_cleanup_options *given, cha
         *json = NULL;
     options_take(&o, sizeof o, given);
     Error *e = take_policy(o.policy, &w);
+    if (!e)
+        e = check_cleanup(&o, &w.options);
     if (!e)
         e = call_begin(p, &c);
     if (e)

@@ -159,8 +159,23 @@ def test_only_one_database(cluster, pgstow, aged, database):
     pgstow.run("cleanup", other, "--keep-last", "1")
     assert sorted(pgstow.ids()) == sorted([*aged, theirs[1]])
     pgstow.run("delete", aged[0])
-    doc = pgstow.run("cleanup", "--keep-last", "1", "--prune-only", "--trash-days", "0", "--json").json
+    doc = pgstow.run("cleanup", "--prune-only", "--trash-days", "0", "--json").json
     assert doc["backups"] == [] and doc["purged"] == sorted([aged[0], theirs[0]])
+
+
+def test_what_would_be_passed_over(pgstow, aged):
+    """Rules beside --prune-only, and a tag's value where only its key counts: refused, not ignored."""
+    for rule in (["--keep-last", "1"], ["--retention-days", "7"], ["--keep-within", "3d"], ["--keep-tag", "a=b"],
+                 ["--group-by-tag", "a"]):  # fmt: skip
+        pgstow.run("cleanup", "--prune-only", *rule, expect="USAGE").error_says(rule[0], "--prune-only deletes nothing")
+    pgstow.run("cleanup", "--keep-last", "1", "--group-by-tag", "a=b", expect="USAGE").error_says("--group-by-tag", "key of a tag")
+    config = pgstow.folder / "pgstow.yaml"
+    config.write_text("backup:\n  keepLast: 1\n  groupByTag: a=b\n")
+    pgstow.run("cleanup", "--config", config, expect="CONFIG").error_says("groupByTag", "key of a tag")
+    # Rules of the configuration are meant for other runs.
+    config.write_text("backup:\n  keepLast: 1\n  groupByTag: a\n")
+    assert pgstow.run("cleanup", "--config", config, "--prune-only", "--json").json["deleted"] == []
+    assert pgstow.ids() == list(aged)
 
 
 def test_a_reader_keeps_its_backup(cluster, pgstow, pgstow_faults, aged, database):

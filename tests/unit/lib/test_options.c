@@ -158,6 +158,14 @@ static void test_refusals(void **state)
     policy.time_zone = "Nowhere/Land";
     cleanup.policy = &policy;
     expect("CONFIG", pgstow_cleanup(p, &cleanup, NULL));
+    policy.time_zone = NULL;
+    policy.group_by_tag = "a=b";
+    expect("CONFIG", pgstow_cleanup(p, &cleanup, NULL));
+    policy.group_by_tag = NULL;
+    cleanup.prune_only = 1;
+    expect("REPO_NOT_FOUND", pgstow_cleanup(p, &cleanup, NULL));
+    policy.last = 1;
+    expect("USAGE", pgstow_cleanup(p, &cleanup, NULL));
     expect("REPO_NOT_FOUND", pgstow_verify(p, NULL, PGSTOW_QUICK));
     expect("REPO_NOT_FOUND", pgstow_cleanup(p, NULL, NULL));
     expect("REPO_NOT_FOUND", pgstow_undelete(p, "x"));
