@@ -145,6 +145,7 @@ static Error *run(const OpContext *c, const CleanupOptions *o, const BackupInfo 
     AUTO_VALUE(Cleanup) work = {.c = c, .o = o, .of = of, .now = clock_now(), .out = out};
     TRY(op_open_repo(c, false, &work.repo));
     TRY(repo_may(work.repo, REPO_DELETE));
+    store_use_reserve(repo_store(work.repo));
     if (!o->prune_only)
         TRY(delete_by_policy(&work));
     FAULT_POINT("cleanup.judged");
@@ -153,7 +154,10 @@ static Error *run(const OpContext *c, const CleanupOptions *o, const BackupInfo 
                           .limit_ms = o->limit_ms,
                           .dry_run = o->dry_run,
                           .deleting = &out->deleted};
-    return prune_run(work.repo, &prune, c->job, &out->prune);
+    TRY(prune_run(work.repo, &prune, c->job, &out->prune));
+    if (!o->dry_run)
+        store_keep_reserve(repo_store(work.repo));
+    return NULL;
 }
 
 Error *op_cleanup(const OpContext *c, const CleanupOptions *options, CleanupResult *out)

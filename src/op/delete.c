@@ -16,7 +16,9 @@ Error *op_delete(const OpContext *c, const char *name, char **id)
     AUTO(Repo) repo = NULL;
     AUTO(char) found = NULL;
     TRY(open_and_find(c, name, &repo, &found));
+    store_use_reserve(repo_store(repo));
     TRY(trash_put(repo, found));
+    store_keep_reserve(repo_store(repo));
     *id = STEAL(found);
     return NULL;
 }
@@ -53,7 +55,9 @@ Error *op_undelete(const OpContext *c, const char *name, char **id)
     AUTO(char) found = NULL;
     TRY(op_open_repo(c, false, &repo));
     TRY(find_deleted(repo, name, &found));
+    store_use_reserve(repo_store(repo));
     TRY(trash_undelete(repo, found));
+    store_keep_reserve(repo_store(repo));
     *id = STEAL(found);
     return NULL;
 }

@@ -155,7 +155,8 @@ static Error *explain_existing(const Writer *w, const Buf *ours)
                       &there));
     if (there.len == ours->len && memcmp(there.data, ours->data, ours->len) == 0)
         return NULL;
-    Error *e = manifest_decode_info(repo_keys(w->repo), there.data, there.len, w->session.backup_id, &info, &more);
+    Error *e = manifest_decode_info(repo_keys(w->repo), there.data, there.len, w->session.backup_id,
+                                    &info, &more);
     if (e && error_kind(e) == ERR_FENCED) {
         error_drop(e);
         return error_hint(ERROR_NEW(ERR_FENCED,
@@ -224,6 +225,7 @@ Error *writer_commit(Writer *w, const BackupInfo *facts, BackupInfo *out)
     tell(e, "its metadata.json could not be written", w->session.backup_id);
     FAULT_POINT("writer.commit.metadata");
     end_sessions(w, described);
+    store_keep_reserve(repo_store(w->repo));
     FAULT_POINT("writer.commit.end");
     backup_info_copy(out, &m->info);
     return NULL;

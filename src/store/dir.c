@@ -414,6 +414,7 @@ static const StoreKind dir_kind = {
     .remove = dir_remove,
     .list = dir_list,
     .sweep = dir_sweep,
+    .reserve = dir_reserve,
     .free_space = dir_free_space,
 };
 

@@ -30,6 +30,8 @@ Error *dir_open_folder(const Dir *d, const char *folder, Fd *out) MUST_CHECK;
 
 /* StoreKind's list. */
 Error *dir_list(Store *s, const char *prefix, StoreEach each, void *ctx) MUST_CHECK;
+/* StoreKind's reserve. */
+Error *dir_reserve(Store *s, StoreReserve how, bool *done) MUST_CHECK;
 /* Of <root>/tmp. */
 Error *dir_sweep_tmp(int root, const char *where, int64_t older_ms, bool dry_run, uint64_t *files,
                      uint64_t *bytes) MUST_CHECK;

@@ -240,6 +240,16 @@ static Error *faulty_free_space(Store *s, uint64_t *bytes)
     THROUGH(s, "space", "-", store_free_space(inner_of(s), bytes));
 }
 
+/* No call: what goes wrong with it is passed over. */
+static Error *faulty_reserve(Store *s, StoreReserve how, bool *done)
+{
+    Store *inner = inner_of(s);
+    *done = false;
+    return inner->kind->reserve && !((Faulty *)s)->plan->gone
+               ? inner->kind->reserve(inner, how, done)
+               : NULL;
+}
+
 static void faulty_free(Store *s)
 {
     Faulty *f = (Faulty *)s;
@@ -261,6 +271,7 @@ static const StoreKind faulty_kind = {
     .size = faulty_size,
     .remove = faulty_remove,
     .list = faulty_list,
+    .reserve = faulty_reserve,
     .free_space = faulty_free_space,
 };
 

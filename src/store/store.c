@@ -124,7 +124,30 @@ void store_put_free(StorePut *p)
     p->store->kind->put_free(p);
 }
 
-Error *store_put(Store *s, const char *name, const void *p, size_t n)
+/* Whether there is room now; it may have been another thread that made it. */
+static bool give_up_reserve(Store *s)
+{
+    bool done = false;
+    if (s->kind->reserve)
+        error_drop(s->kind->reserve(s, RESERVE_GIVE_UP, &done));
+    if (done)
+        atomic_store(&s->gave_reserve, true);
+    return atomic_load(&s->gave_reserve);
+}
+
+void store_use_reserve(Store *s)
+{
+    s->uses_reserve = true;
+}
+
+void store_keep_reserve(Store *s)
+{
+    bool done, gave = atomic_load(&s->gave_reserve);
+    if (s->kind->reserve)
+        error_drop(s->kind->reserve(s, gave ? RESERVE_TAKE_BACK : RESERVE_MAKE, &done));
+}
+
+static Error *put_once(Store *s, const char *name, const void *p, size_t n)
 {
     AUTO(StorePut) put = NULL;
     TRY(store_put_begin(s, name, &put));
@@ -136,6 +159,18 @@ void store_adopt(Store *s, const char *name)
 {
     if (s->kind->adopt)
         s->kind->adopt(s, name);
+}
+
+Error *store_put(Store *s, const char *name, const void *p, size_t n)
+{
+    AUTO(Error) full = put_once(s, name, p, n);
+    if (!full || error_kind(full) != ERR_REPO_FULL || !s->uses_reserve || !give_up_reserve(s))
+        return STEAL(full);
+    Error *e = put_once(s, name, p, n);
+    if (!e || error_kind(e) != ERR_EXISTS)
+        return e;
+    error_drop(e); /* the first one came as far as to the name */
+    return STEAL(full);
 }
 
 Error *store_barrier(Store *s)

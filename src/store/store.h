@@ -60,6 +60,13 @@ Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx) MUST_
  * *bytes, with dry_run only that. */
 Error *store_sweep(Store *s, int64_t older_ms, bool dry_run, uint64_t *files,
                    uint64_t *bytes) MUST_CHECK;
+/* A store whose room ends may keep some of it back (one in a directory: 256 KiB that are no object)
+ * for whoever frees space and has to put a few small objects first. From here on a store_put that
+ * finds no room (ERR_REPO_FULL) gives it up, and tries once more. */
+void store_use_reserve(Store *s);
+/* At the end of a run that wrote or freed: keeps room back, as far as there is some. What goes
+ * wrong with that is nobody's matter. */
+void store_keep_reserve(Store *s);
 /* Bytes that were read of objects since it was opened, by any thread. */
 uint64_t store_fetched(const Store *s);
 /* Bytes free; UINT64_MAX where a store knows no limit. */

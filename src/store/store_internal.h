@@ -9,6 +9,12 @@
 #define STORE_NAME_MAX 512
 #define STORE_PARTS_MAX 16
 
+typedef enum StoreReserve {
+    RESERVE_MAKE,      /* or make it whole, where there is plenty of room */
+    RESERVE_GIVE_UP,   /* *done: there was one, and now there is room */
+    RESERVE_TAKE_BACK, /* what is left of it, too, where there is no more */
+} StoreReserve;
+
 typedef struct StoreKind {
     void (*free)(Store *s); /* both free the struct; what is in Store and StorePut is gone */
     Error *(*begin)(Store *s, const char *name, StorePut **out);
@@ -25,6 +31,8 @@ typedef struct StoreKind {
     Error *(*list)(Store *s, const char *prefix, StoreEach each, void *ctx);
     /* NULL where nothing is left behind. */
     Error *(*sweep)(Store *s, int64_t older_ms, bool dry_run, uint64_t *files, uint64_t *bytes);
+    /* NULL where no room is kept. */
+    Error *(*reserve)(Store *s, StoreReserve how, bool *done);
     Error *(*free_space)(Store *s, uint64_t *bytes);
 } StoreKind;
 
@@ -32,6 +40,8 @@ struct Store {
     const StoreKind *kind;
     char *where;
     atomic_uint_fast64_t fetched; /* bytes read so far */
+    bool uses_reserve;            /* set before there are threads */
+    atomic_bool gave_reserve;
 };
 
 struct StorePut {

@@ -53,14 +53,53 @@ def test_what_goes_with_a_full_disk(cluster, pgstow, database, shop):
         compare.assert_same(cluster, shop, "full_disk_back")
         pgstow.run("verify").error_says("cannot be noted", "No space left")
         pgstow.run("export", backup, "--format", "custom", "-o", pgstow.folder / "x.dump")
-        for args in (["backup"], ["delete", backup, "--yes"]):
+        (pgstow.repo / "tmp" / "reserve").unlink()
+        disk.fill("more")
+        before = pgstow.files()
+        for args in (["backup"], ["delete", backup, "--yes"], ["cleanup"]):
             pgstow.run(*args, db=shop, expect="REPO_FULL").error_says("space|full", "make room")
         assert pgstow.files() == before
         disk.empty()
+        disk.empty("more")
         pgstow.run("delete", backup, "--yes")
         third = pgstow.backup(shop)
         assert pgstow.ids() == [second, third]
         pgstow.run("verify", "--level", "rebuild")
+
+
+def test_a_full_repository_is_freed(cluster, pgstow, database, bulky, shop):
+    """Not one byte is free, and nobody moves anything away: delete and cleanup have room of their own."""
+    disk = SmallDisk(pgstow.repo, "24m")
+    with disk:
+        first, kept = pgstow.backup(bulky), pgstow.backup(shop)
+        reserve = pgstow.repo / "tmp" / "reserve"
+        assert (reserve.stat().st_size, reserve.stat().st_blocks * 512) == (256 << 10, 256 << 10)
+        # It is no object: nobody lists, checks or copies it.
+        assert "reserve" not in pgstow.run("verify", "--json").stdout + pgstow.run("list", "--json").stdout
+        pgstow.run("copy", "--all", "--to", pgstow.folder / "copied")
+        assert "reserve" not in {p.name for p in (pgstow.folder / "copied").rglob("*") if "tmp" not in p.parts}
+        disk.fill()
+        pgstow.run("backup", db=shop, expect="REPO_FULL")
+        pgstow.run("cleanup", "--dry-run")
+        assert reserve.stat().st_size == 256 << 10
+        # Wrongly, and back: that takes room too. What is left is kept for the next step.
+        pgstow.run("delete", first, "--yes")
+        assert 64 << 10 <= reserve.stat().st_size < 256 << 10 and os.statvfs(disk.path).f_bavail == 0
+        pgstow.run("undelete", first)
+        pgstow.run("delete", first, "--yes")
+        assert os.statvfs(disk.path).f_bavail == 0
+        freed = pgstow.run("cleanup", "--trash-days", "0", "--json").json
+        assert freed["purged"] == [first] and freed["freed"]["bytes"] > 4 << 20
+        assert reserve.stat().st_size == 256 << 10
+        pgstow.run("verify", "--level", "rebuild")
+        last = pgstow.backup(shop)
+        assert pgstow.ids() == [kept, last]
+        assert [name for name in pgstow.files() if name.startswith(("tmp/", "sessions/", "trash/"))] == []
+        copy = cluster.fresh_name("freed")
+        database.later(copy)
+        pgstow.restore(last, shop, "--to-db", copy)
+        compare.assert_same(cluster, shop, copy)
+    pgstow.run("verify", "--level", "rebuild", repo=pgstow.folder / "copied")
 
 
 def test_the_temporary_folder_is_full(cluster, pgstow, shop):

@@ -28,9 +28,9 @@ class SmallDisk:
     def resize(self, size):
         mount("-o", f"remount,size={size}", self.path)
 
-    def fill(self):
+    def fill(self, name="ballast"):
         """Not one byte more fits, nor one more file."""
-        with open(self.path / "ballast", "wb", buffering=0) as f:
+        with open(self.path / name, "wb", buffering=0) as f:
             try:
                 while True:
                     f.write(bytes(4096))
@@ -38,9 +38,9 @@ class SmallDisk:
                 pass
         assert os.statvfs(self.path).f_bavail == 0
 
-    def empty(self):
+    def empty(self, name="ballast"):
         """What fill() took is free again."""
-        (self.path / "ballast").unlink()
+        (self.path / name).unlink()
 
     def __enter__(self):
         return self.path

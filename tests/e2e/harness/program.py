@@ -202,11 +202,11 @@ class Pgstow:
     # ---------------------------------------------------------------- the repository's files
 
     def files(self):
-        """Size of every file of the repository by its name."""
+        """Size of every file of the repository by its name, without the room kept back for a full disk."""
         return {
             str(path.relative_to(self.repo)): path.stat().st_size
             for path in sorted(self.repo.rglob("*"))
-            if path.is_file()
+            if path.is_file() and path != self.repo / "tmp" / "reserve"
         }
 
     def manifests(self):

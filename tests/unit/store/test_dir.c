@@ -2,6 +2,7 @@
 #include "store_setup.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
@@ -328,14 +329,90 @@ static int fill_disk(const char *path)
     return 0;
 }
 
-static void test_full(void **state)
+/* Not one more byte fits. */
+static bool fill_up(const char *path, const char *name)
 {
-    (void)state;
-    AUTO(char) path = setup_path("full");
+    AUTO(char) ballast = file_join(path, name);
+    AUTO_VALUE(Fd) fd = {open(ballast, O_WRONLY | O_CREAT, 0600)};
+    char block[4096] = {0};
+    while (write(fd.n, block, sizeof block) > 0)
+        ;
+    return errno == ENOSPC;
+}
+
+static off_t reserve_size(const char *path)
+{
+    AUTO(char) reserve = file_join(path, "tmp/reserve");
+    struct stat st;
+    return stat(reserve, &st) == 0 ? st.st_size : 0;
+}
+
+static bool is_full(Error *e)
+{
+    AUTO(Error) failure = e;
+    return failure && error_kind(failure) == ERR_REPO_FULL;
+}
+
+/* As fill_disk. A full disk of 3 MiB: what frees space finds room, who does not ask for it finds
+ * none. */
+static int use_reserve(const char *path)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", path, "tmpfs", 0, "size=3m") < 0)
+        return 77;
+    AUTO(Store) s = NULL;
+    AUTO(Store) frees = NULL;
+    AUTO(Store) again = NULL;
+    OK(store_open_dir(path, false, &s));
+    OK(store_put(s, "small", "x", 1));
+    store_keep_reserve(s);
+    if (reserve_size(path) != 256 << 10)
+        return 1;
+    if (!fill_up(path, "ballast"))
+        return 2;
+    OK(store_open_dir(path, false, &frees));
+    if (!is_full(store_put(s, "trash/a", "x", 1)) || reserve_size(path) != 256 << 10)
+        return 3;
+    store_use_reserve(frees);
+    OK(store_put(frees, "trash/a", "x", 1));
+    if (reserve_size(path))
+        return 4;
+    assert_objects(s, "", "ballast small trash/a ");
+    /* What is left of it is kept for the next one, and the disk as full as before. */
+    store_keep_reserve(frees);
+    off_t left = reserve_size(path);
+    if (left >= 256 << 10 || left < 240 << 10 || !is_full(store_put(s, "trash/b", "x", 1)))
+        return 5;
+    OK(store_open_dir(path, false, &again));
+    store_use_reserve(again);
+    OK(store_put(again, "trash/b", "x", 1));
+    /* Others take it all: then nothing is there to give up, and nothing is made of crumbs. */
+    if (!fill_up(path, "more") || !is_full(store_put(again, "trash/c", "x", 1)))
+        return 6;
+    store_keep_reserve(again);
+    if (reserve_size(path))
+        return 7;
+    OK(store_delete(s, "more"));
+    store_keep_reserve(s); /* gave nothing up: only where there is plenty */
+    if (reserve_size(path))
+        return 8;
+    OK(store_delete(s, "ballast"));
+    store_keep_reserve(s);
+    if (reserve_size(path) != 256 << 10)
+        return 9;
+    assert_objects(s, "", "small trash/a trash/b ");
+    uint64_t files, bytes;
+    OK(store_sweep(s, -1, false, &files, &bytes));
+    return files || !reserve_size(path) ? 10 : 0;
+}
+
+static void in_child(const char *name, int (*work)(const char *path))
+{
+    AUTO(char) path = setup_path(name);
     assert_int_equal(mkdir(path, 0700), 0);
     pid_t child = fork();
     if (child == 0)
-        _exit(fill_disk(path));
+        _exit(work(path));
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
@@ -344,14 +421,27 @@ static void test_full(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void test_full(void **state)
+{
+    (void)state;
+    in_child("full", fill_disk);
+}
+
+static void test_reserve(void **state)
+{
+    (void)state;
+    in_child("reserve", use_reserve);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),      cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_strangers), cmocka_unit_test(test_links),
-        cmocka_unit_test(test_leftovers), cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_processes), cmocka_unit_test(test_permission),
-        cmocka_unit_test(test_full),      cmocka_unit_test(test_linked_copy),
+        cmocka_unit_test(test_open),        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_strangers),   cmocka_unit_test(test_links),
+        cmocka_unit_test(test_leftovers),   cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_processes),   cmocka_unit_test(test_permission),
+        cmocka_unit_test(test_full),        cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_linked_copy),
     };
     return cmocka_run_group_tests(tests, setup_make, setup_drop);
 }
