@@ -97,9 +97,25 @@ Error *output_finish(void)
     return NULL;
 }
 
+#define SAID_MAX 100
+
+/* A run may open a repository, read a key file, look at a host's memory several times over: what
+ * there is to be warned of is said the first time. By one thread at a time: see log_write. */
+static bool said_before(const char *warning)
+{
+    static StrList said;
+    if (strlist_has(&said, warning))
+        return true;
+    if (said.count < SAID_MAX)
+        strlist_add(&said, warning);
+    return false;
+}
+
 static void show(void *ctx, LogLevel level, const char *message)
 {
     (void)ctx;
+    if (level == LOG_WARNING && said_before(message))
+        return;
     progress_hide();
     fprintf(stderr, "%s%s\n",
             level == LOG_WARNING ? "warning: "

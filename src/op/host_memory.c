@@ -310,15 +310,17 @@ static Error *find_difference(const Memory *m, Repo *r, const char *place, const
 
 static Error *object(const OpContext *c, const char *why, bool refuse)
 {
+    static const char doubt[] = "is a disk not mounted, or an older copy put in its place?";
     const char *place = op_repo_dir(c);
     if (!refuse) {
-        log_warning("the repository %s is not what it was: %s", place, why);
+        log_warning("the repository %s is not what it was: %s; %s If it is meant so, the next "
+                    "backup with --accept-older has this host take it as it is",
+                    place, why, doubt);
         return NULL;
     }
     return error_hint(
         ERROR_NEW(ERR_CONFIRM, "the repository %s is not what it was: %s", place, why),
-        "is a disk not mounted, or an older copy put in its place? If it is meant so, "
-        "--accept-older goes on");
+        "%s If it is meant so, --accept-older goes on", doubt);
 }
 
 /* Notes what is there now; `anew`: whatever was seen before no longer counts. */
