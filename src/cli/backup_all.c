@@ -86,12 +86,13 @@ Error *backup_all(Run *run)
     AUTO_VALUE(Work) w = {0};
     TRY(backup_options_from(c, &w.each));
     TRY(cleanup_options_from(c, &w.zone, &w.cleanup));
-    w.options = (BackupAllOptions){.each = &w.each,
-                                   .cleanup = config_bool(c, SETTING_NO_CLEANUP) ? NULL : &w.cleanup,
-                                   .include = config_list(c, SETTING_INCLUDE_DATABASE),
-                                   .exclude = config_list(c, SETTING_EXCLUDE_DATABASE),
-                                   .done = print_one,
-                                   .ctx = run};
+    w.options =
+        (BackupAllOptions){.each = &w.each,
+                           .cleanup = config_bool(c, SETTING_NO_CLEANUP) ? NULL : &w.cleanup,
+                           .include = config_list(c, SETTING_INCLUDE_DATABASE),
+                           .exclude = config_list(c, SETTING_EXCLUDE_DATABASE),
+                           .done = print_one,
+                           .ctx = run};
     Error *e = run_with_progress(run, work_all, &w);
     if (run->json)
         run_result(run, outcomes_doc(&w.outcomes));

@@ -36,65 +36,47 @@ Error *cmd_DELETE(Run *run)
     return e;
 }
 
-/* One verb for each id; what was done before an error is told. */
-typedef Error *(*Verb)(Run *run, const char *name, Doc *done);
+typedef Error *(*Verb)(const OpContext *c, const char *name, char **id);
 
+/* One verb for each id; what was done before an error is told. NULL: op_unpin, which may find
+ * nothing to do. */
 static Error *each_word(Run *run, const char *what, Verb verb)
 {
-    Doc *result = doc_object(), *done = doc_array();
+    AUTO(Doc) result = doc_object();
+    Doc *done = doc_array();
     Error *e = NULL;
-    for (size_t i = 0; i < run->args->word_count && !e; i++)
-        e = verb(run, run->args->words[i], done);
+    for (size_t i = 0; i < run->args->word_count; i++) {
+        AUTO(char) id = NULL;
+        const char *name = run->args->words[i];
+        bool did = true;
+        e = verb ? verb(&run->op, name, &id) : op_unpin(&run->op, name, &id, &did);
+        if (e)
+            break;
+        doc_push_str(done, id);
+        if (run->json)
+            continue;
+        if (did)
+            printf("%s %s\n", what, id);
+        else
+            printf("%s was not pinned\n", id);
+    }
     doc_set(result, what, done);
     if (run->json)
-        run_result(run, result);
-    else
-        doc_free(result);
+        run_result(run, STEAL(result));
     return e;
-}
-
-static Error *undelete_one(Run *run, const char *name, Doc *done)
-{
-    AUTO(char) id = NULL;
-    TRY(op_undelete(&run->op, name, &id));
-    doc_push_str(done, id);
-    if (!run->json)
-        printf("undeleted %s\n", id);
-    return NULL;
 }
 
 Error *cmd_UNDELETE(Run *run)
 {
-    return each_word(run, "undeleted", undelete_one);
-}
-
-static Error *pin_one(Run *run, const char *name, Doc *done)
-{
-    AUTO(char) id = NULL;
-    TRY(op_pin(&run->op, name, &id));
-    doc_push_str(done, id);
-    if (!run->json)
-        printf("pinned %s\n", id);
-    return NULL;
+    return each_word(run, "undeleted", op_undelete);
 }
 
 Error *cmd_PIN(Run *run)
 {
-    return each_word(run, "pinned", pin_one);
-}
-
-static Error *unpin_one(Run *run, const char *name, Doc *done)
-{
-    AUTO(char) id = NULL;
-    bool was;
-    TRY(op_unpin(&run->op, name, &id, &was));
-    doc_push_str(done, id);
-    if (!run->json)
-        printf(was ? "unpinned %s\n" : "%s was not pinned\n", id);
-    return NULL;
+    return each_word(run, "pinned", op_pin);
 }
 
 Error *cmd_UNPIN(Run *run)
 {
-    return each_word(run, "unpinned", unpin_one);
+    return each_word(run, "unpinned", NULL);
 }

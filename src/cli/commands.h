@@ -30,8 +30,8 @@ typedef struct CommandInfo {
 
 /* What every command takes, and what any command can end with. */
 #define SET_EVERYWHERE                                                                             \
-    (SET(REPO) | SET(KEY_FILE) | SET(PASSPHRASE_COMMAND) | SET(DB) | SET(JOBS) | SET(YES) | SET(JSON) | SET(QUIET) | SET(VERBOSE) |          \
-     SET(CONFIG))
+    (SET(REPO) | SET(KEY_FILE) | SET(PASSPHRASE_COMMAND) | SET(DB) | SET(JOBS) | SET(YES) |        \
+     SET(JSON) | SET(QUIET) | SET(VERBOSE) | SET(CONFIG))
 #define KINDS_ANY                                                                                  \
     (KIND(INTERNAL) | KIND(USAGE) | KIND(CONFIG) | KIND(IO) | KIND(MEMORY) | KIND(CANCELLED))
 

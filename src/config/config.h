@@ -67,8 +67,8 @@ void config_export_libpq(const Config *c);
 
 /* A SECRET's text, once: whoever takes it wipes and frees it. NULL where it is not set. */
 char *config_take_secret(Config *c, SettingId id);
-/* Wipes the variables of SECRETs out of this process's environment, so that no child gets them: once
- * all is loaded, before threads start. */
+/* Wipes the variables of SECRETs out of this process's environment, so that no child gets them:
+ * once all is loaded, before threads start. */
 void config_forget_secrets(void);
 
 #endif

@@ -22,12 +22,13 @@ typedef struct BackupOptions {
     bool role_passwords; /* with their hashes */
     bool fallback_rows;  /* without a fitting pg_dump: rows alone, instead of an error */
     const BackupAs *as;  /* NULL: as it is */
-    const Toc *columns_like; /* tables' columns in the order that these entries have; NULL: theirs */
-    StrList tags;        /* key=value */
-    const char *parent;  /* as a person writes it; NULL: the last good one; "none": no parent */
-    int level;           /* zstd level 1 to 19, 0 stores, -1 adaptive */
-    uint64_t max_rate;   /* stored bytes a second, 0: no limit */
-    int64_t timeout_ms;  /* 0: none */
+    const Toc
+        *columns_like;  /* tables' columns in the order that these entries have; NULL: theirs */
+    StrList tags;       /* key=value */
+    const char *parent; /* as a person writes it; NULL: the last good one; "none": no parent */
+    int level;          /* zstd level 1 to 19, 0 stores, -1 adaptive */
+    uint64_t max_rate;  /* stored bytes a second, 0: no limit */
+    int64_t timeout_ms; /* 0: none */
     int64_t
         lock_wait_ms; /* longest wait for a table lock before starting over; 0: default (10 s) */
     Consistency consistency; /* looked at before the snapshot */

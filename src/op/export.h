@@ -25,7 +25,8 @@ typedef struct ExportOptions {
     int compression;         /* 1 to 9, 0: none, -1: where the name ends in .gz */
     int restore_major;       /* the oldest pg_restore that shall read it; 0: no wish */
     SelectionOptions select; /* a part only */
-    const BackupRead *rows;  /* a filtered copy of the same tables, whose rows are exported instead */
+    const BackupRead
+        *rows; /* a filtered copy of the same tables, whose rows are exported instead */
 } ExportOptions;
 typedef struct ExportResult {
     char *backup_id;

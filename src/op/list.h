@@ -29,7 +29,8 @@ DEFINE_AUTO_VALUE(RepoStats, repo_stats_clear)
 Error *op_stats(const OpContext *c, RepoStats *out) MUST_CHECK;
 
 /* ERR_STALE where the newest good backup of the database (or of any database: the worst) is older
- * than max_age_ms, or dated more than an hour ahead of this host's clock. `line` is the one line for the monitor, also on ERR_STALE; caller frees. */
+ * than max_age_ms, or dated more than an hour ahead of this host's clock. `line` is the one line
+ * for the monitor, also on ERR_STALE; caller frees. */
 Error *op_check(const OpContext *c, const char *database_or_null, int64_t max_age_ms,
                 char **line) MUST_CHECK;
 

@@ -42,7 +42,8 @@ typedef struct RestorePassOptions { /* all borrowed */
     const char *dbname;
     const char *role; /* NULL: none */
     bool no_owner, no_privileges, no_tablespaces;
-    bool public_there; /* the database has a schema public: the archive's CREATE SCHEMA is left out */
+    bool public_there; /* the database has a schema public: the archive's CREATE SCHEMA is left out
+                        */
     unsigned jobs;
     Cancel *cancel;
     void (*object)(void *ctx,

@@ -68,7 +68,8 @@ static Error *read_info(FactsReader *f, const char *id, uint64_t size, BackupInf
         TRY(buf_reserve(&f->head, wanted, MANIFEST_MAX));
         TRY(store_get(repo_store(f->repo), name, 0, f->head.data, wanted));
         f->head.len = wanted;
-        TRY(manifest_decode_info_by(repo_keys(f->repo), f->codec, f->hash, f->head.data, wanted, id, out, &more));
+        TRY(manifest_decode_info_by(repo_keys(f->repo), f->codec, f->hash, f->head.data, wanted, id,
+                                    out, &more));
     } while (more > wanted);
     if (more)
         FAIL(ERR_DAMAGED, "%s ends too early", name);

@@ -207,7 +207,8 @@ Error *frame_decode(const PackSeal *seal, const FrameInfo *info, uint8_t *p, siz
     uint8_t *payload = frame_payload(info, p);
     if (n != info->stored)
         FAIL(ERR_DAMAGED, "the frame is cut short");
-    TRY(open_part(seal, OBJECT_FRAME_PAYLOAD, info->number, payload, head->stored, hash, "payload"));
+    TRY(open_part(seal, OBJECT_FRAME_PAYLOAD, info->number, payload, head->stored, hash,
+                  "payload"));
     return codec_decode(codec, head->codec, payload, head->stored, head->raw, &out->raw);
 }
 
@@ -272,8 +273,8 @@ Error *footer_decode(const PackSeal *seal, uint8_t *p, size_t n, uint64_t start,
     Error *e = NULL;
     for (uint32_t i = 0; i < frame_count && !e; i++) {
         e = read_frame_info(&r, &list[i]);
-        if (!e && ((i && list[i].number <= list[i - 1].number) ||
-                   list[i].offset < start || list[i].offset + list[i].stored > end))
+        if (!e && ((i && list[i].number <= list[i - 1].number) || list[i].offset < start ||
+                   list[i].offset + list[i].stored > end))
             e = ERROR_NEW(ERR_DAMAGED, "frame %u lies outside the pack", list[i].number);
     }
     if (!e)

@@ -2,19 +2,19 @@
  * the same for people who write readers.
  *
  * header    "PGSTOWPK", u16 version, u8 kind, u8 hash kind (1: SHA-256), session (12 bytes), u32 n,
- *           u64 key-set id (0: plain), u16 length of the key block (0 in a plain repository) and the
- *           key block (repo/object_keys.c); check
- * envelope  u32 length of the frame's header; header; check; payload; check
- * frame's   u8 codec; varints: raw length, stored length of the payload, oid, piece, column-list id
- * header    (0), number of chunks; for every chunk a varint length and its id (20 bytes)
- * footer    varints: number of frames; for every frame, by rising number: number, offset, length of
- *           the envelope, length of the header, raw length, number of chunks, oid, piece; check
- * trailer   u32 length of the footer without its check, "PGSTOWPF"
+ *           u64 key-set id (0: plain), u16 length of the key block (0 in a plain repository) and
+ * the key block (repo/object_keys.c); check envelope  u32 length of the frame's header; header;
+ * check; payload; check frame's   u8 codec; varints: raw length, stored length of the payload, oid,
+ * piece, column-list id header    (0), number of chunks; for every chunk a varint length and its id
+ * (20 bytes) footer    varints: number of frames; for every frame, by rising number: number,
+ * offset, length of the envelope, length of the header, raw length, number of chunks, oid, piece;
+ * check trailer   u32 length of the footer without its check, "PGSTOWPF"
  *
  * A check is over the part before it, or the tag of its sealing (the envelope's length field is not
- * part of one: a wrong one misses the check). Additional data go on with the pack id (session, u32 n)
- * and the frame's number (u32, 0 for the pack's header and footer). A footer and the headers of frames
- * are sealed for the index, as is all of a pack of recipes; the payload of data for full keys alone.
+ * part of one: a wrong one misses the check). Additional data go on with the pack id (session, u32
+ * n) and the frame's number (u32, 0 for the pack's header and footer). A footer and the headers of
+ * frames are sealed for the index, as is all of a pack of recipes; the payload of data for full
+ * keys alone.
  *
  * Decoding opens what is sealed in place.
  */
@@ -27,9 +27,10 @@
 #define PACK_HEADER_BYTES (38 + CHECK_BYTES) /* of a plain one: the least */
 #define PACK_HEADER_MAX (PACK_HEADER_BYTES + KEY_BLOCK_MAX)
 #define TRAILER_BYTES 12
-#define FRAMES_MAX 65536u                             /* in one pack */
-#define FRAME_HEADER_MAX (64 + FRAME_CHUNKS_MAX * 24) /* bytes: 20 of id and 3 of length a chunk   \
-                                                       */
+#define FRAMES_MAX 65536u /* in one pack */
+#define FRAME_HEADER_MAX                                                                           \
+    (64 + FRAME_CHUNKS_MAX * 24) /* bytes: 20 of id and 3 of length a chunk                        \
+                                  */
 #define FRAME_STORED_MAX (FRAME_LIMIT + FRAME_HEADER_MAX + 4 + 2 * CHECK_BYTES)
 
 /* A pack as its parts are protected. */
@@ -65,11 +66,12 @@ Error *frame_decode(const PackSeal *seal, const FrameInfo *info, uint8_t *p, siz
 uint8_t *frame_payload(const FrameInfo *info, uint8_t *p);
 
 /* Footer and trailer. frames must be sorted by number. */
-void footer_encode(const PackSeal *seal, const FrameInfo *frames, size_t count, Hash *hash, Buf *out);
-/* p[0..n): footer and check. Frames must lie between `start`, where the header ends, and `end`, where
- * the footer begins. Caller frees *frames. */
-Error *footer_decode(const PackSeal *seal, uint8_t *p, size_t n, uint64_t start, uint64_t end, Hash *hash,
-                     FrameInfo **frames, size_t *count) MUST_CHECK;
+void footer_encode(const PackSeal *seal, const FrameInfo *frames, size_t count, Hash *hash,
+                   Buf *out);
+/* p[0..n): footer and check. Frames must lie between `start`, where the header ends, and `end`,
+ * where the footer begins. Caller frees *frames. */
+Error *footer_decode(const PackSeal *seal, uint8_t *p, size_t n, uint64_t start, uint64_t end,
+                     Hash *hash, FrameInfo **frames, size_t *count) MUST_CHECK;
 /* The length that a trailer names, check included; ERR_DAMAGED. */
 Error *trailer_decode(const uint8_t *p, uint64_t pack_size, size_t *footer_length) MUST_CHECK;
 

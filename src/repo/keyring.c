@@ -121,8 +121,8 @@ uint64_t keyring_make_set(Keyring *k)
         random_bytes(&s.id, sizeof s.id);
     s.secrets = secret_random(FULL);
     box_pair(s.public_half, secret_bytes(s.secrets) + BOX);
-    /* How chunks are known stays: docs/adr/0006-encryption.md. Pages and pieces end where ids say so;
-     * the tests' twin can be told ids that are the same each time. */
+    /* How chunks are known stays: docs/adr/0006-encryption.md. Pages and pieces end where ids say
+     * so; the tests' twin can be told ids that are the same each time. */
     const char *fixed = fault_setting("PGSTOW_FIXED_IDS");
     if (last)
         memcpy(secret_bytes(s.secrets) + IDS, secret_at(last, IDS), KEY_BYTES);

@@ -61,15 +61,15 @@ typedef struct BackupInfo {
      * otherwise NULL. */
     char *copied_repository, *copied_id, *copied_checksum;
     bool globals, role_passwords; /* it has the server's roles and tablespaces; hashes too */
-    StrList tags; /* "key=value" */
+    StrList tags;                 /* "key=value" */
     StrList warnings;
     StrList masked; /* "schema.table.column" whose values are not those of the database */
-    bool proven; /* filled by the catalog from proofs/, not part of the manifest: last_* too */
+    bool proven;    /* filled by the catalog from proofs/, not part of the manifest: last_* too */
     Instant last_proof;
     char *last_proof_level;
     Instant last_drill; /* that went well; 0: none */
     int64_t restore_ms; /* how long the restore in it took */
-    bool pinned; /* filled by the catalog from pins/ */
+    bool pinned;        /* filled by the catalog from pins/ */
     char *checksum; /* filled on reading: hex SHA-256 of the whole manifest object (catalog: only
                        when asked) */
     uint64_t manifest_size;
@@ -105,8 +105,8 @@ const Stream *manifest_find_stream(const Manifest *m, StreamKind kind, uint32_t 
 /* The object's bytes. `k`, here and below: the repository's keys, NULL in a plain one. */
 Error *manifest_encode(const Manifest *m, const char *repository_id, const Keyring *k,
                        Buf *out) MUST_CHECK;
-/* ERR_DAMAGED; ERR_KEY; ERR_FENCED for a tombstone. `id`: the name that it was read under, which the
- * manifest must bear itself. */
+/* ERR_DAMAGED; ERR_KEY; ERR_FENCED for a tombstone. `id`: the name that it was read under, which
+ * the manifest must bear itself. */
 Error *manifest_decode(const Keyring *k, const void *p, size_t n, const char *id,
                        Manifest **out) MUST_CHECK;
 /* Only the facts, from the first bytes of the object (need_more says how many bytes are wanted

@@ -3,7 +3,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A key block: u8 cipher, u8 what there is, salt, tag of the database, box with the payload's key. */
+/* A key block: u8 cipher, u8 what there is, salt, tag of the database, box with the payload's key.
+ */
 enum { HAS_INDEX = 1, HAS_PAYLOAD = 2 };
 
 /* Three keys, one behind the other. */
@@ -51,7 +52,8 @@ static uint8_t *key_at(const ObjectKeys *k, size_t at)
     return secret_bytes(k->keys) + at;
 }
 
-/* -- new ones ------------------------------------------------------------------------------------ */
+/* -- new ones ------------------------------------------------------------------------------------
+ */
 
 static ObjectKeys *start_block(const Keyring *k, uint8_t has, uint8_t salt[KEY_SALT_BYTES])
 {
@@ -98,7 +100,8 @@ Error *object_keys_new_note(const Keyring *k, ObjectKeys **out)
     return NULL;
 }
 
-/* -- those of an object that is read -------------------------------------------------------------- */
+/* -- those of an object that is read --------------------------------------------------------------
+ */
 
 /* ERR_KEY becomes false: the part is not ours to read. */
 static Error *may_lack(Error *e, bool *got)
@@ -174,7 +177,8 @@ void object_keys_tag(const ObjectKeys *k, uint8_t tag[LINEAGE_TAG_BYTES])
         memcpy(tag, k->tag, LINEAGE_TAG_BYTES);
 }
 
-/* -- parts ---------------------------------------------------------------------------------------- */
+/* -- parts ----------------------------------------------------------------------------------------
+ */
 
 static void begin_aad(const ObjectKeys *k, const Part *part, Buf *aad)
 {

@@ -1,7 +1,8 @@
-/* What protects the parts of one object, a pack, a manifest or a note: in a plain repository a check
- * behind each part (SHA-256 over additional data and bytes), in an encrypted one the tag of an
- * authenticated cipher, with keys of the object's own (docs/adr/0006-encryption.md). Either says which
- * object of which format the bytes belong to, so that a sound part of another object does not pass.
+/* What protects the parts of one object, a pack, a manifest or a note: in a plain repository a
+ * check behind each part (SHA-256 over additional data and bytes), in an encrypted one the tag of
+ * an authenticated cipher, with keys of the object's own (docs/adr/0006-encryption.md). Either says
+ * which object of which format the bytes belong to, so that a sound part of another object does not
+ * pass.
  *
  * Immutable and shared by threads. NULL stands for a plain repository's everywhere here.
  */
@@ -52,12 +53,14 @@ void object_keys_write(const ObjectKeys *k, Buf *out);
 /* The database's tag; zeros in a plain repository and in a note. */
 void object_keys_tag(const ObjectKeys *k, uint8_t tag[LINEAGE_TAG_BYTES]);
 
-/* A part: which it is. No two parts of one object that are written have the same kind and number. */
+/* A part: which it is. No two parts of one object that are written have the same kind and number.
+ */
 typedef struct Part {
     PartUse use;
     ObjectKind kind;
     uint32_t number;
-    const Buf *name; /* what the additional data go on with: the object's name and the part's number */
+    const Buf
+        *name; /* what the additional data go on with: the object's name and the part's number */
 } Part;
 /* Seals p[0..n) in place; `hash` is the calling thread's own, without a key. */
 void part_close(const ObjectKeys *k, const Part *part, Hash *hash, uint8_t *p, size_t n,

@@ -2,8 +2,8 @@
  *
  * A frame is an envelope (header with chunk ids and lengths, payload), each part with its own
  * 16-byte check, which binds it to the pack's name and the frame's number: SHA-256 over (additional
- * data, bytes) in a plain repository, the tag of its sealing in an encrypted one. A frame is decoded and
- * compared before it is handed to the store.
+ * data, bytes) in a plain repository, the tag of its sealing in an encrypted one. A frame is
+ * decoded and compared before it is handed to the store.
  */
 #ifndef PGSTOW_REPO_PACK_H
 #define PGSTOW_REPO_PACK_H
@@ -46,8 +46,8 @@ typedef struct Packer Packer;
 /* Called when a pack is finished and visible (from whichever thread finished it, one at a time). */
 typedef Error *(*PackDone)(void *ctx, const PackInfo *pack);
 /* keys: NULL in a plain repository; `database`: whose rows these will be. Both, and the store, are
- * borrowed. first_n: numbers n given to this packer's packs are first_n, first_n + 2, ... (data packs even,
- * recipe packs odd). */
+ * borrowed. first_n: numbers n given to this packer's packs are first_n, first_n + 2, ... (data
+ * packs even, recipe packs odd). */
 Error *packer_new(Store *store, const Keyring *keys, const char *database, SessionId session,
                   PackKind kind, uint32_t first_n, PackDone done, void *ctx,
                   Packer **out) MUST_CHECK;
@@ -70,7 +70,8 @@ typedef struct FrameBody {
 Error *packer_put(Packer *p, PackId pack, uint32_t frame, const FrameBody *body, Codec *codec,
                   Hash *hash, uint64_t *stored) MUST_CHECK;
 /* A pack whose frames come with their numbers and are compressed already, as a copy of another
- * repository's has them. One thread each, many at once; beside those that frames are reserved in. */
+ * repository's has them. One thread each, many at once; beside those that frames are reserved in.
+ */
 typedef struct OpenPack OpenPack;
 Error *packer_begin(Packer *p, Hash *hash, OpenPack **out) MUST_CHECK;
 PackId open_pack_id(const OpenPack *o);
@@ -88,7 +89,8 @@ DEFINE_AUTO(Packer, packer_free)
 
 /* -- reading: thread-safe, with a bounded cache of footers ------------------------------------ */
 typedef struct PackReader PackReader;
-PackReader *pack_reader_new(Store *store, const Keyring *keys); /* both borrowed; keys NULL: plain */
+PackReader *pack_reader_new(Store *store,
+                            const Keyring *keys); /* both borrowed; keys NULL: plain */
 void pack_reader_free(PackReader *r);
 DEFINE_AUTO(PackReader, pack_reader_free)
 /* One frame, whole and verified (checks, decoding). raw, ids and lengths are replaced; ids/lengths

@@ -89,7 +89,8 @@ static Error *load_footer(PackReader *r, PackId pack, Hash *hash, Footer *out)
     TRY(buf_reserve(&footer, length, length));
     uint64_t end = size - sizeof trailer - length;
     TRY(as_damage(store_get(r->store, name, end, footer.data, length)));
-    TRY(footer_decode(&out->seal, footer.data, length, start, end, hash, &out->frames, &out->count));
+    TRY(footer_decode(&out->seal, footer.data, length, start, end, hash, &out->frames,
+                      &out->count));
     for (size_t i = 0; i < out->count; i++)
         out->info.raw += out->frames[i].raw;
     return NULL;
@@ -223,7 +224,8 @@ Error *pack_read_frame_header(PackReader *r, PackId pack, uint32_t frame, Hash *
 Error *pack_frame_info(PackReader *r, PackId pack, uint32_t frame, Hash *hash, FrameInfo *out)
 {
     char name[NAME_TEXT];
-    TRY_CTX(find_frame(r, pack, frame, hash, out, NULL), "frame %u of %s", frame, name_pack(pack, name));
+    TRY_CTX(find_frame(r, pack, frame, hash, out, NULL), "frame %u of %s", frame,
+            name_pack(pack, name));
     return NULL;
 }
 

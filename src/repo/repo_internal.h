@@ -8,16 +8,15 @@
 #include "repo/session.h"
 #include "store/store.h"
 
-/* A note: a small object. Legible it is two lines, JSON and the hex SHA-256 of the first line; so are
- * config and key slots, which are read before there is a key. In an encrypted repository all other
- * notes (sessions, markers, proofs) are sealed instead. */
+/* A note: a small object. Legible it is two lines, JSON and the hex SHA-256 of the first line; so
+ * are config and key slots, which are read before there is a key. In an encrypted repository all
+ * other notes (sessions, markers, proofs) are sealed instead. */
 void note_encode(const Doc *d, Buf *out);
 /* ERR_DAMAGED, naming `what`. */
 Error *note_decode(const void *p, size_t n, const char *what, Doc **out) MUST_CHECK;
 /* Sealed for the name that it will have; legible where `k` is NULL. */
 Error *note_seal(const Keyring *k, const char *name, const Doc *d, Buf *out) MUST_CHECK;
-Error *note_open(const Keyring *k, const char *name, const void *p, size_t n,
-                 Doc **out) MUST_CHECK;
+Error *note_open(const Keyring *k, const char *name, const void *p, size_t n, Doc **out) MUST_CHECK;
 Error *note_put_legible(Store *s, const char *name, const Doc *d) MUST_CHECK;
 Error *note_get_legible(Store *s, const char *name, Doc **out) MUST_CHECK;
 Error *note_put(Repo *r, const char *name, const Doc *d) MUST_CHECK;
@@ -33,7 +32,8 @@ Error *session_read(Repo *r, const char *name, SessionInfo *out) MUST_CHECK;
 /* Facts of one backup, marked or not, by reading the beginning of its manifest; `size` of the
  * object. ERR_NOT_FOUND, ERR_FENCED, ERR_DAMAGED. */
 Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out) MUST_CHECK;
-/* ERR_NOT_FOUND where there is no such backup, or it is marked. One that cannot be read is there. */
+/* ERR_NOT_FOUND where there is no such backup, or it is marked. One that cannot be read is there.
+ */
 Error *catalog_must_exist(Repo *r, const char *id) MUST_CHECK;
 Error *catalog_deleted_one(const char *id) MUST_CHECK; /* the error of a marked one */
 /* Hex SHA-256 of a manifest's object, marked or not; caller frees. */
@@ -72,6 +72,7 @@ Error *manifest_encode_streams(const Manifest *m, Buf *out) MUST_CHECK;
 Error *manifest_decode_packs(Reader *r, Manifest *m) MUST_CHECK;
 Error *manifest_decode_streams(Reader *r, Manifest *m) MUST_CHECK; /* after the packs */
 /* The facts' JSON text of a manifest object whose facts are sound. */
-Error *manifest_facts(const Keyring *k, const void *p, size_t n, const char *id, Doc **out) MUST_CHECK;
+Error *manifest_facts(const Keyring *k, const void *p, size_t n, const char *id,
+                      Doc **out) MUST_CHECK;
 
 #endif

@@ -27,7 +27,8 @@ typedef struct StreamDiff {
     StreamDiffTake take;
     void *ctx;
     Cancel *cancel;
-    const Keyring *keys; /* of an encrypted repository, else NULL; and the database that the stored */
+    const Keyring
+        *keys; /* of an encrypted repository, else NULL; and the database that the stored */
     const char *database; /* side is of: how its chunks are known. Only for live_diff */
     uint64_t bytes[2];    /* set: logical bytes handed out */
 } StreamDiff;

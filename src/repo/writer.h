@@ -19,8 +19,8 @@ typedef struct Writer Writer;
  * dies does not use the id up, which a tombstone would then stand at. It continues from copies that
  * died, and no backup does; a backup goes before a copy. */
 typedef struct WriterCopy {
-    const char *repository;    /* id of the one that it comes from */
-    const Manifest *source;    /* of the backup there */
+    const char *repository; /* id of the one that it comes from */
+    const Manifest *source; /* of the backup there */
     const struct OriginList *origins;
 } WriterCopy;
 
@@ -34,9 +34,9 @@ typedef struct WriterOptions {
     int level;          /* zstd level 1 to 19, 0 stores, -1 adaptive */
     Rate *rate;         /* borrowed, may be NULL: limits stored bytes */
     Instant timestamp;  /* the id is made of it, moved on by seconds until it is free */
-    const char *id;     /* NULL, or the id to have instead (an import that keeps it): ERR_EXISTS where
-                           there is such a backup; where it is burnt by a run that died, with -2,
-                           -3, ... behind it */
+    const char *id; /* NULL, or the id to have instead (an import that keeps it): ERR_EXISTS where
+                       there is such a backup; where it is burnt by a run that died, with -2,
+                       -3, ... behind it */
     const WriterCopy *copy; /* NULL: no copy. `id` is then set, and `parent` is not looked at */
 } WriterOptions;
 

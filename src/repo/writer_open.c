@@ -8,8 +8,8 @@
 
 /* How often parents that vanish meanwhile, or an id that another takes, are chosen anew. */
 #define ATTEMPTS 8
-/* A copy holds no lock of the database: one of another host, which cannot be asked, is left alone so
- * long. */
+/* A copy holds no lock of the database: one of another host, which cannot be asked, is left alone
+ * so long. */
 #define COPY_SILENT_MS (24 * 3600 * INT64_C(1000))
 #define WHAT_COPY "copy"
 #define ID_NUMBERS 1000 /* as often may runs that were to have one id have died */
@@ -50,8 +50,8 @@ static void forget_parents(Writer *w)
 static void give_up(Writer *w, const SessionInfo *s, bool stays)
 {
     bool committed;
-    Error *e = stays ? session_fence(w->repo, s, w->session.id, &committed)
-                     : session_end(w->repo, s->id);
+    Error *e =
+        stays ? session_fence(w->repo, s, w->session.id, &committed) : session_end(w->repo, s->id);
     if (e)
         log_debug("the session of %s stays as it is: %s", s->backup_id, error_message(e));
     error_drop(e);
@@ -583,8 +583,10 @@ Error *writer_open(Repo *r, const WriterOptions *options, Job *job, Writer **out
     TRY(repo_may(r, REPO_WRITE));
     AUTO(Writer) w = writer_new(r, options, job);
     TRY(open_session(w, options));
-    TRY(packer_new(repo_store(r), repo_keys(r), w->session.database, w->session.id, PACK_DATA, 0, writer_pack_done, w, &w->data));
-    TRY(packer_new(repo_store(r), repo_keys(r), w->session.database, w->session.id, PACK_RECIPE, 1, writer_pack_done, w, &w->recipes));
+    TRY(packer_new(repo_store(r), repo_keys(r), w->session.database, w->session.id, PACK_DATA, 0,
+                   writer_pack_done, w, &w->data));
+    TRY(packer_new(repo_store(r), repo_keys(r), w->session.database, w->session.id, PACK_RECIPE, 1,
+                   writer_pack_done, w, &w->recipes));
     *out = STEAL(w);
     return NULL;
 }

@@ -48,7 +48,7 @@ struct Writer {
     SessionInfo session; /* its own: id, backup id, database, server, oid */
     bool session_there;
     bool committing, committed; /* the manifest may stand; it does */
-    SessionInfo *dead; /* sessions taken over */
+    SessionInfo *dead;          /* sessions taken over */
     size_t dead_count, dead_cap;
     uint64_t sequence;
     char *predecessor_hash; /* never NULL */
@@ -75,12 +75,13 @@ Error *writer_find_predecessor(Writer *w, const BackupList *list) MUST_CHECK;
 Error *writer_check_alone(Writer *w) MUST_CHECK;
 
 /* -- of a copy (writer_copy.c) -- */
-/* The backups that it may use packs of: *out (may become NULL) is the nearest one, with the packs of
- * the others that are wanted added to its own; their ids go to `parents`. */
+/* The backups that it may use packs of: *out (may become NULL) is the nearest one, with the packs
+ * of the others that are wanted added to its own; their ids go to `parents`. */
 Error *writer_copy_parents(Repo *r, const WriterCopy *copy, const BackupList *list,
                            const SessionInfo *dead, size_t dead_count, Manifest **out,
                            StrList *parents) MUST_CHECK;
-/* A second session, with the backup's id and all packs that it uses, takes over from the first one. */
+/* A second session, with the backup's id and all packs that it uses, takes over from the first one.
+ */
 Error *writer_take_name(Writer *w) MUST_CHECK;
 
 /* PackDone of both packers. */
