@@ -218,7 +218,8 @@ static Error *read_globals(Backup *b)
     size_t hashes = globals_count(&b->globals, "role", true);
     f->globals = true;
     f->role_passwords = hashes > 0;
-    if (hashes)
+    bool sealed = b->repo ? repo_keys(b->repo) != NULL : b->c->encrypt;
+    if (hashes && !sealed)
         strlist_own(&f->warnings, mem_printf("the repository is not encrypted, and holds the "
                                              "password hashes of %zu role%s: whoever can read it "
                                              "can try to guess the passwords",

@@ -177,6 +177,11 @@ def test_passwords_on_request(source, store, folder, target):
     made.error_says("password hashes of 1 role", "not encrypted")
     meta = mine.metadata(made.id)
     assert meta["rolePasswords"] is True and [w for w in meta["warnings"] if "hashes" in w]
+    # In an encrypted repository nobody can try to guess them: the one that is made, and the one that is there.
+    key = {"PGSTOW_KEY_FILE": str(folder / "key")}
+    for _ in range(2):
+        hidden = mine.run("backup", "--encrypt", "--globals", "--role-passwords", "--repo", folder / "sealed", db="shop", env=key, repo=False)
+        assert "hashes" not in hidden.stderr, hidden
     for path in mine.repo.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
     out = mine.folder / "globals.sql"
