@@ -107,6 +107,18 @@ MUTANTS = [
            "writer_may_rewrite(p->w, found->sparse, ", "writer_may_rewrite(p->w, SPARSE_FRAME, ", "unit:repo-compactor"),
     Mutant("after a run that wrote much more may be written again", "src/repo/compactor.c",
            "parent->new_bytes / ", "0 / ", "unit:repo-compactor"),
+    # ---- before and after the work
+    Mutant("a full repository has room for its own freeing", "src/store/store.c",
+           "|| !s->uses_reserve ||", "|| true ||", "test_faults_disk.py::test_a_full_repository_is_freed"),
+    Mutant("nothing is made before all that refuses was asked", "src/op/backup.c",
+           "TRY(op_expect_repo(c, &b.repo));", "TRY(op_open_repo(c, true, &b.repo));",
+           "test_backup.py::test_refused_before_there_is_a_repository"),
+    Mutant("several drills: all ids first", "src/cli/cmd_drill.c",
+           "TRY(op_drill_find(&run->op, &w->names, &w->ids));", "strlist_copy(&w->ids, &w->names);",
+           "test_drill.py::test_slips_are_found_first"),
+    Mutant("a warning is said once", "src/cli/output.c",
+           "if (strlist_has(&said, warning))", "if (false && strlist_has(&said, warning))",
+           "test_keys.py::test_an_older_state_is_noticed"),
 ]  # fmt: skip
 
 
