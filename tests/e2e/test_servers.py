@@ -497,6 +497,10 @@ VICTIMS = {
 ])  # fmt: skip
 def test_a_connection_is_cut(cluster, pgstow_faults, shop, victim, point):
     """The run fails and says so, nothing of it is seen, and the next one goes on from there."""
+    if point.startswith("backup.start"):
+        # Only where there is a repository is the database locked before the snapshot, which tells the victim.
+        with pgstow_faults.start("backup", db=shop, env={"PGSTOW_FAULT": "backup.opened:kill"}) as run:
+            run.wait()
     env = {"PGSTOW_FAULT": f"{point}:stop"}
     with pgstow_faults.start("backup", "--jobs", "1", db=shop, env=env) as run:
         assert run.wait_stopped(), str(run.wait())
