@@ -371,5 +371,6 @@ Instant zone_instant(const Zone *z, int64_t local)
 
 Instant zone_days_before(const Zone *z, Instant t, int64_t days)
 {
-    return zone_instant(z, t + (int64_t)zone_offset(z, t) * 1000 - days * DAY * 1000);
+    Instant before = zone_instant(z, t + (int64_t)zone_offset(z, t) * 1000 - days * DAY * 1000);
+    return before < t ? before : t - days * DAY * 1000;
 }

@@ -21,7 +21,8 @@ int32_t zone_offset(const Zone *z, Instant t);
 /* The instant at which the zone's clocks show this: milliseconds since 1970 as they would be if it
  * were UTC. Of two the earlier; where clocks jump over it, one just before the jump. */
 Instant zone_instant(const Zone *z, int64_t local);
-/* The same time of day, so many days of the calendar before. */
+/* The same time of day, so many days (at least one) of the calendar before. Always earlier: where
+ * clocks were set by a day or more in between, the days are of 24 hours. */
 Instant zone_days_before(const Zone *z, Instant t, int64_t days);
 
 #endif
