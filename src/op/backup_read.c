@@ -6,7 +6,7 @@
 #include "pg/source.h"
 #include "pg/sql_words.h"
 #include "pg/toc_stray.h"
-#include "repo/reader.h"
+#include "repo/reader_ahead.h"
 
 #define TOC_MAX ((size_t)1 << 30)       /* as toc_parse allows */
 #define RELATIONS_MAX ((size_t)1 << 30) /* a million tables of a thousand bytes */
@@ -129,19 +129,19 @@ Error *backup_read_columns(const BackupRead *b, const Stream *s, StrList *out)
 Error *backup_read_stream(const BackupRead *b, const Stream *s, Cancel *cancel, StreamTake take,
                           void *to, uint64_t *fetched)
 {
-    AUTO(StreamReader) r = NULL;
-    TRY(stream_reader_open(b->repo, b->manifest, s, &r));
+    AUTO(ReaderAhead) r = NULL;
+    TRY(reader_ahead_open(b->repo, b->manifest, s, cancel, &r));
     for (;;) {
         const uint8_t *p;
         size_t n;
         TRY(cancel_check(cancel));
-        TRY(stream_reader_next(r, &p, &n));
+        TRY(reader_ahead_next(r, &p, &n));
         if (!n)
             break;
         TRY(take(to, p, n));
         job_add_bytes(b->c->job, n);
     }
     if (fetched)
-        *fetched += stream_reader_fetched(r);
+        *fetched += reader_ahead_fetched(r);
     return NULL;
 }

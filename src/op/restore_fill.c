@@ -29,6 +29,7 @@ Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part, const 
         .no_privileges = w->o->no_privileges,
         .no_tablespaces = w->o->no_tablespaces,
         .public_there = w->public_there,
+        .made = left ? NULL : w->indexed,
         .jobs = pass_jobs(w),
         .cancel = w->cancel,
         .object = show_object,

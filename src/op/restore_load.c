@@ -2,13 +2,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "flow/group.h"
-#include "op/restore_work.h"
-#include "pg/load.h"
+#include "op/restore_index.h"
 #include "pg/load_objects.h"
 #include "pg/toc_search_path.h"
+
+#define WAIT_NS 100000000 /* how often a waiting worker looks for a cancellation */
 
 /* A stream to be loaded, with where it goes. */
 typedef struct Item {
@@ -27,11 +30,14 @@ typedef struct Load {
     size_t count, cap, late_from;
     Item *serial; /* one after another, in the archive's order */
     size_t serial_count, serial_cap;
-    atomic_size_t next, end; /* of `items`: what the workers take */
     atomic_uint_fast64_t rows, bytes, fetched;
     pthread_mutex_t lock; /* of: */
     Item *refused;        /* tables to be tried again */
     size_t refused_count, refused_cap;
+    IndexPlan *indexes; /* NULL: none beside the loading */
+    size_t next, end;   /* of `items`: what the workers take */
+    unsigned busy;      /* workers whose end may make an index possible */
+    pthread_cond_t ended;
 } Load;
 
 static bool comes_late(const Item *item)
@@ -146,10 +152,20 @@ static Error *load_item(Load *l, Conn *c, Item *item)
     return NULL;
 }
 
+static void table_loaded(Load *l, const LoadTable *t)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->indexes)
+        index_plan_loaded(l->indexes, t->entry);
+    pthread_mutex_unlock(&l->lock);
+}
+
 /* Takes the item, or keeps it in mind where a later attempt may go well. */
 static Error *try_item(Load *l, Conn *c, Item *item)
 {
     Error *e = load_item(l, c, item);
+    if (!e && item->table)
+        table_loaded(l, item->table);
     if (e && l->w->o->salvage && restore_is_damage(e)) {
         pthread_mutex_lock(&l->lock);
         restore_miss(l->w, item->stream, item->table ? item->table->name : "the large objects", e);
@@ -166,6 +182,68 @@ static Error *try_item(Load *l, Conn *c, Item *item)
     return NULL;
 }
 
+/* -- workers ---------------------------------------------------------------------------------- */
+
+/* Rows first: only where they are in can indexes be made. */
+typedef struct Task {
+    Item *item;
+    IndexJob *index;
+} Task;
+
+static bool take_task(Load *l, Task *t)
+{
+    *t = (Task){0};
+    if (l->next < l->end)
+        t->item = &l->items[l->next++];
+    else if (l->indexes)
+        t->index = index_plan_take(l->indexes);
+    return t->item || t->index;
+}
+
+static void wait_a_little(Load *l)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += WAIT_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&l->ended, &l->lock, &until);
+}
+
+/* Waits while others work, as what they end may be what an index waits for. */
+static bool next_task(Load *l, Task *t)
+{
+    pthread_mutex_lock(&l->lock);
+    bool any = false;
+    while (!cancel_requested(l->cancel) && !(any = take_task(l, t)) && l->indexes && l->busy)
+        wait_a_little(l);
+    l->busy += any;
+    pthread_mutex_unlock(&l->lock);
+    return any;
+}
+
+static void task_ended(Load *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->busy--;
+    pthread_cond_broadcast(&l->ended);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* One that fails here is made, and if need be told about, by pg_restore. */
+static Error *make_index(Load *l, Conn *c, IndexJob *job)
+{
+    Error *e = index_job_run(l->w, c, job);
+    pthread_mutex_lock(&l->lock);
+    index_plan_done(l->indexes, job, !e);
+    pthread_mutex_unlock(&l->lock);
+    if (!e || conn_broken(c) || cancel_requested(l->cancel))
+        return e;
+    log_debug("%s is left to pg_restore: %s", job->name, error_message(e));
+    error_free(e);
+    return NULL;
+}
+
 static Error *worker(void *arg)
 {
     Load *l = arg;
@@ -173,9 +251,12 @@ static Error *worker(void *arg)
     TRY(conn_open_like(l->w->admin, l->dbname, l->cancel, &c));
     TRY(load_session(c, l->w->backup.encoding, l->w->o->role));
     TRY(load_search_path(c, l->w->o->search_path));
-    for (size_t i; (i = atomic_fetch_add(&l->next, 1)) < atomic_load(&l->end);)
-        TRY(try_item(l, c, &l->items[i]));
-    return NULL;
+    for (Task t; next_task(l, &t);) {
+        Error *e = t.item ? try_item(l, c, t.item) : make_index(l, c, t.index);
+        task_ended(l);
+        TRY(e);
+    }
+    return cancel_check(l->cancel);
 }
 
 /* The items [from, to), by several workers. */
@@ -185,10 +266,11 @@ static Error *load_parallel(Load *l, size_t from, size_t to)
     AUTO(Group) group = NULL;
     TRY(group_new(l->w->cancel, &group));
     l->cancel = group_cancel(group);
-    atomic_store(&l->next, from);
-    atomic_store(&l->end, to);
+    size_t tasks = to - from + (l->indexes ? index_plan_count(l->indexes) : 0);
+    l->next = from;
+    l->end = to;
     Error *e = NULL;
-    for (size_t i = 0; !e && i < jobs && i < to - from; i++)
+    for (size_t i = 0; !e && i < jobs && i < tasks; i++)
         e = group_start(group, worker, l);
     group_fail(group, e);
     e = group_join(group);
@@ -259,6 +341,14 @@ static Error *load_refused(Load *l, Conn *c)
     return NULL;
 }
 
+static Error *load_tables(Load *l, Conn *prepared)
+{
+    for (size_t i = 0; i < l->serial_count; i++)
+        TRY(try_item(l, prepared, &l->serial[i]));
+    TRY(load_parallel(l, 0, l->late_from));
+    return l->late_from < l->count ? load_parallel(l, l->late_from, l->count) : NULL;
+}
+
 static Error *run(Load *l, Conn *prepared)
 {
     AUTO_VALUE(LoadPlan) tables = {0};
@@ -266,10 +356,11 @@ static Error *run(Load *l, Conn *prepared)
     TRY(load_plan_make(prepared, l->w->backup.toc, &tables));
     TRY(plan(l, &tables, &bytes));
     job_phase(l->w->c->job, "copying", bytes, l->count + l->serial_count);
-    for (size_t i = 0; i < l->serial_count; i++)
-        TRY(try_item(l, prepared, &l->serial[i]));
-    TRY(load_parallel(l, 0, l->late_from));
-    TRY(load_parallel(l, l->late_from, l->count));
+    if (!l->w->o->salvage)
+        l->indexes = index_plan_new(l->w->backup.toc, l->w->backup.manifest, &tables);
+    TRY(load_tables(l, prepared));
+    if (l->indexes)
+        l->w->indexed = mem_dup(index_plan_made(l->indexes), l->w->backup.toc->count);
     return load_refused(l, prepared);
 }
 
@@ -277,8 +368,11 @@ Error *restore_load(RestoreWork *w, const char *dbname, Conn *prepared)
 {
     Load l = {.w = w, .dbname = dbname, .cancel = w->cancel};
     pthread_mutex_init(&l.lock, NULL);
+    pthread_cond_init(&l.ended, NULL);
     Error *e = run(&l, prepared);
     pthread_mutex_destroy(&l.lock);
+    pthread_cond_destroy(&l.ended);
+    index_plan_free(l.indexes);
     w->rows = atomic_load(&l.rows);
     w->bytes = atomic_load(&l.bytes);
     w->fetched += atomic_load(&l.fetched);

@@ -21,6 +21,7 @@ void restore_work_clear(RestoreWork *w)
     db_traits_clear(&w->old);
     globals_clear(&w->globals);
     strlist_free(&w->made);
+    free(w->indexed);
     restore_missing_free(w->missing, w->missing_count);
     strlist_free(&w->loosened);
     strlist_free(&w->warnings);

@@ -28,6 +28,7 @@ typedef struct RestoreWork {
     uint64_t rows, bytes, fetched; /* of the load */
     Globals globals;               /* of the backup, where they are to be made first */
     StrList made;                  /* of them: "role x" */
+    bool *indexed; /* by places in backup.toc: what was made while loading; NULL: nothing */
     RestoreMissing *missing;       /* with salvage */
     size_t missing_count, missing_cap;
     StrList loosened;

@@ -119,7 +119,8 @@ Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
         if (load_via_root(e, &target) && !has_table(toc, &target))
             target_itself(e, &target);
         bool extension = among(&of_extensions, &target);
-        bool plain = extension || load_via_root(e, &target) || among(&foreign, &target);
+        bool root = load_via_root(e, &target);
+        bool plain = extension || root || among(&foreign, &target);
         mem_grow(out->tables, out->count, out->cap);
         out->tables[out->count++] = (LoadTable){
             .entry = e,
@@ -128,6 +129,7 @@ Error *load_plan_make(Conn *c, const Toc *toc, LoadPlan *out)
             .copy = mem_printf("COPY %s %s FROM STDIN%s", target.text, target.columns,
                                plain ? "" : " WITH (FREEZE)"),
             .append = mem_printf("COPY %s %s FROM STDIN", target.text, target.columns),
+            .through_root = root,
             .serial = extension,
             .late = !extension && among(&generated, &target),
         };

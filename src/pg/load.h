@@ -23,6 +23,7 @@ typedef struct LoadTable {
     char *truncate;        /* statement, or NULL */
     char *copy;            /* COPY ... FROM STDIN */
     char *append;          /* the same for a table that may have rows, and is not truncated */
+    bool through_root;     /* the rows go in through a partitioned table, to where they belong */
     bool serial;           /* before all others, in the archive's order, on one connection */
     bool late;             /* after all others */
 } LoadTable;

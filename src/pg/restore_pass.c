@@ -27,12 +27,6 @@ bool restore_server_has(int server_major, const TocEntry *e)
     return server_major >= 18 || !toc_is(e, "STATISTICS DATA");
 }
 
-typedef struct Wanted {
-    RestorePart part;
-    int server_major;
-    bool public_there;
-} Wanted;
-
 static bool makes_public(const TocEntry *e)
 {
     return toc_is(e, "SCHEMA") && !strcmp(e->tag, "public") &&
@@ -47,11 +41,17 @@ const TocEntry *restore_public(const Toc *toc)
     return NULL;
 }
 
+typedef struct Choice {
+    const Toc *toc;
+    const RestoreWanted *wanted;
+} Choice;
+
 static bool is_wanted(void *ctx, const TocEntry *e)
 {
-    const Wanted *w = ctx;
+    const Choice *c = ctx;
+    const RestoreWanted *w = c->wanted;
     return restore_part_wants(w->part, e) && restore_server_has(w->server_major, e) &&
-           !(w->public_there && makes_public(e));
+           !(w->public_there && makes_public(e)) && !(w->made && w->made[e - c->toc->entries]);
 }
 
 /* An Int of the archive, at `at` of raw. */
@@ -91,18 +91,17 @@ static Error *find_count(const Toc *t, size_t *at)
     return NULL;
 }
 
-Error *restore_part_cut(const Toc *t, RestorePart part, int server_major, bool public_there,
-                        Buf *out)
+Error *restore_part_cut(const Toc *t, const RestoreWanted *wanted, Buf *out)
 {
-    Wanted want = {part, server_major, public_there};
-    size_t count_at = 0, wanted = 0;
+    Choice want = {t, wanted};
+    size_t count_at = 0, count = 0;
     TRY(find_count(t, &count_at));
     for (size_t i = 0; i < t->count; i++)
-        wanted += is_wanted(&want, &t->entries[i]);
+        count += is_wanted(&want, &t->entries[i]);
     buf_add(out, t->raw.data, count_at);
     buf_u8(out, 0);
     for (int i = 0; i < t->int_size; i++)
-        buf_u8(out, i < 8 ? (uint8_t)((uint64_t)wanted >> (8 * i)) : 0);
+        buf_u8(out, i < 8 ? (uint8_t)((uint64_t)count >> (8 * i)) : 0);
     size_t start = count_at + 1 + (size_t)t->int_size;
     for (size_t i = 0; i < t->count; i++) {
         /* An entry ends with its Offset: a flag and off_size bytes. */
@@ -185,7 +184,8 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     ProcOptions options = {.argv = &argv, .env = &env, .line = hear, .ctx = l};
     /* Of its own, before and behind the jobs, whose errors it does not count. */
     int sessions = o->jobs > 1 && part == RESTORE_BEHIND && !o->tool->is_command ? 2 : 1;
-    Wanted want = {part, conn_server_major(o->server), o->public_there};
+    RestoreWanted wanted = {part, conn_server_major(o->server), o->public_there, o->made};
+    Choice want = {o->toc, &wanted};
 
     strlist_copy(&argv, &o->tool->argv);
     strlist_add(&argv, "--format=custom");
@@ -193,7 +193,7 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     add_flags(o, l->said.old_server, &argv);
     TRY(child_env(o->server, o->dbname, SETTINGS, &env, &argv));
     if (o->tool->is_command) {
-        TRY(restore_part_cut(o->toc, part, want.server_major, want.public_there, &bytes));
+        TRY(restore_part_cut(o->toc, &wanted, &bytes));
         TRY(file_temp_with(&bytes, &archive));
         options.in_fd = archive.n;
     } else {

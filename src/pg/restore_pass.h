@@ -27,10 +27,14 @@ typedef enum RestorePart {
 bool restore_part_wants(RestorePart part, const TocEntry *e);
 /* Whether a server of this major version has what the entry calls: not before 18 for statistics. */
 bool restore_server_has(int server_major, const TocEntry *e);
-/* Header and TOC of an archive that holds only this part's entries, for a server of this major
- * version. ERR_ARCHIVE. */
-Error *restore_part_cut(const Toc *toc, RestorePart part, int server_major, bool public_there,
-                        Buf *out) MUST_CHECK;
+typedef struct RestoreWanted {
+    RestorePart part;
+    int server_major;
+    bool public_there; /* the archive's CREATE SCHEMA public is left out */
+    const bool *made;  /* by places in the Toc: entries that are there already; NULL: none */
+} RestoreWanted;
+/* Header and TOC of an archive that holds only the wanted entries. ERR_ARCHIVE. */
+Error *restore_part_cut(const Toc *toc, const RestoreWanted *wanted, Buf *out) MUST_CHECK;
 /* The entry that makes the schema public, as an archive of chosen schemas (pg_dump -n) has it; NULL
  * where there is none. */
 const TocEntry *restore_public(const Toc *toc);
@@ -42,8 +46,8 @@ typedef struct RestorePassOptions { /* all borrowed */
     const char *dbname;
     const char *role; /* NULL: none */
     bool no_owner, no_privileges, no_tablespaces;
-    bool public_there; /* the database has a schema public: the archive's CREATE SCHEMA is left out
-                        */
+    bool public_there; /* as of RestoreWanted */
+    const bool *made;
     unsigned jobs;
     Cancel *cancel;
     void (*object)(void *ctx,

@@ -56,7 +56,8 @@ static void cut(const Toc *t, RestorePart part)
 {
     AUTO_VALUE(Buf) bytes = {0};
     AUTO(Toc) again = NULL;
-    if (!succeeded(restore_part_cut(t, part, part == RESTORE_BEHIND ? 18 : 15, part == RESTORE_BEFORE, &bytes)))
+    RestoreWanted wanted = {part, part == RESTORE_BEHIND ? 18 : 15, part == RESTORE_BEFORE, NULL};
+    if (!succeeded(restore_part_cut(t, &wanted, &bytes)))
         return;
     MUST(succeeded(toc_parse(bytes.data, bytes.len, &again)));
     for (size_t i = 0; i < again->count; i++)

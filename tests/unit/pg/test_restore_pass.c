@@ -53,7 +53,7 @@ static void test_statistics(void **state)
     for (int wanted = 0; wanted <= 1; wanted++) {
         AUTO_VALUE(Buf) cut = {0};
         AUTO(Toc) got = NULL;
-        OK(restore_part_cut(t, RESTORE_BEHIND, wanted ? 18 : 17, false, &cut));
+        OK(restore_part_cut(t, &(RestoreWanted){RESTORE_BEHIND, wanted ? 18 : 17, false, NULL}, &cut));
         OK(toc_parse(cut.data, cut.len, &got));
         assert_int_equal(toc_find(got, e->dump_id) != NULL, wanted);
     }
@@ -69,7 +69,7 @@ static void test_cut(void **state)
     for (int part = RESTORE_BEFORE; part <= RESTORE_BEHIND; part++) {
         AUTO_VALUE(Buf) cut = {0};
         AUTO(Toc) got = NULL;
-        OK(restore_part_cut(t, (RestorePart)part, 18, false, &cut));
+        OK(restore_part_cut(t, &(RestoreWanted){(RestorePart)part, 18, false, NULL}, &cut));
         OK(toc_parse(cut.data, cut.len, &got));
         size_t at = 0;
         for (size_t i = 0; i < t->count; i++) {

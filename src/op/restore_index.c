@@ -1,0 +1,301 @@
+#include "op/restore_index.h"
+
+#include <string.h>
+
+#include "pg/sql_words.h"
+
+#define NOWHERE SIZE_MAX
+
+enum { WAITING, RUNNING, MADE, LEFT };
+
+typedef struct Table {
+    uint64_t bytes;
+    bool own;          /* its rows come in by a COPY of its own */
+    bool loaded;       /* they are in */
+    unsigned indexing; /* CREATE INDEX statements that run on it */
+    bool altering;     /* an ALTER TABLE that runs on it */
+} Table;
+
+struct IndexPlan {
+    const Toc *toc;
+    Table *tables;   /* by places in the Toc, of TABLE DATA entries */
+    size_t *data_of; /* by places of TABLE entries: that of their TABLE DATA, or NOWHERE */
+    size_t *job_of;  /* by places: the job, or NOWHERE */
+    bool *made;
+    IndexJob *jobs;
+    size_t count, cap;
+    size_t *order; /* of the jobs, the heaviest first */
+    size_t first;  /* of `order`: those before it have begun */
+};
+
+void index_plan_free(IndexPlan *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->count; i++) {
+        free(p->jobs[i].name);
+        free(p->jobs[i].tables);
+        free(p->jobs[i].after);
+    }
+    free(p->jobs);
+    free(p->order);
+    free(p->tables);
+    free(p->data_of);
+    free(p->job_of);
+    free(p->made);
+    free(p);
+}
+
+static size_t place(const IndexPlan *p, const TocEntry *e)
+{
+    return (size_t)(e - p->toc->entries);
+}
+
+/* -- which ------------------------------------------------------------------------------------ */
+
+static bool is_index(const TocEntry *e)
+{
+    return toc_is(e, "INDEX");
+}
+
+static bool is_foreign_key(const TocEntry *e)
+{
+    return toc_is(e, "FK CONSTRAINT");
+}
+
+/* Columns and nothing that is computed: what is in brackets has no brackets of its own (those of an
+ * expression, a function, an operator class with options), and there is no condition. */
+static bool is_plain(const char *sql, bool constraint)
+{
+    int depth = 0;
+    bool known = !constraint;
+    for (SqlWord w = sql_word_next(&sql); w.kind != SQL_END; w = sql_word_next(&sql)) {
+        depth += sql_word_is_mark(&w, '(');
+        depth -= sql_word_is_mark(&w, ')');
+        if (depth > 1 || sql_word_is(&w, "WHERE") || sql_word_is(&w, "EXCLUDE"))
+            return false;
+        known = known || sql_word_is(&w, "PRIMARY") || sql_word_is(&w, "UNIQUE") ||
+                sql_word_is(&w, "FOREIGN");
+    }
+    return known;
+}
+
+static bool add_table(const IndexPlan *p, IndexJob *job, size_t at)
+{
+    if (at == NOWHERE || !p->tables[at].own)
+        return false;
+    for (size_t i = 0; i < job->table_count; i++)
+        if (job->tables[i] == at)
+            return true;
+    job->tables = mem_realloc(job->tables, job->table_count + 1, sizeof *job->tables);
+    job->tables[job->table_count++] = at;
+    job->weight += p->tables[at].bytes;
+    return true;
+}
+
+static bool add_before(const IndexPlan *p, IndexJob *job, size_t before)
+{
+    if (before == NOWHERE)
+        return false;
+    job->after = mem_realloc(job->after, job->after_count + 1, sizeof *job->after);
+    job->after[job->after_count++] = before;
+    for (size_t i = 0; i < p->jobs[before].table_count; i++)
+        if (!add_table(p, job, p->jobs[before].tables[i]))
+            return false;
+    return true;
+}
+
+/* False where it is of no use before all rows are in. */
+static bool add_dependency(const IndexPlan *p, IndexJob *job, const TocEntry *d)
+{
+    if (toc_is(d, "TABLE"))
+        return add_table(p, job, p->data_of[place(p, d)]);
+    if (toc_is_table_data(d))
+        return add_table(p, job, place(p, d));
+    if (is_index(d) || is_foreign_key(d) || toc_is(d, "CONSTRAINT"))
+        return add_before(p, job, p->job_of[place(p, d)]);
+    return d->section == TOC_PRE_DATA && !toc_is(d, "MATERIALIZED VIEW") &&
+           !toc_is(d, "FOREIGN TABLE");
+}
+
+static bool plan_job(const IndexPlan *p, const TocEntry *e, IndexJob *job)
+{
+    bool constraint = toc_is(e, "CONSTRAINT") || is_foreign_key(e);
+    if ((!constraint && !is_index(e)) || !is_plain(e->defn, constraint))
+        return false;
+    for (size_t i = 0; i < e->dep_count; i++) {
+        const TocEntry *d = toc_find(p->toc, e->deps[i]);
+        if (d && !add_dependency(p, job, d))
+            return false;
+    }
+    /* What a foreign key refers to has an index. */
+    return job->table_count && (!is_foreign_key(e) || job->after_count);
+}
+
+static void add_job(IndexPlan *p, const TocEntry *e)
+{
+    IndexJob job = {.entry = e};
+    if (!plan_job(p, e, &job)) {
+        free(job.tables);
+        free(job.after);
+        return;
+    }
+    AUTO(char) encoding = toc_encoding(p->toc);
+    AUTO(char) name = mem_printf("%s %s.%s", e->desc, e->schema, e->tag);
+    job.name = part_text(encoding, name);
+    p->job_of[place(p, e)] = p->count;
+    mem_grow(p->jobs, p->count, p->cap);
+    p->jobs[p->count++] = job;
+}
+
+/* Rows that are loaded through a partitioned table may belong into any of its partitions. */
+static void disown_partitions(IndexPlan *p)
+{
+    for (size_t i = 0; i < p->toc->count; i++) {
+        const TocEntry *e = &p->toc->entries[i];
+        for (size_t k = 0; toc_is(e, "TABLE ATTACH") && k < e->dep_count; k++) {
+            const TocEntry *d = toc_find(p->toc, e->deps[k]);
+            if (d && p->data_of[place(p, d)] != NOWHERE)
+                p->tables[p->data_of[place(p, d)]].own = false;
+        }
+    }
+}
+
+static void find_tables(IndexPlan *p, const Manifest *m, const LoadPlan *tables)
+{
+    bool through_root = false;
+    for (size_t i = 0; i < p->toc->count; i++)
+        p->data_of[i] = p->job_of[i] = NOWHERE;
+    for (size_t i = 0; i < p->toc->count; i++) {
+        const TocEntry *e = &p->toc->entries[i];
+        const Stream *s = toc_is_table_data(e)
+                              ? manifest_find_stream(m, STREAM_TABLE, (uint32_t)e->dump_id)
+                              : NULL;
+        const LoadTable *t = s ? load_plan_find(tables, e->dump_id) : NULL;
+        if (!t)
+            continue;
+        p->tables[i] = (Table){.bytes = s->bytes, .own = t->truncate != NULL};
+        through_root = through_root || t->through_root;
+        for (size_t k = 0; k < e->dep_count; k++) {
+            const TocEntry *d = toc_find(p->toc, e->deps[k]);
+            if (d && toc_is(d, "TABLE"))
+                p->data_of[place(p, d)] = i;
+        }
+    }
+    if (through_root)
+        disown_partitions(p);
+}
+
+typedef struct Weighed {
+    uint64_t weight;
+    size_t job;
+} Weighed;
+
+static int heavier_first(const void *a, const void *b)
+{
+    const Weighed *x = a, *y = b;
+    if (x->weight != y->weight)
+        return x->weight > y->weight ? -1 : 1;
+    return (x->job > y->job) - (x->job < y->job);
+}
+
+static void sort_jobs(IndexPlan *p)
+{
+    Weighed *all = mem_calloc(p->count, sizeof *all);
+    p->order = mem_calloc(p->count, sizeof *p->order);
+    for (size_t i = 0; i < p->count; i++)
+        all[i] = (Weighed){p->jobs[i].weight, i};
+    mem_sort(all, p->count, sizeof *all, heavier_first);
+    for (size_t i = 0; i < p->count; i++)
+        p->order[i] = all[i].job;
+    free(all);
+}
+
+IndexPlan *index_plan_new(const Toc *toc, const Manifest *m, const LoadPlan *tables)
+{
+    IndexPlan *p = mem_new(IndexPlan);
+    p->toc = toc;
+    p->tables = mem_calloc(toc->count, sizeof *p->tables);
+    p->data_of = mem_calloc(toc->count, sizeof *p->data_of);
+    p->job_of = mem_calloc(toc->count, sizeof *p->job_of);
+    p->made = mem_calloc(toc->count, sizeof *p->made);
+    find_tables(p, m, tables);
+    /* Archives from before 2018 give each entry a search_path; pg_restore knows which. */
+    for (size_t i = 0; toc_first(toc, "SEARCHPATH") && i < toc->count; i++)
+        add_job(p, &toc->entries[i]);
+    sort_jobs(p);
+    return p;
+}
+
+/* -- when ------------------------------------------------------------------------------------- */
+
+size_t index_plan_count(const IndexPlan *p)
+{
+    return p->count;
+}
+
+const bool *index_plan_made(const IndexPlan *p)
+{
+    return p->made;
+}
+
+void index_plan_loaded(IndexPlan *p, const TocEntry *data)
+{
+    p->tables[place(p, data)].loaded = true;
+}
+
+static bool may_begin(const IndexPlan *p, const IndexJob *job)
+{
+    if (job->state != WAITING)
+        return false;
+    for (size_t i = 0; i < job->table_count; i++) {
+        const Table *t = &p->tables[job->tables[i]];
+        if (!t->loaded || t->altering || (t->indexing && !is_index(job->entry)))
+            return false;
+    }
+    for (size_t i = 0; i < job->after_count; i++)
+        if (p->jobs[job->after[i]].state != MADE)
+            return false;
+    return true;
+}
+
+static void count_use(IndexPlan *p, const IndexJob *job, bool begins)
+{
+    for (size_t i = 0; i < job->table_count; i++) {
+        Table *t = &p->tables[job->tables[i]];
+        if (is_index(job->entry))
+            t->indexing += begins ? 1u : -1u;
+        else
+            t->altering = begins;
+    }
+}
+
+IndexJob *index_plan_take(IndexPlan *p)
+{
+    while (p->first < p->count && p->jobs[p->order[p->first]].state != WAITING)
+        p->first++;
+    for (size_t i = p->first; i < p->count; i++) {
+        IndexJob *job = &p->jobs[p->order[i]];
+        if (!may_begin(p, job))
+            continue;
+        job->state = RUNNING;
+        count_use(p, job, true);
+        return job;
+    }
+    return NULL;
+}
+
+void index_plan_done(IndexPlan *p, IndexJob *job, bool made)
+{
+    count_use(p, job, false);
+    job->state = made ? MADE : LEFT;
+    p->made[place(p, job->entry)] = made;
+}
+
+Error *index_job_run(const RestoreWork *w, Conn *c, const IndexJob *job)
+{
+    const char *tablespace = w->o->no_tablespaces ? "" : job->entry->tablespace;
+    AUTO(char) name = *tablespace ? text_sql_ident(tablespace) : mem_strdup("''");
+    job_object(w->c->job, job->name);
+    return conn_execf(c, "SET default_tablespace = %s; %s", name, job->entry->defn);
+}

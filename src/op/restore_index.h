@@ -1,0 +1,43 @@
+/* Indexes and constraints that are made while other tables are still being loaded: each as soon as
+ * its tables have their rows and what it depends on is there. What is not made here (for whatever
+ * reason, a failure too) the second run of pg_restore makes, and tells about.
+ *
+ * Only statements of which the result cannot depend on other tables: indexes of plain columns,
+ * primary keys, unique and foreign keys, of tables that have rows of their own in the backup. Never
+ * two at once that would wait for each other's locks.
+ */
+#ifndef PGSTOW_OP_RESTORE_INDEX_H
+#define PGSTOW_OP_RESTORE_INDEX_H
+
+#include "op/restore_work.h"
+#include "pg/load.h"
+
+typedef struct IndexPlan IndexPlan; /* not safe for several threads by itself */
+typedef struct IndexJob {
+    const TocEntry *entry; /* borrowed from the Toc */
+    char *name;            /* for people */
+    uint64_t weight;       /* bytes of its tables: the heaviest go first */
+    size_t *tables;        /* that it locks, by the places of their TABLE DATA entries in the Toc */
+    size_t table_count;
+    size_t *after; /* jobs that must be done before it */
+    size_t after_count;
+    int state;
+} IndexJob;
+
+/* Of `toc`; tables that are not loaded by a COPY into themselves have no jobs. */
+IndexPlan *index_plan_new(const Toc *toc, const Manifest *m, const LoadPlan *tables);
+void index_plan_free(IndexPlan *p);
+DEFINE_AUTO(IndexPlan, index_plan_free)
+size_t index_plan_count(const IndexPlan *p);
+/* The rows of this TABLE DATA entry are in. */
+void index_plan_loaded(IndexPlan *p, const TocEntry *data);
+/* The heaviest job that may begin, which then counts as running; NULL for none. */
+IndexJob *index_plan_take(IndexPlan *p);
+void index_plan_done(IndexPlan *p, IndexJob *job, bool made);
+/* By places in the Toc: what was made. Borrowed. */
+const bool *index_plan_made(const IndexPlan *p);
+
+/* Runs the statement on a session made ready by load_session. */
+Error *index_job_run(const RestoreWork *w, Conn *c, const IndexJob *job) MUST_CHECK;
+
+#endif

@@ -1,0 +1,182 @@
+#include "../unit.h"
+
+#include "op/restore_index.h"
+
+/* An archive of two tables, with entries as pg_dump makes them. */
+enum { PATH, T, U, T_DATA, U_DATA, T_KEY, T_INDEX, T_LOWER, T_PART, U_KEY, U_REF, ENTRIES };
+
+typedef struct World {
+    TocEntry entries[ENTRIES];
+    TocEntry *by_id[ENTRIES];
+    Toc toc;
+    Stream streams[2];
+    const Stream *streams_by_id[2];
+    Manifest m;
+    LoadTable tables[2];
+    const LoadTable *tables_by_id[2];
+    LoadPlan load;
+    int deps[ENTRIES][3];
+    IndexPlan *plan;
+} World;
+
+static void entry(World *w, int id, const char *desc, TocSection section, const char *defn, int a,
+                  int b)
+{
+    TocEntry *e = &w->entries[id];
+    int *deps = w->deps[id];
+    size_t n = 0;
+    if (a)
+        deps[n++] = a + 1;
+    if (b)
+        deps[n++] = b + 1;
+    *e = (TocEntry){.dump_id = id + 1,
+                    .desc = desc,
+                    .tag = "x",
+                    .schema = "s",
+                    .defn = defn,
+                    .tablespace = "",
+                    .section = section,
+                    .deps = deps,
+                    .dep_count = n};
+    w->by_id[id] = e;
+}
+
+static void make(World *w)
+{
+    entry(w, PATH, "SEARCHPATH", TOC_PRE_DATA, "SELECT set_config('search_path', '', false);", 0,
+          0);
+    entry(w, T, "TABLE", TOC_PRE_DATA, "CREATE TABLE s.t (a int);", 0, 0);
+    entry(w, U, "TABLE", TOC_PRE_DATA, "CREATE TABLE s.u (a int);", 0, 0);
+    entry(w, T_DATA, "TABLE DATA", TOC_DATA, "", T, 0);
+    entry(w, U_DATA, "TABLE DATA", TOC_DATA, "", U, 0);
+    entry(w, T_KEY, "CONSTRAINT", TOC_POST_DATA,
+          "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT k PRIMARY KEY (a);", T, 0);
+    entry(w, T_INDEX, "INDEX", TOC_POST_DATA, "CREATE INDEX i ON s.t USING btree (a, b DESC);", T,
+          0);
+    entry(w, T_LOWER, "INDEX", TOC_POST_DATA, "CREATE INDEX l ON s.t USING btree (lower(b));", T,
+          0);
+    entry(w, T_PART, "INDEX", TOC_POST_DATA, "CREATE INDEX p ON s.t USING btree (b) WHERE a > 1;",
+          T, 0);
+    entry(w, U_KEY, "CONSTRAINT", TOC_POST_DATA,
+          "ALTER TABLE ONLY s.u\n    ADD CONSTRAINT uk PRIMARY KEY (a);", U, 0);
+    entry(w, U_REF, "FK CONSTRAINT", TOC_POST_DATA,
+          "ALTER TABLE ONLY s.u\n    ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES s.t(a);", U,
+          T_KEY);
+    w->toc = (Toc){.entries = w->entries, .count = ENTRIES, .by_id = w->by_id};
+    for (int i = 0; i < 2; i++) {
+        w->streams[i] = (Stream){.kind = STREAM_TABLE,
+                                 .dump_id = (uint32_t)(T_DATA + i + 1),
+                                 .bytes = i ? 1000 : 10,
+                                 .schema = "s",
+                                 .name = "x"};
+        w->streams_by_id[i] = &w->streams[i];
+        w->tables[i] = (LoadTable){.entry = &w->entries[T_DATA + i], .truncate = "TRUNCATE"};
+        w->tables_by_id[i] = &w->tables[i];
+    }
+    w->m = (Manifest){.streams = w->streams, .stream_count = 2, .by_dump_id = w->streams_by_id};
+    w->load = (LoadPlan){.tables = w->tables, .count = 2, .by_dump_id = w->tables_by_id};
+}
+
+static void plan(World *w)
+{
+    w->plan = index_plan_new(&w->toc, &w->m, &w->load);
+}
+
+static IndexJob *take(World *w, int id)
+{
+    IndexJob *job = index_plan_take(w->plan);
+    assert_non_null(job);
+    assert_int_equal(job->entry->dump_id, id + 1);
+    return job;
+}
+
+static void none(World *w)
+{
+    assert_null(index_plan_take(w->plan));
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    plan(&w);
+    /* What is computed, or has a condition, comes after all rows. */
+    assert_int_equal(index_plan_count(w.plan), 4);
+    none(&w);
+    index_plan_loaded(w.plan, &w.entries[U_DATA]);
+    IndexJob *uk = take(&w, U_KEY);
+    none(&w);
+    index_plan_loaded(w.plan, &w.entries[T_DATA]);
+    /* An ALTER TABLE alone, or several CREATE INDEX at once. */
+    IndexJob *k = take(&w, T_KEY);
+    none(&w);
+    index_plan_done(w.plan, uk, true);
+    none(&w);
+    index_plan_done(w.plan, k, true);
+    IndexJob *f = take(&w, U_REF);
+    none(&w); /* the foreign key holds both tables */
+    index_plan_done(w.plan, f, true);
+    IndexJob *i = take(&w, T_INDEX);
+    none(&w);
+    index_plan_done(w.plan, i, false);
+    none(&w);
+    const bool *made = index_plan_made(w.plan);
+    for (int at = 0; at < ENTRIES; at++)
+        assert_int_equal(made[at], at == T_KEY || at == U_KEY || at == U_REF);
+    index_plan_free(w.plan);
+}
+
+static void test_what_failed_stops_what_needs_it(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    plan(&w);
+    index_plan_loaded(w.plan, &w.entries[T_DATA]);
+    index_plan_loaded(w.plan, &w.entries[U_DATA]);
+    index_plan_done(w.plan, take(&w, U_KEY), true);
+    index_plan_done(w.plan, take(&w, T_KEY), false);
+    index_plan_done(w.plan, take(&w, T_INDEX), true);
+    none(&w);
+    index_plan_free(w.plan);
+}
+
+/* The names in them tell nothing without the archive's search_path. */
+static void test_old_archive(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    w.entries[PATH].desc = "ENCODING";
+    plan(&w);
+    assert_int_equal(index_plan_count(w.plan), 0);
+    index_plan_free(w.plan);
+}
+
+static void test_other_ways_in(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    w.tables[0].truncate = NULL; /* an extension's, a foreign table's */
+    plan(&w);
+    assert_int_equal(index_plan_count(w.plan), 1);
+    index_plan_free(w.plan);
+    /* Rows through a partitioned table may belong into t, which is a partition. */
+    make(&w);
+    w.tables[1].truncate = NULL;
+    w.tables[1].through_root = true;
+    entry(&w, T_LOWER, "TABLE ATTACH", TOC_PRE_DATA, "", T, 0);
+    plan(&w);
+    assert_int_equal(index_plan_count(w.plan), 0);
+    index_plan_free(w.plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order), cmocka_unit_test(test_what_failed_stops_what_needs_it),
+        cmocka_unit_test(test_old_archive), cmocka_unit_test(test_other_ways_in)};
+    return cmocka_run_group_tests_name("op/restore_index", tests, NULL, NULL);
+}
