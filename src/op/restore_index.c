@@ -12,14 +12,15 @@ typedef struct Table {
     uint64_t bytes;
     bool own;          /* its rows come in by a COPY of its own */
     bool loaded;       /* they are in */
+    bool empty;        /* none are to come: the root of partitions, mostly */
     unsigned indexing; /* CREATE INDEX statements that run on it */
     bool altering;     /* an ALTER TABLE that runs on it */
 } Table;
 
 struct IndexPlan {
     const Toc *toc;
-    Table *tables;   /* by places in the Toc, of TABLE DATA entries */
-    size_t *data_of; /* by places of TABLE entries: that of their TABLE DATA, or NOWHERE */
+    Table *tables;   /* by places in the Toc, of TABLE DATA entries; of TABLEs without */
+    size_t *data_of; /* by places of TABLE entries: that of their TABLE DATA, or their own */
     size_t *job_of;  /* by places: the job, or NOWHERE */
     bool *made;
     IndexJob *jobs;
@@ -118,6 +119,15 @@ static bool add_dependency(const IndexPlan *p, IndexJob *job, const TocEntry *d)
            !toc_is(d, "FOREIGN TABLE");
 }
 
+/* What a foreign key refers to has an index. Between roots of partitions it is one of them all. */
+static bool refers_to_rows(const IndexPlan *p, const IndexJob *job)
+{
+    for (size_t i = 0; i < job->table_count; i++)
+        if (p->tables[job->tables[i]].empty)
+            return false;
+    return job->after_count > 0;
+}
+
 static bool plan_job(const IndexPlan *p, const TocEntry *e, IndexJob *job)
 {
     bool constraint = toc_is(e, "CONSTRAINT") || is_foreign_key(e);
@@ -128,8 +138,7 @@ static bool plan_job(const IndexPlan *p, const TocEntry *e, IndexJob *job)
         if (d && !add_dependency(p, job, d))
             return false;
     }
-    /* What a foreign key refers to has an index. */
-    return job->table_count && (!is_foreign_key(e) || job->after_count);
+    return job->table_count && (!is_foreign_key(e) || refers_to_rows(p, job));
 }
 
 static void add_job(IndexPlan *p, const TocEntry *e)
@@ -143,6 +152,8 @@ static void add_job(IndexPlan *p, const TocEntry *e)
     AUTO(char) encoding = toc_encoding(p->toc);
     AUTO(char) name = mem_printf("%s %s.%s", e->desc, e->schema, e->tag);
     job.name = part_text(encoding, name);
+    if (!job.weight) /* done in no time, and others may wait for it */
+        job.weight = UINT64_MAX;
     p->job_of[place(p, e)] = p->count;
     mem_grow(p->jobs, p->count, p->cap);
     p->jobs[p->count++] = job;
@@ -182,6 +193,11 @@ static void find_tables(IndexPlan *p, const Manifest *m, const LoadPlan *tables)
                 p->data_of[place(p, d)] = i;
         }
     }
+    for (size_t i = 0; i < p->toc->count; i++)
+        if (toc_is(&p->toc->entries[i], "TABLE") && p->data_of[i] == NOWHERE) {
+            p->tables[i] = (Table){.own = true, .loaded = true, .empty = true};
+            p->data_of[i] = i;
+        }
     if (through_root)
         disown_partitions(p);
 }

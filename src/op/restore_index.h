@@ -3,7 +3,7 @@
  * reason, a failure too) the second run of pg_restore makes, and tells about.
  *
  * Only statements of which the result cannot depend on other tables: indexes of plain columns,
- * primary keys, unique and foreign keys, of tables that have rows of their own in the backup. Never
+ * primary keys, unique and foreign keys, of tables whose rows come in by a COPY of their own. Never
  * two at once that would wait for each other's locks.
  */
 #ifndef PGSTOW_OP_RESTORE_INDEX_H
@@ -17,7 +17,7 @@ typedef struct IndexJob {
     const TocEntry *entry; /* borrowed from the Toc */
     char *name;            /* for people */
     uint64_t weight;       /* bytes of its tables: the heaviest go first */
-    size_t *tables;        /* that it locks, by the places of their TABLE DATA entries in the Toc */
+    size_t *tables; /* that it locks, by the places of their TABLE DATA (or TABLE) in the Toc */
     size_t table_count;
     size_t *after; /* jobs that must be done before it */
     size_t after_count;

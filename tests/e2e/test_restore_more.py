@@ -158,3 +158,40 @@ def test_an_export_over_something_that_is_no_file(pgstow, shop, saved):
     pgstow.run("export", saved, "--format", "custom", "-o", fifo, "--overwrite", expect="EXISTS")
     assert stat.S_ISFIFO(fifo.stat().st_mode)
     assert [p.name for p in pgstow.folder.iterdir() if p.name.startswith("pipe")] == ["pipe"]
+
+
+def test_indexes_are_made_beside_the_loading(cluster, pgstow, database):
+    """What follows from the rows of a table alone is made once they are in; what may look elsewhere, and what
+    failed, by pg_restore behind all rows."""
+    name = database(sql="""
+        CREATE TABLE customer (id int PRIMARY KEY, name text);
+        CREATE TABLE "order (new)" (id int PRIMARY KEY, customer int REFERENCES customer, at date, EXCLUDE (at WITH =));
+        INSERT INTO customer SELECT g, 'n' || g FROM generate_series(1, 2000) g;
+        INSERT INTO "order (new)" SELECT g, g, date '2024-01-01' + g FROM generate_series(1, 1000) g;
+        CREATE INDEX by_name ON customer (name DESC) INCLUDE (id) WITH (fillfactor = 70);
+        CREATE INDEX by_lower ON customer (lower(name));
+        CREATE INDEX of_some ON customer (name) WHERE id > 5;
+        CREATE TABLE part (id int, at date) PARTITION BY RANGE (at);
+        CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+        INSERT INTO part SELECT g, '2024-05-05' FROM generate_series(1, 100) g;
+        CREATE UNIQUE INDEX of_part ON part (id, at);
+        ALTER TABLE customer CLUSTER ON by_name""")
+    backup = pgstow.backup(name)
+    database.later(f"{name}_back")
+    start = cluster.log.stat().st_size
+    cluster.sql("ALTER SYSTEM SET log_statement = mod; ALTER SYSTEM SET log_line_prefix = '%p '; SELECT pg_reload_conf()")
+    try:
+        pgstow.run("restore", backup, "--to-db", f"{name}_back", db=name)
+    finally:
+        cluster.sql("ALTER SYSTEM RESET log_statement; ALTER SYSTEM RESET log_line_prefix; SELECT pg_reload_conf()")
+    statements = re.findall(r"^(\d+) LOG:  statement: (.*(?:\n\t.*)*)", cluster.log.read_bytes()[start:].decode(), re.M)
+    loaders = {pid for pid, statement in statements if statement.startswith("COPY")}
+    made_by = {}
+    for pid, statement in statements:
+        for what in re.findall(r"(?:CREATE (?:UNIQUE )?INDEX|ADD CONSTRAINT) (\"[^\"]+\"|\w+)", statement):
+            assert made_by.setdefault(what, pid) == pid
+    ours = {what for what, pid in made_by.items() if pid in loaders}
+    assert {"customer_pkey", "by_name", "of_part", "part_1_id_at_idx"} < ours
+    assert any("customer_fkey" in what for what in ours) and len(ours) == 6, made_by
+    assert {"by_lower", "of_some"} < made_by.keys() - ours
+    compare.assert_same(cluster, name, f"{name}_back")
