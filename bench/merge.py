@@ -17,9 +17,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE)]
 sys.dont_write_bytecode = True
-from bench import SETTINGS, machine, place_for  # noqa: E402
-from measure import CommandFailed, Subject, run_timed  # noqa: E402
+from cluster import SETTINGS, machine, place_for  # noqa: E402
+from measure import CommandFailed, run_timed  # noqa: E402
 from private_server import PrivateServer  # noqa: E402
+from subject import Subject  # noqa: E402
 
 FASTER, UNCHANGED = 5.0, 2.0  # the goals, as factors
 TABLES = """

@@ -1,5 +1,5 @@
-/* A synthetic repository for bench/prune.py: packs that nobody reads (prune does not), and
- * manifests that the real encoder wrote.
+/* A synthetic repository for bench/prune.py, and for list in bench/parts.py: packs that nobody
+ * reads (prune does not), and manifests that the real encoder wrote.
  *
  *   prune_repo DIR PACKS MANIFESTS EACH
  *
@@ -75,6 +75,23 @@ static void make_manifest(const char *dir, Repo *r, size_t i, size_t first, size
     b->system_identifier = mem_strdup("7300000000000000001");
     b->database_oid = 16384;
     b->sequence = i + 1;
+    /* The rest as long as a real backup's facts are: list reads all of them. */
+    b->database_version = mem_strdup("PostgreSQL 15.14 (Debian 15.14-0+deb12u1)");
+    b->tool_version = mem_strdup("pg_dump (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)");
+    b->pgstow_version = mem_strdup("0.1.0");
+    b->encoding = mem_strdup("UTF8");
+    b->collate = mem_strdup("C.UTF-8");
+    b->ctype = mem_strdup("C.UTF-8");
+    b->predecessor_hash =
+        mem_strdup("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
+    b->started = b->timestamp;
+    b->finished = b->timestamp + 9000;
+    b->logical_size = 1200000000 + i;
+    b->size = each * PACK_BYTES;
+    b->new_bytes = PACK_BYTES;
+    b->tables = 8;
+    b->rows = 8660000 + i;
+    b->compressed = true;
     for (size_t k = 0; k < each; k++) {
         mem_grow(m->packs, m->pack_count, m->pack_cap);
         m->packs[m->pack_count++] = (PackInfo){
