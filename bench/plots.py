@@ -8,7 +8,9 @@ GOOD, BAD, OTHER, INK = "#3b7dbd", "#cc6a2c", "#9aa3ad", "#222222"
 
 def bars(title, rows, mark=None, most=None):
     """rows: label, value, what is written behind the bar, colour. mark: where a line is drawn across all, and
-    what it says. most: bars that are longer are cut, with an arrow."""
+    what it says. most: bars that are longer are cut, with an arrow. None where there are no rows."""
+    if not rows:
+        return None
     high = max([value for _, value, _, _ in rows] + ([mark[0]] if mark else []))
     if most:
         high = min(high, most)

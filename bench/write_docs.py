@@ -25,9 +25,13 @@ def machine_text(results):
     )
 
 
+def plot_link(results, name, words):
+    return f"\n\n![{words}](performance-{name}.svg)" if PLOTS[name](results) else ""
+
+
 def goals_text(results):
     rows = [[row.what, row.shown(), f"{row.goal:g} {row.unit}".strip(), row.verdict(), row.raw] for row in goal_rows(results)]
-    return table(["what", "measured", "goal", "", "raw"], rows) + "\n\n![Each goal](performance-goals.svg)"
+    return table(["what", "measured", "goal", "", "raw"], rows) + plot_link(results, "goals", "Each goal")
 
 
 def limit_text(results):
@@ -41,7 +45,7 @@ def limit_text(results):
     )
     if bound["server_first"] is not None:
         text += f" During the backup itself the server took {bound['server_first']:.2f} core-seconds."
-    return text + "\n\n![A first backup beside others](performance-first.svg)"
+    return text + plot_link(results, "first", "A backup beside others")
 
 
 def other_text(results):
@@ -51,7 +55,7 @@ def other_text(results):
 
 def sets_text(results):
     rows = [[title, *cells] for title, cells in set_rows(results) if cells]
-    return table(SET_COLUMNS, rows) + "\n\n![Sizes](performance-sizes.svg)"
+    return table(SET_COLUMNS, rows) + plot_link(results, "sizes", "Sizes")
 
 
 REGIONS = {"machine": machine_text, "goals": goals_text, "limit": limit_text, "other": other_text, "sets": sets_text}
@@ -116,4 +120,8 @@ def write_docs(results, folder):
         text = replaced(text, region, content(results))
     page.write_text(text)
     for name, plot in PLOTS.items():
-        (folder / f"performance-{name}.svg").write_text(plot(results))
+        file, drawn = folder / f"performance-{name}.svg", plot(results)
+        if drawn:
+            file.write_text(drawn)
+        else:
+            file.unlink(missing_ok=True)
