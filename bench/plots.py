@@ -23,21 +23,22 @@ def bars(title, rows, mark=None, most=None):
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<text x="12" y="22" font-size="15" font-weight="bold">{escape(title)}</text>',
     ]
+    words = []  # over everything else, with a white rim
     for number, (label, value, text, colour) in enumerate(rows):
         y = TOP + LINE * number
-        cut = value > high
         length = room * min(value, high) / high if high else 0
-        out.append(f'<text x="{LABEL - 8}" y="{y + 13}" text-anchor="end">{escape(label)}</text>')
-        out.append(f'<rect x="{LABEL}" y="{y}" width="{max(length, 1):.1f}" height="{BAR}" fill="{colour}"/>')
         end = LABEL + length
-        if cut:
+        out.append(f'<rect x="{LABEL}" y="{y}" width="{max(length, 1):.1f}" height="{BAR}" fill="{colour}"/>')
+        if value > high:
             out.append(f'<path d="M{end:.1f} {y} l8 {BAR / 2:g} l-8 {BAR / 2:g} z" fill="{colour}"/>')
             end += 8
-        out.append(f'<text x="{end + 6:.1f}" y="{y + 13}">{escape(text)}</text>')
+        words.append(f'<text x="{LABEL - 8}" y="{y + 13}" text-anchor="end">{escape(label)}</text>')
+        words.append(f'<text x="{end + 6:.1f}" y="{y + 13}">{escape(text)}</text>')
     if mark:
         x = LABEL + room * mark[0] / high
         bottom = TOP + LINE * len(rows)
         out.append(f'<path d="M{x:.1f} {TOP - 6} V{bottom}" stroke="{INK}" stroke-dasharray="4 3" fill="none"/>')
-        out.append(f'<text x="{x:.1f}" y="{TOP - 9}" text-anchor="middle">{escape(mark[1])}</text>')
+        words.append(f'<text x="{x:.1f}" y="{TOP - 9}" text-anchor="middle">{escape(mark[1])}</text>')
+    out += ['<g paint-order="stroke" stroke="#ffffff" stroke-width="4">', *words, "</g>"]
     out.append("</svg>")
     return "\n".join(out) + "\n"

@@ -3,6 +3,8 @@
 Whatever stands outside of the markers is prose and stays.
 """
 
+import textwrap
+
 from goals import SET_COLUMNS, Part, appended_row, goal_rows, limit, other_rows, set_rows, size
 from plots import BAD, GOOD, OTHER, bars
 
@@ -67,7 +69,9 @@ def replaced(text, region, content):
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise SystemExit(f"performance.md must have {start.strip()} and {end.strip()} once each, in this order")
     before, rest = text.split(start)
-    return before + start + "\n" + content + "\n\n" + end + rest.split(end)[1]
+    wrap = textwrap.TextWrapper(120, break_long_words=False, break_on_hyphens=False)
+    lines = [line if line.startswith("|") else wrap.fill(line) for line in content.split("\n")]
+    return before + start + "\n" + "\n".join(lines) + "\n\n" + end + rest.split(end)[1]
 
 
 def goals_plot(results):
@@ -88,6 +92,7 @@ def first_plot(results):
         ("pgstow again, unchanged", "pgstow again"),
         ("pg_dump -Fc -Z0 piped to zstd -1", "pg_dump -Fc -Z0 | zstd -1"),
         ("pg_dump -Fd -j2 -Z1", "pg_dump -Fd -j2 -Z1"),
+        ("pg_dump -Fd -j2", "pg_dump -Fd -j2"),
         ("pg_dump -Fc -Z1", "pg_dump -Fc -Z1"),
         ("pg_dump -Fc -Z0 piped to restic", "pg_dump -Fc -Z0 | restic first"),
         ("the same again, unchanged", "pg_dump -Fc -Z0 | restic again"),
