@@ -130,6 +130,7 @@ def goal_rows(results):
     of_table += f"; its processes' read() {size(read)}" if read else ""
     peak, large_peak = tpch.memory("", None).figure, large.memory("", None).figure
     scale = large.value.get("scale", 5)
+    times = scale / tpch.value.get("scale", 1)
     return [
         tpch.ratio("first backup / floor", first, "floor", 1.6, beside),
         tpch.ratio("first backup / (pg_dump -Fc -Z0 piped to zstd -1)", first, "pg_dump -Fc -Z0 | zstd -1", 0.8),
@@ -149,7 +150,7 @@ def goal_rows(results):
         tpch.ratio("verify data / sha256sum of the packs", "pgstow verify --level data", "sha256sum of the packs", 1.5),
         tpch.memory("peak memory, 1 GB", MEMORY_MB),
         large.memory(f"peak memory, {scale:g} GB", MEMORY_MB),
-        Row(f"peak memory, {scale:g} times the data / once", large_peak / peak if peak and large_peak else None, "", SAME,
+        Row(f"peak memory, {times:g} times the data / once", large_peak / peak if peak and large_peak else None, "", SAME,
             f"{large_peak:.1f} MB / {peak:.1f} MB" if peak and large_peak else "", "large"),  # fmt: skip
         small.ratio("5,000 small tables: first / pg_dump -Fc", first, "pg_dump -Fc", 1.0),
         small.ratio("5,000 small tables: unchanged again / pg_dump -Fc", again, "pg_dump -Fc", 0.9),
@@ -224,4 +225,5 @@ SET_COLUMNS = [
 
 
 def appended_row(results):
-    return Part(results, "log").share("log, 1 % appended: new bytes", "pgstow after: 1 % of rows appended", "before the changes")
+    what = "log, 1 % of rows appended: new bytes"
+    return Part(results, "log").share(what, "pgstow after: 1 % of rows appended", "before the changes")
