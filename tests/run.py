@@ -184,6 +184,7 @@ class PytestFile:
         command = [PYTHON, "-m", "pytest", str(file), "-m", marker, f"--junitxml={self.result}"]
         command += ["-p", "no:cacheprovider", "-q", "--tb=short", "--durations=5"]
         command += ["-o", "junit_family=xunit2", "-o", "faulthandler_timeout=300"]
+        command += ["-o", "junit_logging=system-out"]
         if select:
             command += ["-k", select]
         self.started = time.monotonic()
@@ -198,9 +199,13 @@ class PytestFile:
         if too_long:
             tally.fail(self.name, f"stopped after {time.monotonic() - self.started:.0f} s")
         counted = len(tally.failed)
+        tried = survived = 0
         if self.result.exists():
             for case in ElementTree.parse(self.result).getroot().iter("testcase"):
                 count_pytest_case(tally, case)
+                for some, good in re.findall(r"(\d+) faults tried, (\d+) survived", case.findtext("system-out") or ""):
+                    tried += int(some)
+                    survived += int(good)
         status = self.child.returncode
         if status not in (0, NO_TESTS) and not too_long and len(tally.failed) == counted:
             tail = self.log.read_text(errors="replace")
@@ -209,6 +214,8 @@ class PytestFile:
         if passed or failed:
             seconds = time.monotonic() - self.started
             print(f"{self.name:<34} {passed:4} passed {failed:4} failed {seconds:6.0f} s", flush=True)
+        if tried:
+            print(f"{'':<34} {tried} faults tried, {survived} survived", flush=True)
 
 
 def run_pytest(tally, build, env, seconds, workers, marker, select):
