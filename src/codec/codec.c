@@ -5,13 +5,17 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "codec/columns.h"
+
 /* 64 MiB and one row, for which PostgreSQL has a limit of 1 GiB. */
 #define MAX_RAW (((size_t)64 << 20) + ((size_t)1 << 30))
 
 struct Codec {
     ZSTD_CCtx *packer;
     ZSTD_DCtx *unpacker;
-    Buf proof; /* what was encoded, decoded again */
+    Columns *columns;
+    Buf form, text; /* of columns, before compression and after decompression */
+    Buf proof;      /* what was encoded, decoded again */
 };
 
 Codec *codec_new(void)
@@ -19,6 +23,7 @@ Codec *codec_new(void)
     Codec *c = mem_new(Codec);
     c->packer = ZSTD_createCCtx();
     c->unpacker = ZSTD_createDCtx();
+    c->columns = columns_new();
     if (!c->packer || !c->unpacker) {
         fputs("pgstow: out of memory\n", stderr);
         abort();
@@ -32,6 +37,9 @@ void codec_free(Codec *c)
         return;
     ZSTD_freeCCtx(c->packer);
     ZSTD_freeDCtx(c->unpacker);
+    columns_free(c->columns);
+    buf_free(&c->form);
+    buf_free(&c->text);
     buf_free(&c->proof);
     free(c);
 }
@@ -53,22 +61,60 @@ static Error *zstd_failed(const char *verb, size_t code)
     return ERROR_NEW(kind, "zstd could not %s: %s", verb, ZSTD_getErrorName(code));
 }
 
-static Error *compress(Codec *c, int level, const void *p, size_t n, Buf *out, CodecId *used)
+/* Adds what p[0..n) becomes by zstd to `out`; *added is its length. */
+static Error *add_compressed(Codec *c, int level, const void *p, size_t n, Buf *out, size_t *added)
 {
     size_t bound = ZSTD_compressBound(n);
     size_t code = ZSTD_CCtx_setParameter(c->packer, ZSTD_c_compressionLevel, level);
     if (ZSTD_isError(code))
         return zstd_failed("set its level", code);
-    out->len = 0;
-    TRY(buf_reserve(out, bound, bound));
-    code = ZSTD_compress2(c->packer, out->data, bound, p, n);
+    TRY(buf_reserve(out, bound, out->len + bound));
+    code = ZSTD_compress2(c->packer, out->data + out->len, bound, p, n);
     if (ZSTD_isError(code))
         return zstd_failed("compress", code);
-    if (code >= n)
-        return store(p, n, out, used);
-    out->len = code;
-    *used = CODEC_ZSTD;
+    out->len += *added = code;
     return NULL;
+}
+
+/* The payload of a frame of columns: u8 version; varint length of the text; varint length of its
+ * stored bytes, which are zstd's where they are fewer; these; the form. */
+#define COLUMNS_VERSION 1
+#define COLUMNS_HEAD_MAX 21 /* bytes before the text */
+
+static Error *add_columns(Codec *c, int level, Buf *out)
+{
+    uint8_t room[COLUMNS_HEAD_MAX];
+    size_t text = c->text.len, stored = 0;
+    buf_add(out, room, sizeof room); /* the head, known when the text is compressed */
+    if (text)
+        TRY(add_compressed(c, level, c->text.data, text, out, &stored));
+    if (stored >= text) {
+        out->len = sizeof room;
+        buf_add(out, c->text.data, stored = text);
+    }
+    Buf head = {.data = room, .cap = sizeof room};
+    buf_u8(&head, COLUMNS_VERSION);
+    buf_varint(&head, text);
+    buf_varint(&head, stored);
+    memcpy(out->data, head.data, head.len);
+    memmove(out->data + head.len, out->data + sizeof room, stored);
+    out->len = head.len + stored;
+    buf_add(out, c->form.data, c->form.len);
+    return NULL;
+}
+
+static Error *compress(Codec *c, int level, const void *p, size_t n, Buf *out, CodecId *used)
+{
+    bool columns;
+    size_t added;
+    out->len = 0;
+    TRY(columns_encode(c->columns, p, n, &c->form, &c->text, &columns));
+    *used = columns ? CODEC_COLUMNS : CODEC_ZSTD;
+    if (columns)
+        TRY(add_columns(c, level, out));
+    else
+        TRY(add_compressed(c, level, p, n, out, &added));
+    return out->len >= n ? store(p, n, out, used) : NULL;
 }
 
 Error *codec_encode(Codec *c, int level, const void *p, size_t n, Buf *out, CodecId *used)
@@ -110,6 +156,30 @@ static Error *decompress(Codec *c, const void *p, size_t n, size_t raw_len, Buf 
     return NULL;
 }
 
+/* Bytes behind the text that may be read. */
+#define TEXT_SLACK 16
+
+static Error *decode_columns(Codec *c, const void *p, size_t n, size_t raw_len, Buf *out)
+{
+    Reader r = reader_over(p, n, "a frame in columns");
+    uint8_t version;
+    uint64_t text, stored;
+    const uint8_t *bytes;
+    TRY(reader_u8(&r, &version));
+    if (version != COLUMNS_VERSION)
+        FAIL(ERR_REPO_UNSUPPORTED, "columns of version %u are unknown to this pgstow", version);
+    TRY(reader_varint_max(&r, raw_len < COLUMNS_RAW_MAX ? raw_len : COLUMNS_RAW_MAX, &text));
+    TRY(reader_varint_max(&r, text, &stored));
+    TRY(reader_bytes(&r, (size_t)stored, &bytes));
+    c->text.len = 0;
+    TRY(buf_reserve(&c->text, (size_t)text + TEXT_SLACK, SIZE_MAX));
+    if (stored < text)
+        TRY(decompress(c, bytes, (size_t)stored, (size_t)text, &c->text));
+    else
+        buf_add(&c->text, bytes, (size_t)text);
+    return columns_decode(c->columns, r.at, reader_left(&r), &c->text, raw_len, out);
+}
+
 Error *codec_decode(Codec *c, CodecId id, const void *p, size_t n, size_t raw_len, Buf *out)
 {
     out->len = 0;
@@ -124,6 +194,8 @@ Error *codec_decode(Codec *c, CodecId id, const void *p, size_t n, size_t raw_le
         return NULL;
     case CODEC_ZSTD:
         return decompress(c, p, n, raw_len, out);
+    case CODEC_COLUMNS:
+        return decode_columns(c, p, n, raw_len, out);
     }
     FAIL(ERR_REPO_UNSUPPORTED, "bytes are compressed in a way (%u) that this pgstow does not know",
          (unsigned)id);

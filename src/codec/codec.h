@@ -8,15 +8,16 @@
 
 typedef enum CodecId {
     CODEC_STORE = 0,
-    CODEC_ZSTD = 1
-} CodecId; /* columns come later as ids of their own */
+    CODEC_ZSTD = 1,
+    CODEC_COLUMNS = 2 /* rows of text as columns: columns.h */
+} CodecId;
 
 typedef struct Codec Codec; /* contexts of one thread, kept for reuse */
 Codec *codec_new(void);
 void codec_free(Codec *c);
 DEFINE_AUTO(Codec, codec_free)
-/* Replaces out's contents; level 0 is store, 1 to 19 zstd's. *used says what it became: bytes that
- * do not shrink are stored. The result is decoded again and compared; ERR_INTERNAL where it
+/* Replaces out's contents; level 0 is store, 1 to 19 zstd's. *used says what it became: rows of a
+ * table become columns, and bytes that do not shrink are stored. The result is decoded again and compared; ERR_INTERNAL where it
  * differs. */
 Error *codec_encode(Codec *c, int level, const void *p, size_t n, Buf *out,
                     CodecId *used) MUST_CHECK;

@@ -1,0 +1,450 @@
+/* Encoding: where the rows and their fields are, which blocks of them make a table, and what each
+ * column is written as. A kind of column is tried where the first field looks like it, and dropped
+ * as soon as too many others don't. */
+#include "codec/columns_internal.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define ROWS_MIN 24      /* fewer rows are no table */
+#define COLUMNS_MAX 2048 /* PostgreSQL has at most 1664 in the result of a query */
+#define WORDS_MAX 4096u  /* different texts of a dictionary */
+#define NEIGHBOURS 8     /* earlier columns of its kind that one is compared with */
+
+Columns *columns_new(void)
+{
+    return mem_new(Columns);
+}
+
+void columns_free(Columns *c)
+{
+    if (!c)
+        return;
+    numbers_free(&c->numbers);
+    Buf *all[] = {&c->ends, &c->lines, &c->values, &c->marks,
+                  &c->wide, &c->words, &c->slots,  &c->columns};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        buf_free(all[i]);
+    free(c);
+}
+
+Error *columns_room(Buf *b, size_t count, size_t size)
+{
+    b->len = 0;
+    return buf_reserve(b, (count + 1) * size, SIZE_MAX);
+}
+
+/* -- where fields end -------------------------------------------------------------------------- */
+
+typedef struct Fields {
+    uint32_t *ends, *lines;
+    size_t count, line_count;
+} Fields;
+
+static inline void note_ends(Fields *f, size_t at, uint64_t all, uint64_t newlines)
+{
+    uint32_t *end = f->ends + 1 + f->count;
+    uint64_t left = all;
+    for (; left; left &= left - 1)
+        *end++ = (uint32_t)(at + (unsigned)__builtin_ctzll(left));
+    for (; newlines; newlines &= newlines - 1) {
+        uint64_t up_to = newlines ^ (newlines - 1);
+        f->lines[++f->line_count] =
+            (uint32_t)(f->count + (unsigned)__builtin_popcountll(all & up_to));
+    }
+    f->count = (size_t)(end - f->ends) - 1;
+}
+
+static void find_fields(const uint8_t *p, size_t n, Fields *f)
+{
+    size_t at = 0;
+    f->ends[0] = UINT32_MAX; /* one before the first byte */
+    f->lines[0] = 0;
+#ifdef __SSE2__
+    const __m128i tab = _mm_set1_epi8('\t'), newline = _mm_set1_epi8('\n');
+    for (; at + 64 <= n; at += 64) {
+        uint64_t tabs = 0, newlines = 0;
+        for (unsigned i = 0; i < 4; i++) {
+            __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at + 16 * i));
+            tabs |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, tab)) << 16 * i;
+            newlines |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, newline)) << 16 * i;
+        }
+        note_ends(f, at, tabs | newlines, newlines);
+    }
+#endif
+    for (; at < n; at++)
+        if (p[at] == '\t' || p[at] == '\n')
+            note_ends(f, at, 1, p[at] == '\n');
+}
+
+/* -- a column ---------------------------------------------------------------------------------- */
+
+typedef struct Table {
+    const uint8_t *p;     /* of the whole frame */
+    const uint32_t *ends; /* before the first field, then of each */
+    size_t rows, cols;
+} Table;
+
+typedef struct Field {
+    const uint8_t *p;
+    size_t n;
+} Field;
+
+static inline Field field_at(const Table *t, size_t row, size_t col)
+{
+    size_t i = row * t->cols + col;
+    uint32_t start = t->ends[i] + 1;
+    return (Field){t->p + start, t->ends[i + 1] - start};
+}
+
+static inline bool is_null(Field f)
+{
+    return f.n == 2 && f.p[0] == '\\' && f.p[1] == 'N';
+}
+
+/* A field and its newline behind what is in `text`, which has room for it. */
+static inline void add_text(Buf *text, Field f)
+{
+    uint8_t *to = text->data + text->len;
+    memcpy(to, f.p, f.n);
+    to[f.n] = '\n';
+    text->len += f.n + 1;
+}
+
+typedef struct Taken {
+    size_t values, odd;
+    bool marked;
+} Taken;
+
+/* All fields of a column as numbers; false as soon as more than a few of them are none. */
+static inline __attribute__((always_inline)) bool take_numbers(const Table *t, size_t col,
+                                                               ColumnKind kind, const Shape *s,
+                                                               int64_t *v, uint8_t *marks,
+                                                               Taken *out)
+{
+    size_t count = 0, odd = 0, nulls = 0;
+    for (size_t row = 0; row < t->rows; row++) {
+        Field f = field_at(t, row, col);
+        bool is = kind == COLUMN_NUMBER ? number_parse(t->p, f.p, f.n, s->scale, &v[count])
+                  : kind == COLUMN_DATE ? date_parse(f.p, f.n, &v[count])
+                  : kind == COLUMN_TIMESTAMP
+                      ? timestamp_parse(f.p, f.n, s->zone, s->zone_n, &v[count])
+                      : template_parse(&s->shape, f.p, f.n, &v[count]);
+        count += is;
+        marks[row] = MARK_VALUE;
+        if (!is) {
+            bool null = is_null(f);
+            marks[row] = null ? MARK_NULL : MARK_ODD;
+            nulls += null;
+            odd += !null;
+            if (odd > 2 + row / 16)
+                return false;
+        }
+    }
+    *out = (Taken){count, odd, odd || nulls};
+    return count > 0;
+}
+
+static bool take(const Table *t, size_t col, const Shape *s, int64_t *v, uint8_t *marks, Taken *out)
+{
+    switch (s->kind) {
+    case COLUMN_NUMBER:
+        return take_numbers(t, col, COLUMN_NUMBER, s, v, marks, out);
+    case COLUMN_DATE:
+        return take_numbers(t, col, COLUMN_DATE, s, v, marks, out);
+    case COLUMN_TIMESTAMP:
+        return take_numbers(t, col, COLUMN_TIMESTAMP, s, v, marks, out);
+    default:
+        return take_numbers(t, col, COLUMN_TEMPLATE, s, v, marks, out);
+    }
+}
+
+/* What a column could be, from one of its fields. */
+static bool guess(const Table *t, Field f, Shape *s)
+{
+    int64_t v;
+    if (date_parse(f.p, f.n, &v)) {
+        s->kind = COLUMN_DATE;
+        return true;
+    }
+    if (f.n >= 19) {
+        size_t zone = timestamp_zone(f.p, f.n);
+        s->zone_n = f.n - zone;
+        if (s->zone_n <= ZONE_MAX && timestamp_parse(f.p, f.n, f.p + zone, s->zone_n, &v)) {
+            s->kind = COLUMN_TIMESTAMP;
+            memcpy(s->zone, f.p + zone, s->zone_n);
+            return true;
+        }
+    }
+    const uint8_t *point = f.n ? memchr(f.p, '.', f.n) : NULL;
+    s->scale = point ? (unsigned)(f.p + f.n - point - 1) : 0;
+    if (number_parse(t->p, f.p, f.n, s->scale, &v)) {
+        s->kind = COLUMN_NUMBER;
+        return true;
+    }
+    s->kind = COLUMN_TEMPLATE;
+    return template_make(f.p, f.n, &s->shape);
+}
+
+/* -- a column relative to another -------------------------------------------------------------- */
+
+typedef struct Earlier { /* a column of numbers without marks */
+    size_t column;
+    ColumnKind kind;
+    unsigned scale;
+    const int64_t *v;
+} Earlier;
+
+#define SAMPLES 32
+
+/* About how many bits a number takes: of a itself, or less b. */
+static unsigned spread(const int64_t *a, const int64_t *b, size_t n)
+{
+    int64_t min = INT64_MAX, max = INT64_MIN;
+    for (size_t i = 0, step = n / SAMPLES + 1; i < n; i += step) {
+        int64_t d = a[i] - (b ? b[i] : 0);
+        min = d < min ? d : min;
+        max = d > max ? d : max;
+    }
+    return bits_of((uint64_t)max - (uint64_t)min);
+}
+
+/* The same of the distances of neighbours, as a mean. */
+static unsigned step_bits(const int64_t *v, size_t n)
+{
+    unsigned sum = 0, count = 0;
+    for (size_t i = 1, step = n / SAMPLES + 1; i < n; i += step, count++)
+        sum += bits_of(zigzag(v[i] - v[i - 1]));
+    return count ? sum / count : 0;
+}
+
+/* How many columns before this one the other is; 0: none helps. */
+static size_t find_relative(const Columns *c, size_t col, const Shape *s, const int64_t *v,
+                            size_t n, const int64_t **other)
+{
+    const Earlier *e = (const Earlier *)(const void *)c->columns.data;
+    size_t count = c->columns.len / sizeof *e, seen = 0, found = 0;
+    unsigned best = spread(v, NULL, n), steps = step_bits(v, n);
+    best = steps < best ? steps : best;
+    if (best < 5)
+        return 0;
+    best -= 1;
+    for (size_t i = count; i-- > 0 && seen < NEIGHBOURS;) {
+        if (e[i].kind != s->kind || e[i].scale != s->scale)
+            continue;
+        seen++;
+        unsigned bits = spread(v, e[i].v, n);
+        if (bits < best) {
+            best = bits;
+            *other = e[i].v;
+            found = col - e[i].column;
+        }
+    }
+    return found;
+}
+
+/* -- writing ----------------------------------------------------------------------------------- */
+
+static Error *write_marks(Columns *c, const Table *t, size_t col, const uint8_t *marks,
+                          const Taken *taken, Buf *form, Buf *text)
+{
+    buf_u8(form, taken->marked);
+    if (!taken->marked)
+        return NULL;
+    TRY(columns_room(&c->wide, t->rows, sizeof(int64_t)));
+    int64_t *wide = (int64_t *)(void *)c->wide.data;
+    for (size_t i = 0; i < t->rows; i++)
+        wide[i] = marks[i];
+    TRY(numbers_encode(&c->numbers, wide, t->rows, false, form));
+    size_t start = text->len;
+    for (size_t i = 0; taken->odd && i < t->rows; i++)
+        if (marks[i] == MARK_ODD)
+            add_text(text, field_at(t, i, col));
+    buf_varint(form, text->len - start);
+    return NULL;
+}
+
+static Error *write_values(Columns *c, const Table *t, size_t col, const Shape *s, const int64_t *v,
+                           const Taken *taken, Buf *form)
+{
+    const int64_t *other = NULL;
+    size_t back = taken->marked ? 0 : find_relative(c, col, s, v, t->rows, &other);
+    buf_varint(form, back);
+    if (!taken->marked)
+        buf_add(&c->columns, &(Earlier){col, s->kind, s->scale, v}, sizeof(Earlier));
+    if (!back)
+        return numbers_encode(&c->numbers, v, taken->values, false, form);
+    TRY(columns_room(&c->wide, t->rows, sizeof(int64_t)));
+    int64_t *wide = (int64_t *)(void *)c->wide.data;
+    for (size_t i = 0; i < t->rows; i++)
+        wide[i] = v[i] - other[i];
+    return numbers_encode(&c->numbers, wide, t->rows, false, form);
+}
+
+static Error *try_numbers(Columns *c, const Table *t, size_t col, int64_t *v, Buf *form, Buf *text,
+                          bool *done)
+{
+    Shape s = {0};
+    Taken taken;
+    size_t row = 0;
+    *done = false;
+    while (row < t->rows && is_null(field_at(t, row, col)))
+        row++;
+    TRY(columns_room(&c->marks, t->rows, 1));
+    if (row == t->rows || !guess(t, field_at(t, row, col), &s) ||
+        !take(t, col, &s, v, c->marks.data, &taken))
+        return NULL;
+    *done = true;
+    buf_u8(form, (uint8_t)s.kind);
+    if (s.kind == COLUMN_NUMBER)
+        buf_u8(form, (uint8_t)s.scale);
+    else if (s.kind == COLUMN_TIMESTAMP)
+        buf_block(form, s.zone, s.zone_n);
+    else if (s.kind == COLUMN_TEMPLATE)
+        buf_block(form, s.shape.text, s.shape.n);
+    TRY(write_marks(c, t, col, c->marks.data, &taken, form, text));
+    return write_values(c, t, col, &s, v, &taken, form);
+}
+
+static inline uint64_t hash_field(Field f)
+{
+    uint64_t h = f.n * UINT64_C(0x9e3779b97f4a7c15);
+    size_t i = 0;
+    for (; i + 8 <= f.n; i += 8)
+        h = (h ^ load64(f.p + i)) * UINT64_C(0xff51afd7ed558ccd), h ^= h >> 32;
+    uint64_t rest = 0;
+    for (; i < f.n; i++)
+        rest = rest << 8 | f.p[i];
+    h = (h ^ rest) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return h ^ h >> 29;
+}
+
+/* The place of each row's text in a list of those that differ; false where they are too many. */
+static Error *take_words(Columns *c, const Table *t, size_t col, int64_t *v, size_t *count,
+                         bool *done)
+{
+    size_t limit = t->rows / 3 < WORDS_MAX ? t->rows / 3 : WORDS_MAX, size = 64, words = 0;
+    while (size < 2 * limit)
+        size *= 2;
+    TRY(columns_room(&c->slots, size, sizeof(uint32_t)));
+    TRY(columns_room(&c->words, limit, sizeof(uint32_t)));
+    uint32_t *slot = (uint32_t *)(void *)c->slots.data, *first = (uint32_t *)(void *)c->words.data;
+    memset(slot, 0, size * sizeof *slot);
+    *done = false;
+    for (size_t row = 0; row < t->rows; row++) {
+        Field f = field_at(t, row, col);
+        size_t at = hash_field(f) & (size - 1);
+        for (; slot[at]; at = (at + 1) & (size - 1)) {
+            Field known = field_at(t, first[slot[at] - 1], col);
+            if (known.n == f.n && memcmp(known.p, f.p, f.n) == 0)
+                break;
+        }
+        if (!slot[at]) {
+            if (words >= limit || words > 24 + row / 2)
+                return NULL;
+            first[words++] = (uint32_t)row;
+            slot[at] = (uint32_t)words;
+        }
+        v[row] = slot[at] - 1;
+    }
+    *count = words;
+    *done = true;
+    return NULL;
+}
+
+static Error *try_dictionary(Columns *c, const Table *t, size_t col, int64_t *v, Buf *form,
+                             Buf *text, bool *done)
+{
+    size_t count, start = text->len;
+    TRY(take_words(c, t, col, v, &count, done));
+    if (!*done)
+        return NULL;
+    const uint32_t *first = (const uint32_t *)(const void *)c->words.data;
+    for (size_t i = 0; i < count; i++)
+        add_text(text, field_at(t, first[i], col));
+    buf_u8(form, COLUMN_DICTIONARY);
+    buf_varint(form, count);
+    buf_varint(form, text->len - start);
+    return numbers_encode(&c->numbers, v, t->rows, false, form);
+}
+
+static Error *encode_column(Columns *c, const Table *t, size_t col, int64_t *v, Buf *form,
+                            Buf *text)
+{
+    bool done;
+    TRY(try_numbers(c, t, col, v, form, text, &done));
+    if (!done)
+        TRY(try_dictionary(c, t, col, v, form, text, &done));
+    if (done)
+        return NULL;
+    size_t start = text->len;
+    for (size_t row = 0; row < t->rows; row++)
+        add_text(text, field_at(t, row, col));
+    buf_u8(form, COLUMN_TEXT);
+    buf_varint(form, text->len - start);
+    return NULL;
+}
+
+static Error *encode_table(Columns *c, const Table *t, Buf *form, Buf *text)
+{
+    buf_u8(form, BLOCK_TABLE);
+    buf_varint(form, t->rows);
+    buf_varint(form, t->cols);
+    TRY(columns_room(&c->values, t->rows * t->cols, sizeof(int64_t)));
+    c->columns.len = 0;
+    for (size_t col = 0; col < t->cols; col++) {
+        int64_t *v = (int64_t *)(void *)c->values.data + col * t->rows;
+        TRY(encode_column(c, t, col, v, form, text));
+    }
+    return NULL;
+}
+
+/* -- blocks ------------------------------------------------------------------------------------ */
+
+static void encode_raw(const uint8_t *p, size_t n, Buf *form, Buf *text)
+{
+    if (!n)
+        return;
+    buf_u8(form, BLOCK_RAW);
+    buf_varint(form, n);
+    buf_add(text, p, n);
+}
+
+static size_t line_end(const Fields *f, size_t line)
+{
+    return line ? (size_t)f->ends[f->lines[line]] + 1 : 0;
+}
+
+Error *columns_encode(Columns *c, const void *bytes, size_t n, Buf *form, Buf *text, bool *done)
+{
+    const uint8_t *p = bytes;
+    form->len = text->len = 0;
+    *done = false;
+    if (n > COLUMNS_RAW_MAX)
+        return NULL;
+    TRY(columns_room(&c->ends, n, sizeof(uint32_t)));
+    TRY(columns_room(&c->lines, n, sizeof(uint32_t)));
+    TRY(buf_reserve(text, n, n));
+    Fields f = {.ends = (uint32_t *)(void *)c->ends.data,
+                .lines = (uint32_t *)(void *)c->lines.data};
+    find_fields(p, n, &f);
+    size_t raw_from = 0, in_tables = 0;
+    for (size_t line = 0, next; line < f.line_count; line = next) {
+        uint32_t cols = f.lines[line + 1] - f.lines[line];
+        next = line + 1;
+        while (next < f.line_count && f.lines[next + 1] - f.lines[next] == cols)
+            next++;
+        if (next - line < ROWS_MIN || cols > COLUMNS_MAX)
+            continue;
+        size_t start = line_end(&f, line), end = line_end(&f, next);
+        encode_raw(p + raw_from, start - raw_from, form, text);
+        Table t = {p, f.ends + f.lines[line], next - line, cols};
+        TRY(encode_table(c, &t, form, text));
+        raw_from = end;
+        in_tables += end - start;
+    }
+    encode_raw(p + raw_from, n - raw_from, form, text);
+    *done = in_tables > n / 2;
+    return NULL;
+}

@@ -1,0 +1,339 @@
+#include "codec/columns_internal.h"
+
+/* -- digits, eight at a time ------------------------------------------------------------------- */
+
+/* The n <= 8 bytes before `end` as characters, those before them '0'. */
+static inline uint64_t load_digits(const uint8_t *base, const uint8_t *end, unsigned n)
+{
+    uint64_t w = 0;
+    if (end - base >= 8) {
+        w = load64(end - 8) ^ 0x3030303030303030;
+    } else {
+        for (unsigned i = 0; i < n; i++)
+            w |= (uint64_t)(end[-1 - (int)i] ^ 0x30) << (56 - 8 * i);
+    }
+    return n < 8 ? w >> (64 - 8 * n) << (64 - 8 * n) : w;
+}
+
+/* Whether all are digits; *v is then their number. n is 1 to 8. */
+static inline bool digits8(const uint8_t *base, const uint8_t *end, unsigned n, uint64_t *v)
+{
+    uint64_t w = load_digits(base, end, n);
+    if (((w + 0x7676767676767676) | w) & 0x8080808080808080)
+        return false;
+    w = (w * 2561) >> 8 & 0x00ff00ff00ff00ff;
+    w = (w * 6553601) >> 16 & 0x0000ffff0000ffff;
+    *v = (w * 42949672960001) >> 32;
+    return true;
+}
+
+/* n is 1 to 18. */
+static inline bool digits18(const uint8_t *base, const uint8_t *end, size_t n, uint64_t *v)
+{
+    if (n <= 8)
+        return digits8(base, end, (unsigned)n, v);
+    uint64_t high, low;
+    if (!digits8(base, end, 8, &low) || !digits18(base, end - 8, n - 8, &high))
+        return false;
+    *v = high * 100000000 + low;
+    return true;
+}
+
+/* The eight digits of v < 10^8, the highest in the lowest byte. */
+static inline uint64_t spread8(uint32_t v)
+{
+    uint64_t high = v / 10000, low = v % 10000;
+    uint64_t x = high | low << 32;
+    uint64_t q = x * 10486 >> 20 & 0x0000007f0000007f;
+    x = q | (x - q * 100) << 16;
+    q = x * 103 >> 10 & 0x000f000f000f000f;
+    return q | (x - q * 10) << 8;
+}
+
+/* Exactly n digits (1 to 18) of v < 10^n. */
+static void print_digits(uint8_t *p, uint64_t v, size_t n)
+{
+    for (; n > 8; n -= 8) {
+        store64(p + n - 8, spread8((uint32_t)(v % 100000000)) | 0x3030303030303030);
+        v /= 100000000;
+    }
+    uint64_t w = (spread8((uint32_t)v) | 0x3030303030303030) >> (64 - 8 * n);
+    for (size_t i = 0; i < n; i++)
+        p[i] = (uint8_t)(w >> 8 * i);
+}
+
+static const uint64_t powers[NUMBER_DIGITS + 1] = {1,
+                                                   10,
+                                                   100,
+                                                   1000,
+                                                   10000,
+                                                   100000,
+                                                   1000000,
+                                                   10000000,
+                                                   100000000,
+                                                   1000000000,
+                                                   10000000000,
+                                                   100000000000,
+                                                   1000000000000,
+                                                   10000000000000,
+                                                   100000000000000,
+                                                   1000000000000000,
+                                                   10000000000000000,
+                                                   100000000000000000,
+                                                   1000000000000000000};
+
+/* -- numbers ----------------------------------------------------------------------------------- */
+
+bool number_parse(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, int64_t *v)
+{
+    if (n == 0)
+        return false;
+    bool negative = *p == '-';
+    p += negative;
+    n -= negative;
+    size_t whole = scale ? n - scale - 1 : n; /* digits before the point */
+    if (n < (scale ? scale + 2u : 1u) || whole + scale > NUMBER_DIGITS)
+        return false;
+    uint64_t u, below = 0;
+    if (!digits18(base, p + whole, whole, &u) || (*p == '0' && whole > 1))
+        return false;
+    if (scale) {
+        if (p[whole] != '.' || !digits18(base, p + n, scale, &below))
+            return false;
+        u = u * powers[scale] + below;
+    }
+    *v = negative ? -(int64_t)u : (int64_t)u;
+    return u || !negative;
+}
+
+/* Numbers of more than eight digits. */
+static void print_long(uint8_t **out, uint64_t u, unsigned scale)
+{
+    unsigned digits = 1;
+    while (digits < NUMBER_DIGITS && u >= powers[digits])
+        digits++;
+    if (digits < scale + 1)
+        digits = scale + 1;
+    uint8_t *p = *out;
+    print_digits(p, u / powers[scale], digits - scale);
+    p += digits - scale;
+    if (scale) {
+        *p = '.';
+        print_digits(p + 1, u % powers[scale], scale);
+        p += scale + 1;
+    }
+    *out = p;
+}
+
+bool number_print(uint8_t **out, int64_t v, unsigned scale)
+{
+    uint8_t *p = *out;
+    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    *p = '-';
+    p += v < 0;
+    if (u < 100000000 && scale < 8) {
+        uint64_t w = spread8((uint32_t)u);
+        unsigned skip = (unsigned)__builtin_ctzll(w | (uint64_t)1 << 63) / 8;
+        skip = skip > 7 - scale ? 7 - scale : skip;
+        w = (w | 0x3030303030303030) >> 8 * skip;
+        unsigned digits = 8 - skip;
+        store64(p, w);
+        if (scale) {
+            store64(p + digits - scale + 1, w >> 8 * (digits - scale));
+            p[digits - scale] = '.';
+            p++;
+        }
+        *out = p + digits;
+        return true;
+    }
+    if (u >= powers[NUMBER_DIGITS])
+        return false;
+    *out = p;
+    print_long(out, u, scale);
+    return true;
+}
+
+/* -- dates and timestamps ---------------------------------------------------------------------- */
+
+static inline bool two_digits(const uint8_t *p, unsigned *v)
+{
+    unsigned a = p[0] - '0', b = p[1] - '0';
+    *v = a * 10 + b;
+    return a < 10 && b < 10;
+}
+
+static inline bool is_leap(unsigned year)
+{
+    return year % 4 == 0 && (year % 100 || year % 400 == 0);
+}
+
+#define DAYS_0000_03_01 (-719468) /* from 1970-01-01 */
+
+bool date_parse(const uint8_t *p, size_t n, int64_t *v)
+{
+    static const uint8_t days[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    unsigned century, year, month, day;
+    if (n != 10 || p[4] != '-' || p[7] != '-' || !two_digits(p, &century) ||
+        !two_digits(p + 2, &year) || !two_digits(p + 5, &month) || !two_digits(p + 8, &day))
+        return false;
+    year += century * 100;
+    if (year < 1 || month < 1 || month > 12 || day < 1 ||
+        day > days[month] + (unsigned)(month == 2 && is_leap(year)))
+        return false;
+    /* A year begins in March, so that the odd day is its last one. */
+    unsigned shifted = month > 2 ? month - 3 : month + 9, y = year - (month <= 2);
+    *v = (int64_t)y * 365 + y / 4 - y / 100 + y / 400 + (153 * shifted + 2) / 5 + day - 1 +
+         DAYS_0000_03_01;
+    return true;
+}
+
+static inline void print_two(uint8_t *p, unsigned v)
+{
+    p[0] = (uint8_t)('0' + v / 10);
+    p[1] = (uint8_t)('0' + v % 10);
+}
+
+#define DAY_MIN (-719162) /* 0001-01-01 */
+#define DAY_MAX 2932896   /* 9999-12-31 */
+
+/* Neri and Schneider, "Euclidean affine functions and their application to calendar algorithms",
+ * 2022. */
+bool date_print(uint8_t **out, int64_t v)
+{
+    if (v < DAY_MIN || v > DAY_MAX)
+        return false;
+    uint32_t n1 = 4 * (uint32_t)(v - DAYS_0000_03_01) + 3;
+    uint32_t century = n1 / 146097, n2 = 4 * (n1 % 146097 / 4) + 3;
+    uint64_t p2 = 2939745 * (uint64_t)n2;
+    uint32_t year = (uint32_t)(p2 >> 32), of_year = (uint32_t)p2 / 2939745 / 4;
+    uint32_t n3 = 2141 * of_year + 197913;
+    unsigned month = n3 >> 16, day = (n3 & 0xffff) / 2141 + 1;
+    year += 100 * century;
+    if (of_year >= 306) {
+        year++;
+        month -= 12;
+    }
+    uint8_t *p = *out;
+    print_two(p, year / 100);
+    print_two(p + 2, year % 100);
+    p[4] = p[7] = '-';
+    print_two(p + 5, month);
+    print_two(p + 8, day);
+    *out = p + 10;
+    return true;
+}
+
+#define SECOND INT64_C(1000000) /* in microseconds, as all instants here */
+#define DAY (86400 * SECOND)
+
+size_t timestamp_zone(const uint8_t *p, size_t n)
+{
+    size_t at = 19;
+    if (n > 20 && p[19] == '.')
+        for (at = 20; at < n && p[at] >= '0' && p[at] <= '9';)
+            at++;
+    return at < n ? at : n;
+}
+
+bool timestamp_parse(const uint8_t *p, size_t n, const uint8_t *zone, size_t zone_n, int64_t *v)
+{
+    unsigned hour, minute, second;
+    int64_t day, below = 0;
+    if (n < 19 + zone_n || p[10] != ' ' || p[13] != ':' || p[16] != ':' ||
+        !date_parse(p, 10, &day) || !two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) ||
+        !two_digits(p + 17, &second) || hour > 23 || minute > 59 || second > 59 ||
+        memcmp(p + n - zone_n, zone, zone_n) != 0)
+        return false;
+    n -= zone_n;
+    if (n > 19) {
+        /* As PostgreSQL writes it: up to six digits, of which the last is not 0. */
+        unsigned digits = (unsigned)n - 20;
+        uint64_t u;
+        if (p[19] != '.' || n > 26 || digits < 1 || p[n - 1] == '0' ||
+            !digits8(p, p + n, digits, &u))
+            return false;
+        below = (int64_t)(u * powers[6 - digits]);
+    }
+    *v = day * DAY + (int64_t)(hour * 3600 + minute * 60 + second) * SECOND + below;
+    return true;
+}
+
+bool timestamp_print(uint8_t **out, const uint8_t *zone, size_t zone_n, int64_t v)
+{
+    int64_t day = v / DAY, rest = v % DAY;
+    if (rest < 0) {
+        day--;
+        rest += DAY;
+    }
+    if (!date_print(out, day))
+        return false;
+    uint8_t *p = *out;
+    uint32_t second = (uint32_t)(rest / SECOND), below = (uint32_t)(rest % SECOND);
+    p[0] = ' ';
+    print_two(p + 1, second / 3600);
+    p[3] = p[6] = ':';
+    print_two(p + 4, second / 60 % 60);
+    print_two(p + 7, second % 60);
+    p += 9;
+    if (below) {
+        uint64_t w = spread8(below * 100); /* its last two digits are 0 */
+        unsigned digits = 8 - (unsigned)__builtin_clzll(w) / 8;
+        *p = '.';
+        store64(p + 1, w | 0x3030303030303030);
+        p += 1 + digits;
+    }
+    memcpy(p, zone, zone_n);
+    *out = p + zone_n;
+    return true;
+}
+
+/* -- templates --------------------------------------------------------------------------------- */
+
+bool template_make(const uint8_t *p, size_t n, Template *t)
+{
+    if (n < 2 || n > TEMPLATE_MAX)
+        return false;
+    t->n = (uint8_t)n;
+    t->digits = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool digit = p[i] >= '0' && p[i] <= '9';
+        if (digit && t->digits == NUMBER_DIGITS)
+            return false;
+        if (digit)
+            t->place[t->digits++] = (uint8_t)i;
+        t->text[i] = digit ? '0' : p[i];
+    }
+    return t->digits > 0;
+}
+
+bool template_parse(const Template *t, const uint8_t *p, size_t n, int64_t *v)
+{
+    if (n != t->n)
+        return false;
+    uint64_t u = 0;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned digit = (unsigned)p[i] - '0';
+        if (t->text[i] == '0') {
+            if (digit > 9)
+                return false;
+            u = u * 10 + digit;
+        } else if (p[i] != t->text[i]) {
+            return false;
+        }
+    }
+    *v = (int64_t)u;
+    return true;
+}
+
+bool template_print(const Template *t, uint8_t **out, int64_t v)
+{
+    uint8_t digits[32], *p = *out;
+    if (v < 0 || (uint64_t)v >= powers[t->digits])
+        return false;
+    memcpy(p, t->text, TEMPLATE_MAX);
+    print_digits(digits, (uint64_t)v, t->digits);
+    for (unsigned i = 0; i < t->digits; i++)
+        p[t->place[i]] = digits[i];
+    *out = p + t->n;
+    return true;
+}

@@ -1,0 +1,282 @@
+/* What the parts of the columns share: streams of numbers, fields as numbers, Huffman's code. */
+#ifndef PGSTOW_CODEC_COLUMNS_INTERNAL_H
+#define PGSTOW_CODEC_COLUMNS_INTERNAL_H
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "codec/columns.h"
+
+/* -- bits ------------------------------------------------------------------------------------ */
+
+/* Whole numbers are little endian in files, and in memory wherever pgstow runs so far; elsewhere
+ * the bytes are turned. */
+static inline uint64_t load64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v);
+    /* How a column's fields are made into numbers. */
+    typedef struct Shape {
+        ColumnKind kind;
+        unsigned scale;         /* digits behind the point */
+        uint8_t zone[ZONE_MAX]; /* behind a timestamp */
+        size_t zone_n;
+        Template shape;
+    } Shape;
+
+    /* A column while rows are put together again. */
+    typedef struct Column {
+        Shape how;
+        const int64_t *v;     /* of the next row with a value; places of the dictionary */
+        const uint8_t *marks; /* of the next row; NULL: all are values */
+        size_t values;        /* how many */
+        const int64_t *all;   /* values of the first row on; NULL where others can't refer to it */
+        const uint8_t *text, *text_end; /* fields that are text, each ended by a newline */
+        size_t words;                   /* first in `ends` of the dictionary's, and how many */
+        size_t word_count;
+    } Column;
+
+    struct Columns {
+        Numbers numbers;
+        Buf ends;   /* u32: where each field ends, after the place before the first byte */
+        Buf lines;  /* u32: fields up to the end of each row, after a 0 */
+        Buf values; /* i64: of all columns of a table */
+        Buf marks;  /* u8: of all of its columns */
+        Buf wide;   /* i64: marks, or differences to another column */
+        Buf words;  /* u32: of dictionaries; rows where each word first stood, or where words end */
+        Buf slots;  /* u32: of a dictionary that is made: place in `words` plus one */
+        Buf columns; /* Column, or (while encoding) Earlier */
+    };
+    Error *columns_room(Buf * b, size_t count, size_t size) MUST_CHECK; /* what was in it is lost */
+
+#endif
+    return v;
+}
+
+static inline void store64(uint8_t *p, uint64_t v)
+{
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v);
+    /* How a column's fields are made into numbers. */
+    typedef struct Shape {
+        ColumnKind kind;
+        unsigned scale;         /* digits behind the point */
+        uint8_t zone[ZONE_MAX]; /* behind a timestamp */
+        size_t zone_n;
+        Template shape;
+    } Shape;
+
+    /* A column while rows are put together again. */
+    typedef struct Column {
+        Shape how;
+        const int64_t *v;     /* of the next row with a value; places of the dictionary */
+        const uint8_t *marks; /* of the next row; NULL: all are values */
+        size_t values;        /* how many */
+        const int64_t *all;   /* values of the first row on; NULL where others can't refer to it */
+        const uint8_t *text, *text_end; /* fields that are text, each ended by a newline */
+        size_t words;                   /* first in `ends` of the dictionary's, and how many */
+        size_t word_count;
+    } Column;
+
+    struct Columns {
+        Numbers numbers;
+        Buf ends;   /* u32: where each field ends, after the place before the first byte */
+        Buf lines;  /* u32: fields up to the end of each row, after a 0 */
+        Buf values; /* i64: of all columns of a table */
+        Buf marks;  /* u8: of all of its columns */
+        Buf wide;   /* i64: marks, or differences to another column */
+        Buf words;  /* u32: of dictionaries; rows where each word first stood, or where words end */
+        Buf slots;  /* u32: of a dictionary that is made: place in `words` plus one */
+        Buf columns; /* Column, or (while encoding) Earlier */
+    };
+    Error *columns_room(Buf * b, size_t count, size_t size) MUST_CHECK; /* what was in it is lost */
+
+#endif
+    memcpy(p, &v, 8);
+}
+
+/* Bits that v needs: 0 for 0. */
+static inline unsigned bits_of(uint64_t v)
+{
+    return v ? 64 - (unsigned)__builtin_clzll(v) : 0;
+}
+
+static inline uint64_t zigzag(int64_t v)
+{
+    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+
+static inline uint64_t unzigzag(uint64_t u)
+{
+    return u >> 1 ^ (0 - (u & 1));
+}
+
+/* The lowest bit of the first byte comes first. The space must be reserved, 16 bytes more than are
+ * written. */
+typedef struct BitWriter {
+    uint8_t *at;
+    uint64_t bits;
+    unsigned filled; /* of `bits`: less than 8 between two calls */
+} BitWriter;
+
+/* v < 2^count, count at most 56. */
+static inline void bits_put(BitWriter *w, uint64_t v, unsigned count)
+{
+    w->bits |= v << w->filled;
+    w->filled += count;
+    store64(w->at, w->bits);
+    w->at += w->filled >> 3;
+    w->bits >>= w->filled & ~7u;
+    w->filled &= 7;
+}
+
+static inline void bits_put_long(BitWriter *w, uint64_t v, unsigned count)
+{
+    if (count > 32) {
+        bits_put(w, v & 0xffffffff, 32);
+        v >>= 32;
+        count -= 32;
+    }
+    bits_put(w, v, count);
+}
+
+/* How many bytes there are, the last one filled with zeros. */
+static inline size_t bits_end(const BitWriter *w, const uint8_t *start)
+{
+    return (size_t)(w->at - start) + (w->filled > 0);
+}
+
+/* Behind the end there are zeros; who reads looks at the end where it stands. */
+typedef struct BitReader {
+    const uint8_t *p;
+    size_t n;
+    uint64_t at; /* bits */
+} BitReader;
+
+uint64_t bits_peek_end(const BitReader *r); /* where fewer than 8 bytes are left */
+
+/* At least 57 bits from where it stands. */
+static inline uint64_t bits_peek(const BitReader *r)
+{
+    size_t byte = (size_t)(r->at >> 3);
+    uint64_t v = r->n >= 8 && byte <= r->n - 8 ? load64(r->p + byte) : bits_peek_end(r);
+    return v >> (r->at & 7);
+}
+
+/* -- Huffman's code (columns_huffman.c) -------------------------------------------------------- */
+
+#define HUFFMAN_SYMBOLS 256
+#define HUFFMAN_BITS 11 /* no code is longer */
+
+typedef struct HuffmanCode {
+    uint8_t length[HUFFMAN_SYMBOLS]; /* bits; 0: does not occur, or is the only one */
+    uint16_t code[HUFFMAN_SYMBOLS];  /* its first bit is the lowest */
+    unsigned first, count;           /* symbols from the first to the last that occurs */
+} HuffmanCode;
+
+/* From how often each symbol occurs, in all at least once; *bits is what they will take. */
+void huffman_make(const uint32_t *counts, HuffmanCode *out, uint64_t *bits);
+void huffman_write(const HuffmanCode *h, Buf *out);
+
+typedef struct HuffmanTable {
+    unsigned bits;
+    uint16_t entries[1 << HUFFMAN_BITS]; /* by the next bits: symbol, length above 8 bits */
+} HuffmanTable;
+Error *huffman_read(Reader *r, HuffmanTable *out) MUST_CHECK;
+
+/* -- streams of numbers (columns_numbers.c) ---------------------------------------------------- */
+
+typedef struct Numbers { /* working space */
+    Buf room[3][2];
+    HuffmanTable table;
+} Numbers;
+void numbers_free(Numbers *s);
+/* Adds a stream of v[0..n) to out. `ranked`: small numbers are frequent, as places in a list sorted
+ * by frequency are. */
+Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, bool ranked, Buf *out) MUST_CHECK;
+/* Exactly n numbers; n is bounded by the caller, who has room for them. */
+Error *numbers_decode(Numbers *s, Reader *r, size_t n, int64_t *v) MUST_CHECK;
+
+/* -- fields as numbers (columns_fields.c) ------------------------------------------------------ */
+
+#define NUMBER_DIGITS 18 /* of numbers and of templates: they fit 64 bits */
+#define TEMPLATE_MAX 64  /* bytes */
+#define ZONE_MAX 16      /* bytes behind a timestamp */
+#define PRINT_MAX 96     /* no print function writes beyond so many bytes */
+
+/* Each takes the field p[0..n), of which bytes from `base` on may be read, and is true where the
+ * text is exactly what the print function makes of *v. */
+bool number_parse(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, int64_t *v);
+bool date_parse(const uint8_t *p, size_t n, int64_t *v); /* days since 1970-01-01 */
+/* Microseconds since 1970-01-01; the zone is what follows. */
+bool timestamp_parse(const uint8_t *p, size_t n, const uint8_t *zone, size_t zone_n, int64_t *v);
+size_t timestamp_zone(const uint8_t *p, size_t n); /* where the zone of one begins; at most n */
+
+/* Each returns where it ended; false where the number is none that the parser makes. */
+bool number_print(uint8_t **p, int64_t v, unsigned scale);
+bool date_print(uint8_t **p, int64_t v);
+bool timestamp_print(uint8_t **p, const uint8_t *zone, size_t zone_n, int64_t v);
+
+/* Texts of one shape, in which only digits differ. */
+typedef struct Template {
+    uint8_t text[TEMPLATE_MAX]; /* '0' where there is a digit */
+    uint8_t n, digits;
+    uint8_t place[NUMBER_DIGITS]; /* of each digit */
+} Template;
+bool template_make(const uint8_t *p, size_t n, Template *t); /* of a field; false: of no use */
+bool template_parse(const Template *t, const uint8_t *p, size_t n, int64_t *v);
+bool template_print(const Template *t, uint8_t **p, int64_t v);
+
+/* -- the layout -------------------------------------------------------------------------------- */
+
+typedef enum BlockKind { BLOCK_RAW = 0, BLOCK_TABLE = 1 } BlockKind;
+
+typedef enum ColumnKind {
+    COLUMN_TEXT = 0,
+    COLUMN_DICTIONARY = 1,
+    COLUMN_NUMBER = 2,
+    COLUMN_DATE = 3,
+    COLUMN_TIMESTAMP = 4,
+    COLUMN_TEMPLATE = 5
+} ColumnKind;
+
+/* A column of numbers has marks where not every field is one. */
+typedef enum Mark { MARK_VALUE = 0, MARK_NULL = 1, MARK_ODD = 2 } Mark;
+
+/* How a column's fields are made into numbers. */
+typedef struct Shape {
+    ColumnKind kind;
+    unsigned scale;         /* digits behind the point */
+    uint8_t zone[ZONE_MAX]; /* behind a timestamp */
+    size_t zone_n;
+    Template shape;
+} Shape;
+
+/* A column while rows are put together again. */
+typedef struct Column {
+    Shape how;
+    const int64_t *v;     /* of the next row with a value; places of the dictionary */
+    const uint8_t *marks; /* of the next row; NULL: all are values */
+    size_t values;        /* how many */
+    const int64_t *all;   /* values of the first row on; NULL where others can't refer to it */
+    const uint8_t *text, *text_end; /* fields that are text, each ended by a newline */
+    size_t words;                   /* first in `ends` of the dictionary's, and how many */
+    size_t word_count;
+} Column;
+
+struct Columns {
+    Numbers numbers;
+    Buf ends;    /* u32: where each field ends, after the place before the first byte */
+    Buf lines;   /* u32: fields up to the end of each row, after a 0 */
+    Buf values;  /* i64: of all columns of a table */
+    Buf marks;   /* u8: of all of its columns */
+    Buf wide;    /* i64: marks, or differences to another column */
+    Buf words;   /* u32: of dictionaries; rows where each word first stood, or where words end */
+    Buf slots;   /* u32: of a dictionary that is made: place in `words` plus one */
+    Buf columns; /* Column, or (while encoding) Earlier */
+};
+Error *columns_room(Buf *b, size_t count, size_t size) MUST_CHECK; /* what was in it is lost */
+
+#endif

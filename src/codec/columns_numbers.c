@@ -1,0 +1,468 @@
+/* A stream of numbers says in its first byte how it is written:
+ *
+ * constant  the number
+ * packed    base, unit, u8 width; (number - base) / unit in so many bits each
+ * tokens    base, unit, u8 form, Huffman's code, length; tokens in that code, each followed by its
+ *           low bits. Below 2^direct a token is the number itself; above, it stands for the
+ * position of the highest bit and the two bits behind it, and the others follow as they are delta
+ * the first number, then the stream of differences runs      how many, then the stream of their
+ * numbers and that of their lengths less one
+ *
+ * All is modulo 2^64.
+ */
+#include "codec/columns_internal.h"
+
+typedef enum Method { CONSTANT = 0, PACKED = 1, TOKENS = 2, DELTA = 3, RUNS = 4 } Method;
+#define DEPTH_MAX 2 /* streams in a stream */
+#define SAMPLES 256 /* numbers looked at to estimate */
+
+/* A token of a number beyond the direct ones keeps so many bits behind the highest. */
+#define MANTISSA 2
+#define FORM_DIRECT 15u  /* logarithm of how many numbers are tokens themselves: 2 to 8 */
+#define FORM_SIGNED 128u /* the sign is the lowest bit */
+
+uint64_t bits_peek_end(const BitReader *r)
+{
+    uint64_t v = 0;
+    size_t byte = (size_t)(r->at >> 3);
+    for (unsigned i = 0; i < 8 && byte + i < r->n; i++)
+        v |= (uint64_t)r->p[byte + i] << 8 * i;
+    return v;
+}
+
+void numbers_free(Numbers *s)
+{
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 2; j++)
+            buf_free(&s->room[i][j]);
+}
+
+static Error *room_for(Numbers *s, unsigned depth, int which, size_t n, int64_t **out)
+{
+    Buf *b = &s->room[depth][which];
+    size_t bytes = (n + 1) * sizeof(int64_t);
+    TRY(buf_reserve(b, bytes, bytes));
+    *out = (int64_t *)(void *)b->data;
+    return NULL;
+}
+
+static void put_signed(Buf *out, int64_t v)
+{
+    buf_varint(out, zigzag(v));
+}
+
+static int64_t minus(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+
+static int64_t plus(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+/* -- tokens ------------------------------------------------------------------------------------ */
+
+static inline unsigned token_of(uint64_t u, unsigned direct, unsigned *low)
+{
+    if (u >> direct == 0) {
+        *low = 0;
+        return (unsigned)u;
+    }
+    unsigned top = bits_of(u) - 1;
+    *low = top - MANTISSA;
+    return (1u << direct) + ((top - direct) << MANTISSA) +
+           (unsigned)(u >> *low & ((1u << MANTISSA) - 1));
+}
+
+/* log2(v) in 1/65536, by a parabola between the powers of two: no more than 0.01 bit off. */
+static uint64_t log2_fixed(uint64_t v)
+{
+    unsigned top = bits_of(v) - 1;
+    uint64_t x = top >= 16 ? v >> (top - 16) & 0xffff : v << (16 - top) & 0xffff;
+    return ((uint64_t)top << 16) + x + (x * (65536 - x) >> 16) * 22544 / 65536;
+}
+
+/* Bits that a perfect code would take. */
+static uint64_t entropy(const uint32_t *counts, size_t n)
+{
+    uint64_t sum = 0, all = log2_fixed(n);
+    for (unsigned i = 0; i < HUFFMAN_SYMBOLS; i++)
+        if (counts[i])
+            sum += counts[i] * (all - log2_fixed(counts[i]));
+    return sum >> 16;
+}
+
+typedef struct Leaves { /* numbers that are neither differences nor runs */
+    int64_t min;
+    uint64_t range; /* (greatest - min) / unit */
+    uint64_t unit;
+    unsigned width;
+} Leaves;
+
+/* The greatest number that divides all distances from the least. */
+static uint64_t common_unit(const int64_t *v, size_t n, int64_t min)
+{
+    uint64_t unit = 0;
+    for (size_t i = 0; i < n && unit != 1; i++) {
+        uint64_t a = (uint64_t)minus(v[i], min), b = unit;
+        if (b && a % b == 0)
+            continue;
+        while (b) {
+            uint64_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        unit = a;
+    }
+    return unit ? unit : 1;
+}
+
+static Error *write_packed(const int64_t *v, size_t n, const Leaves *x, Buf *out)
+{
+    buf_u8(out, PACKED);
+    put_signed(out, x->min);
+    buf_varint(out, x->unit);
+    buf_u8(out, (uint8_t)x->width);
+    TRY(buf_reserve(out, n * x->width / 8 + 32, SIZE_MAX));
+    uint8_t *start = out->data + out->len;
+    BitWriter w = {.at = start};
+    if (x->unit == 1 && x->width <= 56)
+        for (size_t i = 0; i < n; i++)
+            bits_put(&w, (uint64_t)v[i] - (uint64_t)x->min, x->width);
+    else
+        for (size_t i = 0; i < n; i++)
+            bits_put_long(&w, ((uint64_t)v[i] - (uint64_t)x->min) / x->unit, x->width);
+    out->len += bits_end(&w, start);
+    return NULL;
+}
+
+static Error *write_tokens(const uint64_t *u, size_t n, unsigned direct, const HuffmanCode *h,
+                           uint64_t bits, Buf *out)
+{
+    size_t bytes = (size_t)(bits + 7) / 8;
+    buf_varint(out, bytes);
+    TRY(buf_reserve(out, bytes + 16, SIZE_MAX));
+    uint8_t *start = out->data + out->len;
+    BitWriter w = {.at = start};
+    unsigned low;
+    for (size_t i = 0; i < n; i++) {
+        unsigned token = token_of(u[i], direct, &low);
+        bits_put(&w, h->code[token], h->length[token]);
+        bits_put_long(&w, u[i] & (((uint64_t)1 << low) - 1), low);
+    }
+    out->len += bits_end(&w, start);
+    return NULL;
+}
+
+/* What tokens of this kind would take, and what they are. */
+static uint64_t count_tokens(const uint64_t *u, size_t n, unsigned direct, uint32_t *counts)
+{
+    uint64_t lows = 0;
+    unsigned low;
+    memset(counts, 0, HUFFMAN_SYMBOLS * sizeof *counts);
+    if (direct == 8) {
+        for (size_t i = 0; i < n; i++)
+            counts[u[i] & 255]++;
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        counts[token_of(u[i], direct, &low)]++;
+        lows += low;
+    }
+    return lows;
+}
+
+/* Whether numbers lie about zero, so that their signs are worth a bit each. */
+static bool about_zero(const int64_t *v, size_t n, int64_t min)
+{
+    uint64_t above = 0, around = 0;
+    for (size_t i = 0; i<n; i += n> SAMPLES ? n / SAMPLES : 1) {
+        above += bits_of((uint64_t)minus(v[i], min));
+        around += bits_of(zigzag(v[i]));
+    }
+    return around < above;
+}
+
+static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t n, int64_t min,
+                            int64_t max, bool centred, bool ranked, Buf *out)
+{
+    Leaves x = {.min = min, .unit = common_unit(v, n, min)};
+    x.range = (uint64_t)minus(max, min) / x.unit;
+    x.width = bits_of(x.range);
+    uint64_t packed = (uint64_t)n * x.width;
+    int64_t *room;
+    TRY(room_for(s, depth, 1, n, &room));
+    uint64_t *u = (uint64_t *)room;
+    bool is_signed = centred && x.unit == 1 && x.width > 8 && about_zero(v, n, min);
+    if (is_signed)
+        for (size_t i = 0; i < n; i++)
+            u[i] = zigzag(v[i]);
+    else if (x.unit == 1)
+        for (size_t i = 0; i < n; i++)
+            u[i] = (uint64_t)v[i] - (uint64_t)min;
+    else
+        for (size_t i = 0; i < n; i++)
+            u[i] = ((uint64_t)v[i] - (uint64_t)min) / x.unit;
+    unsigned direct = x.width <= 8 ? 8 : ranked && x.width < 32 ? 7 : 4;
+    uint32_t counts[HUFFMAN_SYMBOLS];
+    uint64_t lows = count_tokens(u, n, direct, counts), bits;
+    /* What it costs to read a code must be worth it. */
+    if (lows + entropy(counts, n) + packed / 64 + 256 >= packed)
+        return write_packed(v, n, &x, out);
+    HuffmanCode h;
+    huffman_make(counts, &h, &bits);
+    bits += lows;
+    if (bits + packed / 64 + 4 * h.count + 32 >= packed)
+        return write_packed(v, n, &x, out);
+    buf_u8(out, TOKENS);
+    put_signed(out, is_signed ? 0 : min);
+    buf_varint(out, x.unit);
+    buf_u8(out, (uint8_t)(direct | (is_signed ? FORM_SIGNED : 0)));
+    huffman_write(&h, out);
+    return write_tokens(u, n, direct, &h, bits, out);
+}
+
+/* -- choosing ---------------------------------------------------------------------------------- */
+
+typedef struct Look {
+    int64_t min, max;
+    size_t runs;
+    uint64_t plain, deltas; /* bits of the sampled numbers above min, and of their differences */
+    uint64_t sampled;
+} Look;
+
+static void look_at(const int64_t *v, size_t n, Look *l)
+{
+    *l = (Look){.min = v[0], .max = v[0], .runs = 1};
+    int64_t min = v[0], max = v[0];
+    size_t runs = 1, step = n > SAMPLES ? n / SAMPLES : 1;
+    for (size_t i = 1; i < n; i++) {
+        min = v[i] < min ? v[i] : min;
+        max = v[i] > max ? v[i] : max;
+        runs += v[i] != v[i - 1];
+    }
+    for (size_t i = 1; i < n; i += step, l->sampled++) {
+        l->plain += bits_of((uint64_t)minus(v[i], min));
+        l->deltas += bits_of(zigzag(minus(v[i], v[i - 1])));
+    }
+    l->min = min;
+    l->max = max;
+    l->runs = runs;
+}
+
+static Error *encode(Numbers *s, unsigned depth, const int64_t *v, size_t n, bool centred,
+                     bool ranked, Buf *out);
+
+static Error *encode_runs(Numbers *s, unsigned depth, const int64_t *v, size_t n, size_t runs,
+                          Buf *out)
+{
+    int64_t *values, *lengths;
+    TRY(room_for(s, depth, 0, runs, &values));
+    TRY(room_for(s, depth, 1, runs, &lengths));
+    size_t count = 0, start = 0;
+    for (size_t i = 1; i <= n; i++)
+        if (i == n || v[i] != v[start]) {
+            values[count] = v[start];
+            lengths[count++] = (int64_t)(i - start) - 1;
+            start = i;
+        }
+    buf_u8(out, RUNS);
+    buf_varint(out, count);
+    TRY(encode(s, depth + 1, values, count, false, false, out));
+    return encode(s, depth + 1, lengths, count, false, false, out);
+}
+
+static Error *encode_deltas(Numbers *s, unsigned depth, const int64_t *v, size_t n, Buf *out)
+{
+    int64_t *d;
+    TRY(room_for(s, depth, 0, n, &d));
+    for (size_t i = 1; i < n; i++)
+        d[i - 1] = minus(v[i], v[i - 1]);
+    buf_u8(out, DELTA);
+    put_signed(out, v[0]);
+    return encode(s, depth + 1, d, n - 1, true, false, out);
+}
+
+static Error *encode(Numbers *s, unsigned depth, const int64_t *v, size_t n, bool centred,
+                     bool ranked, Buf *out)
+{
+    Look l;
+    if (n == 0)
+        return NULL;
+    look_at(v, n, &l);
+    if (l.min == l.max) {
+        buf_u8(out, CONSTANT);
+        put_signed(out, l.min);
+        return NULL;
+    }
+    if (depth < DEPTH_MAX && l.sampled) {
+        /* In 1/16 of a bit a number; a code of one bit is the shortest. */
+        uint64_t plain = l.plain * 16 / l.sampled, deltas = l.deltas * 16 / l.sampled + 12;
+        uint64_t each = plain < deltas ? plain : deltas;
+        each = each < 16 ? 16 : each;
+        uint64_t of_run = plain + 80;
+        if ((uint64_t)l.runs * of_run < (uint64_t)n * each)
+            return encode_runs(s, depth, v, n, l.runs, out);
+        if (n > 8 && deltas < plain)
+            return encode_deltas(s, depth, v, n, out);
+    }
+    return encode_leaves(s, depth, v, n, l.min, l.max, centred, ranked, out);
+}
+
+Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, bool ranked, Buf *out)
+{
+    return encode(s, 0, v, n, false, ranked, out);
+}
+
+/* -- the way back ------------------------------------------------------------------------------ */
+
+static Error *read_signed(Reader *r, int64_t *v)
+{
+    uint64_t u;
+    TRY(reader_varint(r, &u));
+    *v = (int64_t)unzigzag(u);
+    return NULL;
+}
+
+static Error *read_packed(Reader *r, size_t n, int64_t *v)
+{
+    int64_t base;
+    uint64_t unit;
+    uint8_t width;
+    TRY(read_signed(r, &base));
+    TRY(reader_varint(r, &unit));
+    TRY(reader_u8(r, &width));
+    if (width < 1 || width > 64)
+        FAIL(ERR_DAMAGED, "numbers in columns are of %u bits", width);
+    BitReader b = {.n = (n * width + 7) / 8};
+    TRY(reader_bytes(r, b.n, &b.p));
+    uint64_t mask = width == 64 ? UINT64_MAX : ((uint64_t)1 << width) - 1;
+    if (width <= 57)
+        for (size_t i = 0; i < n; i++, b.at += width)
+            v[i] = (int64_t)((uint64_t)base + unit * (bits_peek(&b) & mask));
+    else
+        for (size_t i = 0; i < n; i++, b.at += width - 32u) {
+            uint64_t low = bits_peek(&b) & 0xffffffff;
+            b.at += 32;
+            v[i] = (int64_t)((uint64_t)base + unit * ((low | bits_peek(&b) << 32) & mask));
+        }
+    return NULL;
+}
+
+/* The low bits of a token, which stand behind it. */
+static uint64_t low_bits(BitReader *b, uint64_t seen, unsigned left, unsigned low)
+{
+    if (low <= left)
+        return seen & (((uint64_t)1 << low) - 1);
+    uint64_t v = bits_peek(b) & 0xffffffff;
+    if (low <= 32)
+        return v & (((uint64_t)1 << low) - 1);
+    BitReader behind = *b;
+    behind.at += 32;
+    return v | (bits_peek(&behind) & (((uint64_t)1 << (low - 32)) - 1)) << 32;
+}
+
+static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
+{
+    int64_t base;
+    uint64_t unit, bytes;
+    uint8_t form;
+    TRY(read_signed(r, &base));
+    TRY(reader_varint(r, &unit));
+    TRY(reader_u8(r, &form));
+    unsigned direct = form & FORM_DIRECT;
+    if (direct < MANTISSA || direct > 8 || form & ~(FORM_DIRECT | FORM_SIGNED))
+        FAIL(ERR_DAMAGED, "numbers in columns are of an unknown form");
+    HuffmanTable *t = &s->table;
+    TRY(huffman_read(r, t));
+    TRY(reader_varint_max(r, reader_left(r), &bytes));
+    BitReader b = {.n = (size_t)bytes};
+    TRY(reader_bytes(r, b.n, &b.p));
+    uint64_t mask = ((uint64_t)1 << t->bits) - 1;
+    unsigned below = 1u << direct, top;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t seen = bits_peek(&b), u;
+        unsigned entry = t->entries[seen & mask], token = entry & 255, length = entry >> 8;
+        b.at += length;
+        u = token;
+        if (token >= below) {
+            top = direct + ((token - below) >> MANTISSA);
+            if (top > 63)
+                FAIL(ERR_DAMAGED, "a number in columns is of %u bits", top + 1);
+            unsigned low = top - MANTISSA;
+            u = (uint64_t)((1u << MANTISSA) | ((token - below) & ((1u << MANTISSA) - 1))) << low;
+            u |= low_bits(&b, seen >> length, 57 - length, low);
+            b.at += low;
+        }
+        if (form & FORM_SIGNED)
+            u = unzigzag(u);
+        v[i] = (int64_t)((uint64_t)base + unit * u);
+    }
+    if ((b.at + 7) / 8 != b.n)
+        FAIL(ERR_DAMAGED, "numbers in columns take another space than they say");
+    return NULL;
+}
+
+static Error *decode(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t *v);
+
+static Error *read_runs(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t *v)
+{
+    uint64_t count;
+    int64_t *values, *lengths;
+    TRY(reader_varint_max(r, n, &count));
+    TRY(room_for(s, depth, 0, (size_t)count, &values));
+    TRY(room_for(s, depth, 1, (size_t)count, &lengths));
+    TRY(decode(s, depth + 1, r, (size_t)count, values));
+    TRY(decode(s, depth + 1, r, (size_t)count, lengths));
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if ((uint64_t)lengths[i] >= n - at)
+            FAIL(ERR_DAMAGED, "runs in columns are too long");
+        for (size_t end = at + (size_t)lengths[i] + 1; at < end; at++)
+            v[at] = values[i];
+    }
+    if (at != n)
+        FAIL(ERR_DAMAGED, "runs in columns are too short");
+    return NULL;
+}
+
+static Error *read_deltas(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t *v)
+{
+    TRY(read_signed(r, &v[0]));
+    TRY(decode(s, depth + 1, r, n - 1, v + 1));
+    for (size_t i = 1; i < n; i++)
+        v[i] = plus(v[i], v[i - 1]);
+    return NULL;
+}
+
+static Error *decode(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t *v)
+{
+    uint8_t method;
+    if (n == 0)
+        return NULL;
+    TRY(reader_u8(r, &method));
+    if (depth == DEPTH_MAX && (method == DELTA || method == RUNS))
+        FAIL(ERR_DAMAGED, "numbers in columns lie too deep");
+    switch (method) {
+    case CONSTANT:
+        TRY(read_signed(r, &v[0]));
+        for (size_t i = 1; i < n; i++)
+            v[i] = v[0];
+        return NULL;
+    case PACKED:
+        return read_packed(r, n, v);
+    case TOKENS:
+        return read_tokens(s, r, n, v);
+    case DELTA:
+        return read_deltas(s, depth, r, n, v);
+    case RUNS:
+        return read_runs(s, depth, r, n, v);
+    }
+    FAIL(ERR_DAMAGED, "numbers in columns are written in an unknown way");
+}
+
+Error *numbers_decode(Numbers *s, Reader *r, size_t n, int64_t *v)
+{
+    return decode(s, 0, r, n, v);
+}
