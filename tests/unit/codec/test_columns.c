@@ -1,0 +1,476 @@
+/* Frames of rows as columns: whatever the fields are, the bytes come back, and no payload makes
+ * others, or takes more memory than a frame may. */
+#include "../unit.h"
+
+#include "codec/codec.h"
+#include "codec/columns.h"
+
+static uint64_t seed = 1;
+
+static uint64_t next_random(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed * UINT64_C(0x2545f4914f6cdd1d) >> 11;
+}
+
+static uint64_t below(uint64_t n)
+{
+    return next_random() % n;
+}
+
+/* Encoded as `expected` (-1: as anything), decoded, and as many bytes as `most` at most. */
+static size_t trip(const void *p, size_t n, int expected)
+{
+    AUTO(Codec) c = codec_new();
+    AUTO_VALUE(Buf) packed = {0};
+    AUTO_VALUE(Buf) back = {0};
+    CodecId used;
+    OK(codec_encode(c, 1, p, n, &packed, &used));
+    if (expected >= 0)
+        assert_int_equal(used, expected);
+    OK(codec_decode(c, used, packed.data, packed.len, n, &back));
+    assert_int_equal(back.len, n);
+    if (n)
+        assert_memory_equal(back.data, p, n);
+    return packed.len;
+}
+
+/* -- what is seen in columns ------------------------------------------------------------------- */
+
+static void test_numbers_take_few_bits(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    for (int i = 0; i < 4096; i++)
+        buf_printf(&rows, "%d\n", 1000000 + i * 10);
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 30);
+    rows.len = 0;
+    for (int i = 0; i < 4096; i++)
+        buf_printf(&rows, "%u\t%u\n", (unsigned)below(1024), (unsigned)below(65536));
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 * 26 / 8 + 100);
+    rows.len = 0;
+    for (int i = 0; i < 4096; i++)
+        buf_printf(&rows, "%u.%02u\n", (unsigned)below(100), (unsigned)below(100));
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 * 14 / 8 + 100);
+}
+
+static void test_a_column_relative_to_another(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    for (int i = 0; i < 4096; i++) {
+        unsigned day = 1 + (unsigned)below(27), month = 1 + (unsigned)below(12),
+                 year = 1990 + (unsigned)below(30);
+        buf_printf(&rows, "%u-%02u-%02u\t%u-%02u-%02u\n", year, month, day, year, month, day + 1);
+    }
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 * 14 / 8 + 100);
+}
+
+static void test_few_texts(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"",
+                                        "\\N",
+                                        "paid",
+                                        "a b",
+                                        "Gr\xc3\xbc\xc3\x9f"
+                                        "e",
+                                        "back\\\\slash",
+                                        "-"};
+    AUTO_VALUE(Buf) rows = {0};
+    for (int i = 0; i < 4096; i++)
+        buf_printf(&rows, "%s\tsame for all\t\n", words[below(7)]);
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 * 3 / 8 + 200);
+}
+
+/* -- whatever the fields are ------------------------------------------------------------------- */
+
+/* Fields that are nearly numbers, dates or the like, each of which must come back as it was. */
+static const char *const odd[] = {
+    "",
+    "\\N",
+    "\\\\N",
+    "\\n",
+    "N",
+    "\\",
+    "-",
+    "+",
+    "+1",
+    "-0",
+    "0",
+    "-1",
+    "00",
+    "01",
+    "-01",
+    "0.0",
+    "-0.0",
+    "-0.00",
+    "0.00",
+    "1.",
+    ".5",
+    "-.5",
+    "1.5",
+    "1.50",
+    "1.500",
+    "1e5",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1 ",
+    " 1",
+    "1_000",
+    "1,5",
+    "0x10",
+    "999999999999999999",
+    "1000000000000000000",
+    "-999999999999999999",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "18446744073709551616",
+    "123456789012345678901234567890",
+    "0.000000000000000001",
+    "0.0000000000000000001",
+    "99999999",
+    "100000000",
+    "9999999999999999",
+    "10000000000000000",
+    "12345678.12345678",
+    "2024-01-15",
+    "2024-02-29",
+    "2023-02-29",
+    "1900-02-29",
+    "2000-02-29",
+    "0000-01-01",
+    "0001-01-01",
+    "9999-12-31",
+    "10000-01-01",
+    "2024-13-01",
+    "2024-00-10",
+    "2024-04-31",
+    "2024-1-15",
+    "2024-01-15 BC",
+    "24-01-15",
+    "infinity",
+    "2024-01-15 10:30:00",
+    "2024-01-15 10:30:00.5",
+    "2024-01-15 10:30:00.50",
+    "2024-01-15 10:30:00.123456",
+    "2024-01-15 10:30:00.1234567",
+    "2024-01-15 10:30:00.",
+    "2024-01-15 24:00:00",
+    "2024-01-15 23:59:60",
+    "2024-01-15 10:60:00",
+    "2024-01-15 10:30:00+00",
+    "2024-01-15 10:30:00.000001+05:30",
+    "2024-01-15 10:30:00-03:30:45 and more",
+    "0001-01-01 00:00:00",
+    "9999-12-31 23:59:59.999999+00",
+    "2024-01-15T10:30:00",
+    "t",
+    "f",
+    "Clerk#000000017",
+    "25-989-741-2988",
+    "a1",
+    "1a",
+    "0123456789012345678",
+    "\xff\xfe",
+    "\r",
+    "1\r",
+    "\x01",
+    "550e8400-e29b-41d4-a716-446655440000",
+    "\\\\x00ff",
+    "{1,2,3}",
+    "{\"a\": 1}",
+    "a text that is a good deal longer than the sixteen bytes which are copied at once"};
+#define ODD (sizeof odd / sizeof *odd)
+
+static void add_field(Buf *b, unsigned kind, unsigned row)
+{
+    switch (kind) {
+    case 0:
+        buf_printf(b, "%d", (int)row);
+        return;
+    case 1:
+        buf_printf(b, "%lld", (long long)(next_random() >> below(53)) - 5000);
+        return;
+    case 2:
+        buf_printf(b, "%s%u.%04u", below(2) ? "-" : "", (unsigned)below(1000) + 1,
+                   (unsigned)below(10000));
+        return;
+    case 3:
+        buf_printf(b, "%04u-%02u-%02u", 1 + (unsigned)below(9999), 1 + (unsigned)below(12),
+                   1 + (unsigned)below(28));
+        return;
+    case 4:
+        buf_printf(b, "2024-03-%02u %02u:%02u:%02u+01", 1 + (unsigned)below(31),
+                   (unsigned)below(24), (unsigned)below(60), (unsigned)below(60));
+        return;
+    case 5:
+        buf_printf(b, "Clerk#%09u", (unsigned)below(1000));
+        return;
+    case 6:
+        buf_add_str(b, odd[below(4)]);
+        return;
+    case 7:
+        for (uint64_t n = below(40); n--;)
+            buf_u8(b, (uint8_t)('a' + below(26)));
+        return;
+    case 8:
+        buf_add_str(b, below(9) ? "7" : "\\N");
+        return;
+    case 9: /* anything but what separates fields */
+        for (uint64_t n = below(20); n--;) {
+            uint8_t byte = (uint8_t)next_random();
+            buf_u8(b, byte == '\t' || byte == '\n' ? 0 : byte);
+        }
+        return;
+    case 10:
+        buf_printf(b, "%u", (unsigned)below(100) < 98 ? 0 : (unsigned)below(5));
+        return;
+    case 11:
+        buf_printf(b, "%u", row / 100);
+        return;
+    default:
+        buf_add_str(b, odd[below(ODD)]);
+        return;
+    }
+}
+#define FIELD_KINDS 13
+
+static void test_random_tables(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    for (seed = 1; seed < 400000000;) {
+        static uint64_t table;
+        if (++table > 400)
+            break;
+        seed = table * 7919;
+        size_t cols = 1 + below(12), count = below(table % 10 ? 400 : 4000);
+        unsigned kinds[12], stray = (unsigned)below(4);
+        for (size_t i = 0; i < cols; i++)
+            kinds[i] = (unsigned)below(FIELD_KINDS);
+        rows.len = 0;
+        for (unsigned row = 0; row < count; row++) {
+            size_t n = stray == 3 && below(200) == 0 ? cols + 1 : cols;
+            for (size_t i = 0; i < n; i++) {
+                /* Now and then something else: a value that is none stays what it was. */
+                unsigned kind = i == cols || (stray && below(60) == 0) ? FIELD_KINDS : kinds[i];
+                add_field(&rows, kind, row);
+                buf_u8(&rows, i + 1 < n ? '\t' : '\n');
+            }
+        }
+        if (stray == 2 && rows.len)
+            rows.len -= below(rows.len < 30 ? rows.len : 30);
+        size_t from = stray == 1 && rows.len ? below(rows.len < 30 ? rows.len : 30) : 0;
+        trip(rows.data ? rows.data + from : NULL, rows.len - from, -1);
+    }
+}
+
+/* A column of one odd field, and of ordinary ones with a few odd ones among them. */
+static void test_odd_fields(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    for (size_t i = 0; i < ODD; i++)
+        for (unsigned kind = 0; kind < 7; kind++) {
+            rows.len = 0;
+            for (unsigned row = 0; row < 200; row++) {
+                if (kind == 6 || row % 70 == 69)
+                    buf_add_str(&rows, odd[i]);
+                else
+                    add_field(&rows, kind, row);
+                buf_printf(&rows, "\t%s\n", odd[(i + row) % ODD]);
+            }
+            trip(rows.data, rows.len, -1);
+        }
+}
+
+/* -- rows that are not all alike --------------------------------------------------------------- */
+
+static void test_edges_of_frames(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    trip("\n", 1, CODEC_STORE);
+    trip("1\t2\n", 4, CODEC_STORE);
+    for (int i = 0; i < 30; i++) {
+        trip(rows.data, rows.len, -1);
+        buf_u8(&rows, '\n');
+    }
+    rows.len = 0;
+    for (int i = 0; i < 30; i++) {
+        trip(rows.data, rows.len, -1);
+        buf_add_str(&rows, "\t\n");
+    }
+    rows.len = 0;
+    /* The end of a row, whole rows, others of another table, and a row that is cut. */
+    buf_add_str(&rows, "of a row\there\n");
+    for (int i = 0; i < 2000; i++)
+        buf_printf(&rows, "%d\t%d\tsame\n", i, i * 3);
+    buf_add_str(&rows, "one row\talone\n");
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&rows, "%d\n", i);
+    buf_add_str(&rows, "and the beginn");
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 200);
+    for (size_t cut = 0; cut < 40; cut++) {
+        trip(rows.data + cut, rows.len - cut, CODEC_COLUMNS);
+        trip(rows.data, rows.len - cut, CODEC_COLUMNS);
+    }
+    /* Bytes that are no rows. */
+    memset(rows.data, 0, rows.len);
+    trip(rows.data, rows.len, CODEC_ZSTD);
+    memset(rows.data, '\t', rows.len);
+    trip(rows.data, rows.len, CODEC_ZSTD);
+}
+
+static void test_a_thousand_columns(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    for (unsigned row = 0; row < 60; row++)
+        for (unsigned i = 0; i < 1600; i++) {
+            add_field(&rows, i % FIELD_KINDS, row);
+            buf_u8(&rows, i < 1599 ? '\t' : '\n');
+        }
+    trip(rows.data, rows.len, CODEC_COLUMNS);
+    /* More than any table has. */
+    rows.len = 0;
+    for (unsigned row = 0; row < 60; row++)
+        for (unsigned i = 0; i < 3000; i++)
+            buf_printf(&rows, "%u%c", i, i < 2999 ? '\t' : '\n');
+    trip(rows.data, rows.len, CODEC_ZSTD);
+}
+
+static void test_large_frames(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    for (unsigned row = 0; rows.len < COLUMNS_RAW_MAX - 100; row++)
+        buf_printf(&rows, "%u\t%u\n", row, row * 7 % 1000);
+    trip(rows.data, rows.len, CODEC_COLUMNS);
+    while (rows.len <= COLUMNS_RAW_MAX)
+        buf_add_str(&rows, "1\t2\n");
+    trip(rows.data, rows.len, CODEC_ZSTD);
+}
+
+/* -- damage ------------------------------------------------------------------------------------ */
+
+static void damaged(Codec *c, const Buf *packed, size_t raw_len, const uint8_t *raw)
+{
+    AUTO_VALUE(Buf) out = {0};
+    AUTO(Error) e = codec_decode(c, CODEC_COLUMNS, packed->data, packed->len, raw_len, &out);
+    if (e)
+        assert_true(error_kind(e) == ERR_DAMAGED || error_kind(e) == ERR_REPO_UNSUPPORTED);
+    else
+        assert_int_equal(out.len, raw_len);
+    (void)raw;
+}
+
+static void test_damage(void **state)
+{
+    (void)state;
+    AUTO(Codec) c = codec_new();
+    AUTO_VALUE(Buf) rows = {0};
+    AUTO_VALUE(Buf) packed = {0};
+    AUTO_VALUE(Buf) out = {0};
+    CodecId used;
+    seed = 99;
+    for (unsigned row = 0; row < 300; row++)
+        for (unsigned i = 0; i <= FIELD_KINDS; i++) {
+            add_field(&rows, i == 5 && row % 50 == 0 ? 6 : i, row);
+            buf_u8(&rows, i < FIELD_KINDS ? '\t' : '\n');
+        }
+    OK(codec_encode(c, 1, rows.data, rows.len, &packed, &used));
+    assert_int_equal(used, CODEC_COLUMNS);
+    FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, packed.len, rows.len - 1, &out));
+    FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, packed.len, rows.len + 1, &out));
+    FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, packed.len, 0, &out));
+    FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, packed.len, SIZE_MAX, &out));
+    for (size_t cut = 0; cut < packed.len; cut++)
+        FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, cut, rows.len, &out));
+    for (size_t i = 0; i < packed.len; i++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            packed.data[i] ^= (uint8_t)(1u << bit);
+            damaged(c, &packed, rows.len, rows.data);
+            packed.data[i] ^= (uint8_t)(1u << bit);
+        }
+    for (int i = 0; i < 20000; i++) {
+        size_t at = below(packed.len);
+        uint8_t old = packed.data[at];
+        packed.data[at] = (uint8_t)next_random();
+        damaged(c, &packed, rows.len, rows.data);
+        packed.data[at] = old;
+    }
+    OK(codec_decode(c, used, packed.data, packed.len, rows.len, &out));
+    assert_memory_equal(out.data, rows.data, rows.len);
+    packed.data[0] = 200;
+    FAILS(ERR_REPO_UNSUPPORTED, codec_decode(c, used, packed.data, packed.len, rows.len, &out));
+}
+
+/* Headers that claim what no frame holds: refused before memory is taken for it. */
+static void lies(const uint8_t *form, size_t n, size_t raw_len)
+{
+    AUTO(Columns) c = columns_new();
+    AUTO_VALUE(Buf) text = {0};
+    AUTO_VALUE(Buf) out = {0};
+    buf_add_str(&text, "                "); /* room behind */
+    text.len = 0;
+    FAILS(ERR_DAMAGED, columns_decode(c, form, n, &text, raw_len, &out));
+    assert_in_range(out.cap, 0, raw_len + 1000);
+}
+
+static void test_lying_headers(void **state)
+{
+    (void)state;
+#define LIES(raw_len, ...)                                                                         \
+    lies((const uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), raw_len)
+    LIES(1000, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1, 2, 0, 0, 0, 0, 0);
+    LIES(1000, 1, 10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 0, 0, 0, 0, 0);
+    LIES(1000, 1, 100, 100, 2, 0, 0, 0, 0, 0); /* more fields than bytes */
+    LIES(1000, 1, 0, 1, 2, 0, 0, 0, 0, 0);
+    LIES(1000, 1, 1, 0);
+    LIES(1000, 1, 10, 1, 9, 0, 0);          /* a kind that is unknown */
+    LIES(1000, 0, 10);                      /* text that is not there */
+    LIES(1000, 2, 10);                      /* a block of an unknown kind */
+    LIES(20, 1, 10, 1, 2, 200, 0, 0, 0, 0); /* a scale beyond all */
+    LIES(20, 1, 10, 1, 2, 0, 0, 1, 0, 2);   /* relative to a column that is not there */
+    LIES(19, 1, 10, 1, 2, 0, 0, 0, 0, 2);   /* rows that do not fit */
+    LIES(21, 1, 10, 1, 2, 0, 0, 0, 0, 2);
+    LIES(20, 1, 10, 1, 2, 0, 0, 0, 1, 0, 1, 65);               /* 65 bits */
+    LIES(20, 1, 10, 1, 2, 0, 0, 0, 3, 0, 3, 0, 3, 0, 0, 0);    /* too deep */
+    LIES(20, 1, 10, 1, 2, 0, 0, 0, 4, 11, 0, 0, 0, 0);         /* more runs than numbers */
+    LIES(20, 1, 10, 1, 2, 0, 0, 0, 4, 2, 0, 0, 0, 18);         /* longer runs */
+    LIES(20, 1, 10, 1, 2, 0, 0, 0, 2, 0, 1, 4, 255, 255, 0);   /* symbols beyond 255 */
+    LIES(20, 1, 10, 1, 2, 0, 0, 0, 2, 0, 1, 4, 0, 3, 1, 0, 0); /* a code that is not complete */
+    LIES(20, 1, 10, 1, 1, 11, 0, 0, 0);                        /* more words than rows */
+    LIES(20, 1, 10, 1, 1, 1, 0, 0, 0);                         /* a word that is not there */
+    LIES(SIZE_MAX, 1, 10, 1, 2, 0, 0, 0, 0, 2);
+#undef LIES
+    /* And one that is true, so that the others are lies in the one thing alone. */
+    AUTO(Columns) c = columns_new();
+    AUTO_VALUE(Buf) text = {0};
+    AUTO_VALUE(Buf) out = {0};
+    static const uint8_t form[] = {1, 10, 1, 2, 0, 0, 0, 0, 2};
+    OK(columns_decode(c, form, sizeof form, &text, 20, &out));
+    assert_memory_equal(out.data, "1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n", 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_take_few_bits),
+        cmocka_unit_test(test_a_column_relative_to_another),
+        cmocka_unit_test(test_few_texts),
+        cmocka_unit_test(test_random_tables),
+        cmocka_unit_test(test_odd_fields),
+        cmocka_unit_test(test_edges_of_frames),
+        cmocka_unit_test(test_a_thousand_columns),
+        cmocka_unit_test(test_large_frames),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_lying_headers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
