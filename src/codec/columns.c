@@ -22,8 +22,8 @@ void columns_free(Columns *c)
     if (!c)
         return;
     numbers_free(&c->numbers);
-    Buf *all[] = {&c->ends, &c->lines, &c->values, &c->marks,
-                  &c->wide, &c->words, &c->slots,  &c->columns};
+    Buf *all[] = {&c->ends,  &c->lines,   &c->values, &c->marks, &c->wide,    &c->words,
+                  &c->slots, &c->columns, &c->known,  &c->cells, &c->printed, &c->kept};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_free(all[i]);
     free(c);
@@ -80,29 +80,6 @@ static void find_fields(const uint8_t *p, size_t n, Fields *f)
 
 /* -- a column ---------------------------------------------------------------------------------- */
 
-typedef struct Table {
-    const uint8_t *p;     /* of the whole frame */
-    const uint32_t *ends; /* before the first field, then of each */
-    size_t rows, cols;
-} Table;
-
-typedef struct Field {
-    const uint8_t *p;
-    size_t n;
-} Field;
-
-static inline Field field_at(const Table *t, size_t row, size_t col)
-{
-    size_t i = row * t->cols + col;
-    uint32_t start = t->ends[i] + 1;
-    return (Field){t->p + start, t->ends[i + 1] - start};
-}
-
-static inline bool is_null(Field f)
-{
-    return f.n == 2 && f.p[0] == '\\' && f.p[1] == 'N';
-}
-
 /* A field and its newline behind what is in `text`, which has room for it. */
 static inline void add_text(Buf *text, Field f)
 {
@@ -110,54 +87,6 @@ static inline void add_text(Buf *text, Field f)
     memcpy(to, f.p, f.n);
     to[f.n] = '\n';
     text->len += f.n + 1;
-}
-
-typedef struct Taken {
-    size_t values, odd;
-    bool marked;
-} Taken;
-
-/* All fields of a column as numbers; false as soon as more than a few of them are none. */
-static inline __attribute__((always_inline)) bool take_numbers(const Table *t, size_t col,
-                                                               ColumnKind kind, const Shape *s,
-                                                               int64_t *v, uint8_t *marks,
-                                                               Taken *out)
-{
-    size_t count = 0, odd = 0, nulls = 0;
-    for (size_t row = 0; row < t->rows; row++) {
-        Field f = field_at(t, row, col);
-        bool is = kind == COLUMN_NUMBER ? number_parse(t->p, f.p, f.n, s->scale, &v[count])
-                  : kind == COLUMN_DATE ? date_parse(f.p, f.n, &v[count])
-                  : kind == COLUMN_TIMESTAMP
-                      ? timestamp_parse(f.p, f.n, s->zone, s->zone_n, &v[count])
-                      : template_parse(&s->shape, f.p, f.n, &v[count]);
-        count += is;
-        marks[row] = MARK_VALUE;
-        if (!is) {
-            bool null = is_null(f);
-            marks[row] = null ? MARK_NULL : MARK_ODD;
-            nulls += null;
-            odd += !null;
-            if (odd > 2 + row / 16)
-                return false;
-        }
-    }
-    *out = (Taken){count, odd, odd || nulls};
-    return count > 0;
-}
-
-static bool take(const Table *t, size_t col, const Shape *s, int64_t *v, uint8_t *marks, Taken *out)
-{
-    switch (s->kind) {
-    case COLUMN_NUMBER:
-        return take_numbers(t, col, COLUMN_NUMBER, s, v, marks, out);
-    case COLUMN_DATE:
-        return take_numbers(t, col, COLUMN_DATE, s, v, marks, out);
-    case COLUMN_TIMESTAMP:
-        return take_numbers(t, col, COLUMN_TIMESTAMP, s, v, marks, out);
-    default:
-        return take_numbers(t, col, COLUMN_TEMPLATE, s, v, marks, out);
-    }
 }
 
 /* What a column could be, from one of its fields. */
@@ -293,7 +222,7 @@ static Error *try_numbers(Columns *c, const Table *t, size_t col, int64_t *v, Bu
         row++;
     TRY(columns_room(&c->marks, t->rows, 1));
     if (row == t->rows || !guess(t, field_at(t, row, col), &s) ||
-        !take(t, col, &s, v, c->marks.data, &taken))
+        !fields_take(t, col, &s, v, c->marks.data, &taken))
         return NULL;
     *done = true;
     buf_u8(form, (uint8_t)s.kind);

@@ -9,7 +9,11 @@ typedef struct Decoder {
     Reader form;
     const uint8_t *text, *text_end; /* what is not used yet */
     uint8_t *out, *end; /* where the next byte goes; PRINT_MAX bytes more may be written */
+    uint8_t *keep;      /* where the next number that is kept goes */
+    size_t kept;        /* room for all of them */
 } Decoder;
+
+#define KEPT_MAX 24 /* bytes of a number or a date */
 
 /* -- reading what a table's columns are -------------------------------------------------------- */
 
@@ -43,42 +47,30 @@ static Error *read_marks(Decoder *d, size_t rows, uint8_t *marks, Column *col)
     return take_text(d, &col->text, &col->text_end);
 }
 
-static Error *read_values(Decoder *d, size_t rows, size_t number, int64_t *v, Column *col)
+static Error *add_known(Columns *c, size_t count, Cell **cells, Column *col)
 {
-    uint64_t back;
-    TRY(reader_varint_max(&d->form, number, &back));
-    TRY(numbers_decode(&d->c->numbers, &d->form, col->values, v));
-    col->v = v;
-    col->all = col->marks ? NULL : v;
-    if (!back)
-        return NULL;
-    const Column *other = col - back;
-    if (!other->all || col->marks)
-        FAIL(ERR_DAMAGED, "a column refers to one that has no numbers");
-    for (size_t i = 0; i < rows; i++)
-        v[i] = (int64_t)((uint64_t)v[i] + (uint64_t)other->all[i]);
+    col->cells = c->known.len / sizeof(Cell);
+    TRY(buf_reserve(&c->known, count * sizeof(Cell), SIZE_MAX));
+    *cells = (Cell *)(void *)(c->known.data + c->known.len);
+    c->known.len += count * sizeof(Cell);
     return NULL;
 }
 
 static Error *read_dictionary(Decoder *d, size_t rows, int64_t *v, Column *col)
 {
     uint64_t count;
+    Cell *word;
     TRY(reader_varint_max(&d->form, rows, &count));
     TRY(take_text(d, &col->text, &col->text_end));
-    Buf *words = &d->c->words;
-    col->words = words->len / sizeof(uint32_t);
-    col->word_count = (size_t)count;
-    TRY(buf_reserve(words, (size_t)(count + 1) * sizeof(uint32_t), SIZE_MAX));
+    TRY(add_known(d->c, (size_t)count, &word, col));
     const uint8_t *p = col->text;
-    for (size_t i = 0; i <= count; i++) {
-        uint32_t at = (uint32_t)(p - col->text);
-        memcpy(words->data + words->len, &at, sizeof at);
-        words->len += sizeof at;
-        const uint8_t *newline =
-            i < count && p < col->text_end ? memchr(p, '\n', (size_t)(col->text_end - p)) : NULL;
-        if (i < count && !newline)
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *end =
+            p < col->text_end ? memchr(p, '\n', (size_t)(col->text_end - p)) : NULL;
+        if (!end)
             FAIL(ERR_DAMAGED, "a dictionary in columns is too short");
-        p = newline ? newline + 1 : p;
+        word[i] = (Cell){p, (size_t)(end - p)};
+        p = end + 1;
     }
     if (p != col->text_end)
         FAIL(ERR_DAMAGED, "a dictionary in columns is too long");
@@ -87,6 +79,51 @@ static Error *read_dictionary(Decoder *d, size_t rows, int64_t *v, Column *col)
         if ((uint64_t)v[i] >= count)
             FAIL(ERR_DAMAGED, "a word in columns is not in its dictionary");
     col->v = v;
+    return NULL;
+}
+
+/* Numbers that are few, each of which is then printed once. */
+static Error *find_few(Decoder *d, size_t rows, uint64_t unit, Column *col)
+{
+    int64_t min = col->v[0], max = min;
+    for (size_t i = 1; i < col->values; i++) {
+        min = col->v[i] < min ? col->v[i] : min;
+        max = col->v[i] > max ? col->v[i] : max;
+    }
+    uint64_t range = (uint64_t)max - (uint64_t)min;
+    if (!unit || range / unit >= rows / 4)
+        return NULL;
+    Cell *cells;
+    col->few = (size_t)(range / unit) + 1;
+    TRY(add_known(d->c, col->few, &cells, col));
+    memset(cells, 0, col->few * sizeof *cells);
+    col->least = min;
+    col->unit_shift = (unsigned)__builtin_ctzll(unit);
+    unit >>= col->unit_shift;
+    /* Newton: each step doubles the bits that are right, beginning with 3. */
+    col->unit_inverse = unit;
+    for (int i = 0; i < 5; i++)
+        col->unit_inverse *= 2 - unit * col->unit_inverse;
+    d->kept += col->few * KEPT_MAX;
+    return NULL;
+}
+
+static Error *read_values(Decoder *d, size_t rows, size_t number, int64_t *v, Column *col)
+{
+    uint64_t back;
+    TRY(reader_varint_max(&d->form, number, &back));
+    TRY(numbers_decode(&d->c->numbers, &d->form, col->values, v));
+    uint64_t unit = d->c->numbers.unit;
+    bool short_one = col->how.kind == COLUMN_NUMBER || col->how.kind == COLUMN_DATE;
+    col->v = v;
+    col->all = col->marks ? NULL : v;
+    if (!back)
+        return short_one && col->values ? find_few(d, rows, unit, col) : NULL;
+    const Column *other = col - back;
+    if (!other->all || col->marks)
+        FAIL(ERR_DAMAGED, "a column refers to one that has no numbers");
+    for (size_t i = 0; i < rows; i++)
+        v[i] = (int64_t)((uint64_t)v[i] + (uint64_t)other->all[i]);
     return NULL;
 }
 
@@ -141,7 +178,140 @@ static Error *read_column(Decoder *d, size_t rows, size_t number, Column *col)
     FAIL(ERR_DAMAGED, "a column is of a kind that is unknown");
 }
 
-/* -- writing rows ------------------------------------------------------------------------------ */
+/* -- fields as text, some rows of a column at once --------------------------------------------- */
+
+/* The next text of a column, without its newline. */
+static inline bool next_text(Column *col, Cell *out)
+{
+    const uint8_t *p = col->text, *end;
+    if (p == col->text_end)
+        return false;
+#ifdef __SSE2__
+    /* Most are short: there is room behind the text. */
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('\n')));
+    end = found ? p + __builtin_ctz(found) : NULL;
+    if (!end)
+#endif
+        end = memchr(p, '\n', (size_t)(col->text_end - p));
+    if (!end || end >= col->text_end)
+        return false;
+    *out = (Cell){p, (size_t)(end - p)};
+    col->text = end + 1;
+    return true;
+}
+
+static bool text_cells(Column *col, size_t rows, size_t cols, Cell *out)
+{
+    for (size_t i = 0; i < rows; i++, out += cols)
+        if (!next_text(col, out))
+            return false;
+    return true;
+}
+
+static bool word_cells(const Cell *words, Column *col, size_t rows, size_t cols, Cell *out)
+{
+    for (size_t i = 0; i < rows; i++, out += cols)
+        *out = words[col->v[i]];
+    col->v += rows;
+    return true;
+}
+
+static inline __attribute__((always_inline)) bool print(const Shape *how, ColumnKind kind,
+                                                        int64_t v, uint8_t **p)
+{
+    switch (kind) {
+    case COLUMN_NUMBER:
+        return number_print(p, v, how->scale);
+    case COLUMN_DATE:
+        return date_print(p, v);
+    case COLUMN_TIMESTAMP:
+        return timestamp_print(p, how->zone, how->zone_n, v);
+    default:
+        return template_print(&how->shape, p, v);
+    }
+}
+
+/* Fields without a value are left to marked_cells. */
+static inline __attribute__((always_inline)) bool
+number_cells(Column *col, ColumnKind kind, size_t rows, size_t cols, uint8_t **at, Cell *out)
+{
+    const Shape *how = &col->how;
+    const int64_t *v = col->v;
+    uint8_t *p = *at;
+    for (size_t i = 0; i < rows; i++, out += cols) {
+        if (col->marks && col->marks[i] != MARK_VALUE)
+            continue;
+        uint8_t *start = p;
+        if (!print(how, kind, *v++, &p))
+            return false;
+        *out = (Cell){start, (size_t)(p - start)};
+    }
+    *at = p;
+    col->v = v;
+    return true;
+}
+
+/* The same of few different numbers. */
+static bool few_cells(Decoder *d, Column *col, size_t rows, size_t cols, Cell *out)
+{
+    Cell *known = (Cell *)(void *)d->c->known.data + col->cells;
+    for (size_t i = 0; i < rows; i++, out += cols) {
+        if (col->marks && col->marks[i] != MARK_VALUE)
+            continue;
+        int64_t v = *col->v++;
+        uint64_t place =
+            (((uint64_t)v - (uint64_t)col->least) >> col->unit_shift) * col->unit_inverse;
+        if (place >= col->few)
+            return false;
+        Cell *cell = &known[place];
+        if (!cell->n) {
+            cell->p = d->keep;
+            if (!print(&col->how, col->how.kind, v, &d->keep))
+                return false;
+            cell->n = (size_t)(d->keep - cell->p);
+        }
+        *out = *cell;
+    }
+    return true;
+}
+
+static bool marked_cells(Column *col, size_t rows, size_t cols, Cell *out)
+{
+    static const uint8_t null[16] = "\\N";
+    for (size_t i = 0; i < rows; i++, out += cols) {
+        if (col->marks[i] == MARK_NULL)
+            *out = (Cell){null, 2};
+        else if (col->marks[i] == MARK_ODD && !next_text(col, out))
+            return false;
+    }
+    col->marks += rows;
+    return true;
+}
+
+/* out[0], out[cols] ... become the fields of a column's next rows. */
+static bool column_cells(Decoder *d, Column *col, size_t rows, size_t cols, uint8_t **at, Cell *out)
+{
+    bool done;
+    if (col->how.kind == COLUMN_TEXT)
+        return text_cells(col, rows, cols, out);
+    if (col->how.kind == COLUMN_DICTIONARY)
+        return word_cells((const Cell *)(const void *)d->c->known.data + col->cells, col, rows,
+                          cols, out);
+    if (col->few)
+        done = few_cells(d, col, rows, cols, out);
+    else if (col->how.kind == COLUMN_NUMBER)
+        done = number_cells(col, COLUMN_NUMBER, rows, cols, at, out);
+    else if (col->how.kind == COLUMN_DATE)
+        done = number_cells(col, COLUMN_DATE, rows, cols, at, out);
+    else if (col->how.kind == COLUMN_TIMESTAMP)
+        done = number_cells(col, COLUMN_TIMESTAMP, rows, cols, at, out);
+    else
+        done = number_cells(col, COLUMN_TEMPLATE, rows, cols, at, out);
+    return done && (!col->marks || marked_cells(col, rows, cols, out));
+}
+
+/* -- rows -------------------------------------------------------------------------------------- */
 
 static inline bool put_bytes(Decoder *d, const uint8_t *p, size_t n)
 {
@@ -152,71 +322,47 @@ static inline bool put_bytes(Decoder *d, const uint8_t *p, size_t n)
     return true;
 }
 
-/* The next text of a column, without its newline. */
-static inline bool put_text(Decoder *d, Column *col)
+/* Each cell and what separates it from the next. */
+static bool put_cells(Decoder *d, const Cell *cell, size_t rows, size_t cols)
 {
-    const uint8_t *p = col->text;
-    if (p == col->text_end)
-        return false;
-#ifdef __SSE2__
-    /* Short ones, copied while their end is looked for: there is room behind both. */
-    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-    unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('\n')));
-    if (found) {
-        unsigned n = (unsigned)__builtin_ctz(found);
-        _mm_storeu_si128((__m128i *)(void *)d->out, x);
-        d->out += n;
-        col->text += n + 1;
-        return col->text <= col->text_end;
+    uint8_t *to = d->out, *end = d->end;
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t i = 0; i < cols; i++, cell++) {
+            if (cell->n >= (size_t)(end - to))
+                return false;
+            memcpy(to, cell->p, 16);
+            if (cell->n > 16)
+                memcpy(to + 16, cell->p + 16, cell->n - 16);
+            to += cell->n;
+            *to++ = '\t';
+        }
+        to[-1] = '\n';
     }
-#endif
-    const uint8_t *newline = memchr(p, '\n', (size_t)(col->text_end - p));
-    if (!newline)
-        return false;
-    col->text = newline + 1;
-    return put_bytes(d, p, (size_t)(newline - p));
+    d->out = to;
+    return true;
 }
 
-static inline bool put_word(Decoder *d, Column *col)
-{
-    const uint32_t *ends = (const uint32_t *)(const void *)d->c->words.data + col->words;
-    size_t word = (size_t)*col->v++;
-    return put_bytes(d, col->text + ends[word], ends[word + 1] - ends[word] - 1);
-}
-
-static inline bool put_number(Decoder *d, Column *col)
-{
-    if (col->marks) {
-        uint8_t mark = *col->marks++;
-        if (mark == MARK_NULL)
-            return put_bytes(d, (const uint8_t *)"\\N", 2);
-        if (mark == MARK_ODD)
-            return put_text(d, col);
-    }
-    int64_t v = *col->v++;
-    switch (col->how.kind) {
-    case COLUMN_NUMBER:
-        return number_print(&d->out, v, col->how.scale);
-    case COLUMN_DATE:
-        return date_print(&d->out, v);
-    case COLUMN_TIMESTAMP:
-        return timestamp_print(&d->out, col->how.zone, col->how.zone_n, v);
-    default:
-        return template_print(&col->how.shape, &d->out, v);
-    }
-}
+#define CELLS_AT_ONCE 2048
 
 static Error *put_rows(Decoder *d, size_t rows, size_t cols, Column *col)
 {
-    for (size_t row = 0; row < rows; row++)
-        for (size_t i = 0; i < cols; i++) {
-            bool put = col[i].how.kind == COLUMN_TEXT         ? put_text(d, &col[i])
-                       : col[i].how.kind == COLUMN_DICTIONARY ? put_word(d, &col[i])
-                                                              : put_number(d, &col[i]);
-            if (!put || d->out >= d->end)
-                FAIL(ERR_DAMAGED, "columns do not fit together, or not into their frame");
-            *d->out++ = i + 1 < cols ? '\t' : '\n';
-        }
+    Columns *c = d->c;
+    size_t at_once = CELLS_AT_ONCE / cols ? CELLS_AT_ONCE / cols : 1;
+    at_once = at_once < rows ? at_once : rows;
+    TRY(columns_room(&c->cells, at_once * cols, sizeof(Cell)));
+    TRY(columns_room(&c->printed, at_once * cols + 1, PRINT_MAX));
+    TRY(columns_room(&c->kept, d->kept + PRINT_MAX, 1));
+    Cell *cells = (Cell *)(void *)c->cells.data;
+    d->keep = c->kept.data;
+    for (size_t row = 0; row < rows; row += at_once) {
+        size_t n = rows - row < at_once ? rows - row : at_once;
+        uint8_t *at = c->printed.data;
+        bool fits = true;
+        for (size_t i = 0; i < cols && fits; i++)
+            fits = column_cells(d, &col[i], n, cols, &at, cells + i);
+        if (!fits || !put_cells(d, cells, n, cols))
+            FAIL(ERR_DAMAGED, "columns do not fit together, or not into their frame");
+    }
     for (size_t i = 0; i < cols; i++)
         if (col[i].how.kind != COLUMN_DICTIONARY && col[i].text != col[i].text_end)
             FAIL(ERR_DAMAGED, "columns have text left over");
@@ -234,7 +380,8 @@ static Error *decode_table(Decoder *d)
     TRY(columns_room(&c->values, (size_t)(rows * cols), sizeof(int64_t)));
     TRY(columns_room(&c->marks, (size_t)(rows * cols), 1));
     TRY(columns_room(&c->columns, (size_t)cols, sizeof(Column)));
-    c->words.len = 0;
+    c->known.len = 0;
+    d->kept = 0;
     Column *col = (Column *)(void *)c->columns.data;
     for (size_t i = 0; i < cols; i++)
         TRY(read_column(d, (size_t)rows, i, &col[i]));

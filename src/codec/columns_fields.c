@@ -15,16 +15,21 @@ static inline uint64_t load_digits(const uint8_t *base, const uint8_t *end, unsi
     return n < 8 ? w >> (64 - 8 * n) << (64 - 8 * n) : w;
 }
 
-/* Whether all are digits; *v is then their number. n is 1 to 8. */
-static inline bool digits8(const uint8_t *base, const uint8_t *end, unsigned n, uint64_t *v)
+/* Whether all are digits (less '0', the first in the lowest byte); *v is then their number. */
+static inline bool number8(uint64_t w, uint64_t *v)
 {
-    uint64_t w = load_digits(base, end, n);
     if (((w + 0x7676767676767676) | w) & 0x8080808080808080)
         return false;
     w = (w * 2561) >> 8 & 0x00ff00ff00ff00ff;
     w = (w * 6553601) >> 16 & 0x0000ffff0000ffff;
     *v = (w * 42949672960001) >> 32;
     return true;
+}
+
+/* n is 1 to 8. */
+static inline bool digits8(const uint8_t *base, const uint8_t *end, unsigned n, uint64_t *v)
+{
+    return number8(load_digits(base, end, n), v);
 }
 
 /* n is 1 to 18. */
@@ -84,23 +89,49 @@ static const uint64_t powers[NUMBER_DIGITS + 1] = {1,
 
 /* -- numbers ----------------------------------------------------------------------------------- */
 
-bool number_parse(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, int64_t *v)
+/* Any number of up to 18 digits, without its sign. */
+static bool parse_long(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, uint64_t *u)
 {
-    if (n == 0)
-        return false;
-    bool negative = *p == '-';
-    p += negative;
-    n -= negative;
     size_t whole = scale ? n - scale - 1 : n; /* digits before the point */
+    uint64_t below = 0;
     if (n < (scale ? scale + 2u : 1u) || whole + scale > NUMBER_DIGITS)
         return false;
-    uint64_t u, below = 0;
-    if (!digits18(base, p + whole, whole, &u) || (*p == '0' && whole > 1))
+    if (!digits18(base, p + whole, whole, u))
         return false;
     if (scale) {
         if (p[whole] != '.' || !digits18(base, p + n, scale, &below))
             return false;
-        u = u * powers[scale] + below;
+        *u = *u * powers[scale] + below;
+    }
+    return *p != '0' || whole == 1;
+}
+
+__attribute__((always_inline)) inline bool number_parse(const uint8_t *base, const uint8_t *p,
+                                                        size_t n, unsigned scale, int64_t *v)
+{
+    if (n == 0)
+        return false;
+    bool negative = *p == '-';
+    uint64_t u;
+    p += negative;
+    n -= negative;
+    size_t least = scale ? scale + 2u : 1u;
+    if (n <= 8 && n >= least && p + n - base >= 8) {
+        uint64_t w = load64(p + n - 8) ^ 0x3030303030303030;
+        if (scale) {
+            /* What stands before the point moves into its place. */
+            unsigned point = 8 * (7 - scale);
+            if ((w >> point & 255) != ('.' ^ 0x30))
+                return false;
+            uint64_t behind = UINT64_MAX << (point + 8);
+            w = (w & behind) | (w << 8 & ~behind);
+            n--;
+        }
+        w = w >> (64 - 8 * n) << (64 - 8 * n);
+        if (!number8(w, &u) || (*p == '0' && n + (scale > 0) > least))
+            return false;
+    } else if (!parse_long(base, p, n, scale, &u)) {
+        return false;
     }
     *v = negative ? -(int64_t)u : (int64_t)u;
     return u || !negative;
@@ -187,10 +218,14 @@ bool date_parse(const uint8_t *p, size_t n, int64_t *v)
     return true;
 }
 
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
 static inline void print_two(uint8_t *p, unsigned v)
 {
-    p[0] = (uint8_t)('0' + v / 10);
-    p[1] = (uint8_t)('0' + v % 10);
+    memcpy(p, pairs + 2 * v, 2);
 }
 
 #define DAY_MIN (-719162) /* 0001-01-01 */
@@ -336,4 +371,49 @@ bool template_print(const Template *t, uint8_t **out, int64_t v)
         p[t->place[i]] = digits[i];
     *out = p + t->n;
     return true;
+}
+
+/* -- whole columns ----------------------------------------------------------------------------- */
+
+/* All fields of a column as numbers; false as soon as more than a few of them are none. */
+static inline __attribute__((always_inline)) bool take_numbers(const Table *t, size_t col,
+                                                               ColumnKind kind, const Shape *s,
+                                                               int64_t *v, uint8_t *marks,
+                                                               Taken *out)
+{
+    size_t count = 0, odd = 0, nulls = 0;
+    for (size_t row = 0; row < t->rows; row++) {
+        Field f = field_at(t, row, col);
+        bool is = kind == COLUMN_NUMBER ? number_parse(t->p, f.p, f.n, s->scale, &v[count])
+                  : kind == COLUMN_DATE ? date_parse(f.p, f.n, &v[count])
+                  : kind == COLUMN_TIMESTAMP
+                      ? timestamp_parse(f.p, f.n, s->zone, s->zone_n, &v[count])
+                      : template_parse(&s->shape, f.p, f.n, &v[count]);
+        count += is;
+        marks[row] = MARK_VALUE;
+        if (!is) {
+            bool null = is_null(f);
+            marks[row] = null ? MARK_NULL : MARK_ODD;
+            nulls += null;
+            odd += !null;
+            if (odd > 2 + row / 16)
+                return false;
+        }
+    }
+    *out = (Taken){count, odd, odd || nulls};
+    return count > 0;
+}
+
+bool fields_take(const Table *t, size_t col, const Shape *s, int64_t *v, uint8_t *marks, Taken *out)
+{
+    switch (s->kind) {
+    case COLUMN_NUMBER:
+        return take_numbers(t, col, COLUMN_NUMBER, s, v, marks, out);
+    case COLUMN_DATE:
+        return take_numbers(t, col, COLUMN_DATE, s, v, marks, out);
+    case COLUMN_TIMESTAMP:
+        return take_numbers(t, col, COLUMN_TIMESTAMP, s, v, marks, out);
+    default:
+        return take_numbers(t, col, COLUMN_TEMPLATE, s, v, marks, out);
+    }
 }

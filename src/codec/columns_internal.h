@@ -17,40 +17,6 @@ static inline uint64_t load64(const uint8_t *p)
     memcpy(&v, p, 8);
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
     v = __builtin_bswap64(v);
-    /* How a column's fields are made into numbers. */
-    typedef struct Shape {
-        ColumnKind kind;
-        unsigned scale;         /* digits behind the point */
-        uint8_t zone[ZONE_MAX]; /* behind a timestamp */
-        size_t zone_n;
-        Template shape;
-    } Shape;
-
-    /* A column while rows are put together again. */
-    typedef struct Column {
-        Shape how;
-        const int64_t *v;     /* of the next row with a value; places of the dictionary */
-        const uint8_t *marks; /* of the next row; NULL: all are values */
-        size_t values;        /* how many */
-        const int64_t *all;   /* values of the first row on; NULL where others can't refer to it */
-        const uint8_t *text, *text_end; /* fields that are text, each ended by a newline */
-        size_t words;                   /* first in `ends` of the dictionary's, and how many */
-        size_t word_count;
-    } Column;
-
-    struct Columns {
-        Numbers numbers;
-        Buf ends;   /* u32: where each field ends, after the place before the first byte */
-        Buf lines;  /* u32: fields up to the end of each row, after a 0 */
-        Buf values; /* i64: of all columns of a table */
-        Buf marks;  /* u8: of all of its columns */
-        Buf wide;   /* i64: marks, or differences to another column */
-        Buf words;  /* u32: of dictionaries; rows where each word first stood, or where words end */
-        Buf slots;  /* u32: of a dictionary that is made: place in `words` plus one */
-        Buf columns; /* Column, or (while encoding) Earlier */
-    };
-    Error *columns_room(Buf * b, size_t count, size_t size) MUST_CHECK; /* what was in it is lost */
-
 #endif
     return v;
 }
@@ -59,40 +25,6 @@ static inline void store64(uint8_t *p, uint64_t v)
 {
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
     v = __builtin_bswap64(v);
-    /* How a column's fields are made into numbers. */
-    typedef struct Shape {
-        ColumnKind kind;
-        unsigned scale;         /* digits behind the point */
-        uint8_t zone[ZONE_MAX]; /* behind a timestamp */
-        size_t zone_n;
-        Template shape;
-    } Shape;
-
-    /* A column while rows are put together again. */
-    typedef struct Column {
-        Shape how;
-        const int64_t *v;     /* of the next row with a value; places of the dictionary */
-        const uint8_t *marks; /* of the next row; NULL: all are values */
-        size_t values;        /* how many */
-        const int64_t *all;   /* values of the first row on; NULL where others can't refer to it */
-        const uint8_t *text, *text_end; /* fields that are text, each ended by a newline */
-        size_t words;                   /* first in `ends` of the dictionary's, and how many */
-        size_t word_count;
-    } Column;
-
-    struct Columns {
-        Numbers numbers;
-        Buf ends;   /* u32: where each field ends, after the place before the first byte */
-        Buf lines;  /* u32: fields up to the end of each row, after a 0 */
-        Buf values; /* i64: of all columns of a table */
-        Buf marks;  /* u8: of all of its columns */
-        Buf wide;   /* i64: marks, or differences to another column */
-        Buf words;  /* u32: of dictionaries; rows where each word first stood, or where words end */
-        Buf slots;  /* u32: of a dictionary that is made: place in `words` plus one */
-        Buf columns; /* Column, or (while encoding) Earlier */
-    };
-    Error *columns_room(Buf * b, size_t count, size_t size) MUST_CHECK; /* what was in it is lost */
-
 #endif
     memcpy(p, &v, 8);
 }
@@ -191,6 +123,7 @@ Error *huffman_read(Reader *r, HuffmanTable *out) MUST_CHECK;
 typedef struct Numbers { /* working space */
     Buf room[3][2];
     HuffmanTable table;
+    uint64_t unit; /* what the numbers decoded last are all multiples of, beyond the least; or 1 */
 } Numbers;
 void numbers_free(Numbers *s);
 /* Adds a stream of v[0..n) to out. `ranked`: small numbers are frequent, as places in a list sorted
@@ -254,6 +187,46 @@ typedef struct Shape {
     Template shape;
 } Shape;
 
+/* A table in a frame, for the encoder. */
+typedef struct Table {
+    const uint8_t *p;     /* of the whole frame */
+    const uint32_t *ends; /* before the first field, then of each */
+    size_t rows, cols;
+} Table;
+
+typedef struct Field {
+    const uint8_t *p;
+    size_t n;
+} Field;
+
+static inline Field field_at(const Table *t, size_t row, size_t col)
+{
+    size_t i = row * t->cols + col;
+    uint32_t start = t->ends[i] + 1;
+    return (Field){t->p + start, t->ends[i + 1] - start};
+}
+
+static inline bool is_null(Field f)
+{
+    return f.n == 2 && f.p[0] == '\\' && f.p[1] == 'N';
+}
+
+typedef struct Taken {
+    size_t values, odd;
+    bool marked;
+} Taken;
+
+/* All fields of a column by one shape: *v gets the values, `marks` what each row has; false as soon
+ * as more than a few are odd. */
+bool fields_take(const Table *t, size_t col, const Shape *s, int64_t *v, uint8_t *marks,
+                 Taken *out);
+
+/* A field as it will stand in its row. 16 bytes from p on may be read. */
+typedef struct Cell {
+    const uint8_t *p;
+    size_t n;
+} Cell;
+
 /* A column while rows are put together again. */
 typedef struct Column {
     Shape how;
@@ -262,8 +235,11 @@ typedef struct Column {
     size_t values;        /* how many */
     const int64_t *all;   /* values of the first row on; NULL where others can't refer to it */
     const uint8_t *text, *text_end; /* fields that are text, each ended by a newline */
-    size_t words;                   /* first in `ends` of the dictionary's, and how many */
-    size_t word_count;
+    size_t cells;  /* first in `known`: the words of a dictionary, or few numbers as text */
+    int64_t least; /* of these numbers the first */
+    size_t few;    /* how many there are of them: least, least + unit ...; 0: none are kept */
+    unsigned unit_shift;
+    uint64_t unit_inverse; /* of what is left of the unit when shifted: exact division */
 } Column;
 
 struct Columns {
@@ -273,9 +249,13 @@ struct Columns {
     Buf values;  /* i64: of all columns of a table */
     Buf marks;   /* u8: of all of its columns */
     Buf wide;    /* i64: marks, or differences to another column */
-    Buf words;   /* u32: of dictionaries; rows where each word first stood, or where words end */
-    Buf slots;   /* u32: of a dictionary that is made: place in `words` plus one */
+    Buf words;   /* u32: of a dictionary that is made: the row where each word first stood */
+    Buf slots;   /* u32: of the same: place in `words` plus one */
     Buf columns; /* Column, or (while encoding) Earlier */
+    Buf known;   /* Cell: of all columns of a table that have few values */
+    Buf cells;   /* Cell: of some rows */
+    Buf printed; /* the numbers among them as text */
+    Buf kept;    /* those in `known` */
 };
 Error *columns_room(Buf *b, size_t count, size_t size) MUST_CHECK; /* what was in it is lost */
 

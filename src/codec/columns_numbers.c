@@ -118,7 +118,8 @@ static uint64_t common_unit(const int64_t *v, size_t n, int64_t min)
     return unit ? unit : 1;
 }
 
-static Error *write_packed(const int64_t *v, size_t n, const Leaves *x, Buf *out)
+/* u: (v - min) / unit, or NULL where that is not known yet. */
+static Error *write_packed(const uint64_t *u, const int64_t *v, size_t n, const Leaves *x, Buf *out)
 {
     buf_u8(out, PACKED);
     put_signed(out, x->min);
@@ -127,9 +128,9 @@ static Error *write_packed(const int64_t *v, size_t n, const Leaves *x, Buf *out
     TRY(buf_reserve(out, n * x->width / 8 + 32, SIZE_MAX));
     uint8_t *start = out->data + out->len;
     BitWriter w = {.at = start};
-    if (x->unit == 1 && x->width <= 56)
+    if (u && x->width <= 56)
         for (size_t i = 0; i < n; i++)
-            bits_put(&w, (uint64_t)v[i] - (uint64_t)x->min, x->width);
+            bits_put(&w, u[i], x->width);
     else
         for (size_t i = 0; i < n; i++)
             bits_put_long(&w, ((uint64_t)v[i] - (uint64_t)x->min) / x->unit, x->width);
@@ -137,39 +138,49 @@ static Error *write_packed(const int64_t *v, size_t n, const Leaves *x, Buf *out
     return NULL;
 }
 
+/* The codes of all tokens, then the low bits of all: so that neither waits for the other when they
+ * are read. */
 static Error *write_tokens(const uint64_t *u, size_t n, unsigned direct, const HuffmanCode *h,
-                           uint64_t bits, Buf *out)
+                           uint64_t bits, uint64_t lows, Buf *out)
 {
-    size_t bytes = (size_t)(bits + 7) / 8;
+    size_t bytes = (size_t)(bits + 7) / 8, low_bytes = (size_t)(lows + 7) / 8;
     buf_varint(out, bytes);
-    TRY(buf_reserve(out, bytes + 16, SIZE_MAX));
-    uint8_t *start = out->data + out->len;
-    BitWriter w = {.at = start};
+    TRY(buf_reserve(out, bytes + low_bytes + 16, SIZE_MAX));
+    BitWriter w = {.at = out->data + out->len};
     unsigned low;
-    for (size_t i = 0; i < n; i++) {
-        unsigned token = token_of(u[i], direct, &low);
-        bits_put(&w, h->code[token], h->length[token]);
+    if (direct == 8)
+        for (size_t i = 0; i < n; i++)
+            bits_put(&w, h->code[u[i]], h->length[u[i]]);
+    else
+        for (size_t i = 0; i < n; i++) {
+            unsigned token = token_of(u[i], direct, &low);
+            bits_put(&w, h->code[token], h->length[token]);
+        }
+    out->len += bytes;
+    w = (BitWriter){.at = out->data + out->len};
+    for (size_t i = 0; lows && i < n; i++) {
+        token_of(u[i], direct, &low);
         bits_put_long(&w, u[i] & (((uint64_t)1 << low) - 1), low);
     }
-    out->len += bits_end(&w, start);
+    out->len += low_bytes;
     return NULL;
 }
 
-/* What tokens of this kind would take, and what they are. */
-static uint64_t count_tokens(const uint64_t *u, size_t n, unsigned direct, uint32_t *counts)
+/* How often tokens occur among every `step`th number; how many low bits these have. */
+static uint64_t count_tokens(const uint64_t *u, size_t n, size_t step, unsigned direct,
+                             uint32_t *counts)
 {
     uint64_t lows = 0;
     unsigned low;
     memset(counts, 0, HUFFMAN_SYMBOLS * sizeof *counts);
-    if (direct == 8) {
-        for (size_t i = 0; i < n; i++)
+    if (direct == 8)
+        for (size_t i = 0; i < n; i += step)
             counts[u[i] & 255]++;
-        return 0;
-    }
-    for (size_t i = 0; i < n; i++) {
-        counts[token_of(u[i], direct, &low)]++;
-        lows += low;
-    }
+    else
+        for (size_t i = 0; i < n; i += step) {
+            counts[token_of(u[i], direct, &low)]++;
+            lows += low;
+        }
     return lows;
 }
 
@@ -206,21 +217,29 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
             u[i] = ((uint64_t)v[i] - (uint64_t)min) / x.unit;
     unsigned direct = x.width <= 8 ? 8 : ranked && x.width < 32 ? 7 : 4;
     uint32_t counts[HUFFMAN_SYMBOLS];
-    uint64_t lows = count_tokens(u, n, direct, counts), bits;
+    uint64_t lows, bits;
+    size_t step = n / SAMPLES, sampled = step ? (n + step - 1) / step : n;
+    if (direct != 8 && step >= 4) {
+        /* Numbers that fill their bits are found by looking at some. What is seen of some is too
+         * good rather than too bad: rare tokens are missed. */
+        lows = count_tokens(u, n, step, direct, counts);
+        if (lows + entropy(counts, sampled) + sampled * x.width / 64 >= sampled * x.width)
+            return write_packed(is_signed ? NULL : u, v, n, &x, out);
+    }
+    lows = count_tokens(u, n, 1, direct, counts);
     /* What it costs to read a code must be worth it. */
     if (lows + entropy(counts, n) + packed / 64 + 256 >= packed)
-        return write_packed(v, n, &x, out);
+        return write_packed(is_signed ? NULL : u, v, n, &x, out);
     HuffmanCode h;
     huffman_make(counts, &h, &bits);
-    bits += lows;
-    if (bits + packed / 64 + 4 * h.count + 32 >= packed)
-        return write_packed(v, n, &x, out);
+    if (bits + lows + packed / 64 + 4 * h.count + 32 >= packed)
+        return write_packed(is_signed ? NULL : u, v, n, &x, out);
     buf_u8(out, TOKENS);
     put_signed(out, is_signed ? 0 : min);
     buf_varint(out, x.unit);
     buf_u8(out, (uint8_t)(direct | (is_signed ? FORM_SIGNED : 0)));
     huffman_write(&h, out);
-    return write_tokens(u, n, direct, &h, bits, out);
+    return write_tokens(u, n, direct, &h, bits, lows, out);
 }
 
 /* -- choosing ---------------------------------------------------------------------------------- */
@@ -325,7 +344,7 @@ static Error *read_signed(Reader *r, int64_t *v)
     return NULL;
 }
 
-static Error *read_packed(Reader *r, size_t n, int64_t *v)
+static Error *read_packed(Numbers *s, Reader *r, size_t n, int64_t *v)
 {
     int64_t base;
     uint64_t unit;
@@ -335,6 +354,7 @@ static Error *read_packed(Reader *r, size_t n, int64_t *v)
     TRY(reader_u8(r, &width));
     if (width < 1 || width > 64)
         FAIL(ERR_DAMAGED, "numbers in columns are of %u bits", width);
+    s->unit = unit;
     BitReader b = {.n = (n * width + 7) / 8};
     TRY(reader_bytes(r, b.n, &b.p));
     uint64_t mask = width == 64 ? UINT64_MAX : ((uint64_t)1 << width) - 1;
@@ -350,23 +370,65 @@ static Error *read_packed(Reader *r, size_t n, int64_t *v)
     return NULL;
 }
 
-/* The low bits of a token, which stand behind it. */
-static uint64_t low_bits(BitReader *b, uint64_t seen, unsigned left, unsigned low)
+/* n tokens of 8 bits or fewer; *u gets them. */
+static void read_codes(const HuffmanTable *t, BitReader *b, size_t n, uint64_t *u)
 {
-    if (low <= left)
-        return seen & (((uint64_t)1 << low) - 1);
-    uint64_t v = bits_peek(b) & 0xffffffff;
-    if (low <= 32)
-        return v & (((uint64_t)1 << low) - 1);
+    uint64_t mask = ((uint64_t)1 << t->bits) - 1;
+    size_t i = 0;
+    for (; i + 5 <= n; i += 5) {
+        uint64_t seen = bits_peek(b); /* enough for five of 11 bits */
+        unsigned used = 0;
+        for (unsigned j = 0; j < 5; j++) {
+            unsigned entry = t->entries[seen & mask];
+            seen >>= entry >> 8;
+            used += entry >> 8;
+            u[i + j] = entry & 255;
+        }
+        b->at += used;
+    }
+    for (; i < n; i++) {
+        unsigned entry = t->entries[bits_peek(b) & mask];
+        b->at += entry >> 8;
+        u[i] = entry & 255;
+    }
+}
+
+/* The low bits of the number that stands there. */
+static inline uint64_t low_bits(const BitReader *b, unsigned low)
+{
+    if (low <= 57)
+        return bits_peek(b) & (((uint64_t)1 << low) - 1);
     BitReader behind = *b;
     behind.at += 32;
-    return v | (bits_peek(&behind) & (((uint64_t)1 << (low - 32)) - 1)) << 32;
+    return (bits_peek(b) & 0xffffffff) | (bits_peek(&behind) & (((uint64_t)1 << (low - 32)) - 1))
+                                             << 32;
+}
+
+/* Tokens become numbers: their low bits begin where r stands. */
+static Error *read_lows(Reader *r, size_t n, unsigned direct, uint64_t *u)
+{
+    uint64_t below = (uint64_t)1 << direct, bits = 0;
+    for (size_t i = 0; i < n; i++)
+        bits += u[i] < below ? 0 : direct + ((u[i] - below) >> MANTISSA) - MANTISSA;
+    BitReader b = {.n = (size_t)(bits + 7) / 8};
+    TRY(reader_bytes(r, b.n, &b.p));
+    for (size_t i = 0; i < n; i++) {
+        if (u[i] < below)
+            continue;
+        unsigned top = direct + (unsigned)((u[i] - below) >> MANTISSA), low = top - MANTISSA;
+        if (top > 63)
+            FAIL(ERR_DAMAGED, "a number in columns is of %u bits", top + 1);
+        uint64_t high = (1u << MANTISSA) | ((u[i] - below) & ((1u << MANTISSA) - 1));
+        u[i] = high << low | low_bits(&b, low);
+        b.at += low;
+    }
+    return NULL;
 }
 
 static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
 {
     int64_t base;
-    uint64_t unit, bytes;
+    uint64_t unit, bytes, *u = (uint64_t *)v;
     uint8_t form;
     TRY(read_signed(r, &base));
     TRY(reader_varint(r, &unit));
@@ -374,33 +436,25 @@ static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
     unsigned direct = form & FORM_DIRECT;
     if (direct < MANTISSA || direct > 8 || form & ~(FORM_DIRECT | FORM_SIGNED))
         FAIL(ERR_DAMAGED, "numbers in columns are of an unknown form");
-    HuffmanTable *t = &s->table;
-    TRY(huffman_read(r, t));
+    s->unit = unit;
+    TRY(huffman_read(r, &s->table));
     TRY(reader_varint_max(r, reader_left(r), &bytes));
     BitReader b = {.n = (size_t)bytes};
     TRY(reader_bytes(r, b.n, &b.p));
-    uint64_t mask = ((uint64_t)1 << t->bits) - 1;
-    unsigned below = 1u << direct, top;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t seen = bits_peek(&b), u;
-        unsigned entry = t->entries[seen & mask], token = entry & 255, length = entry >> 8;
-        b.at += length;
-        u = token;
-        if (token >= below) {
-            top = direct + ((token - below) >> MANTISSA);
-            if (top > 63)
-                FAIL(ERR_DAMAGED, "a number in columns is of %u bits", top + 1);
-            unsigned low = top - MANTISSA;
-            u = (uint64_t)((1u << MANTISSA) | ((token - below) & ((1u << MANTISSA) - 1))) << low;
-            u |= low_bits(&b, seen >> length, 57 - length, low);
-            b.at += low;
-        }
-        if (form & FORM_SIGNED)
-            u = unzigzag(u);
-        v[i] = (int64_t)((uint64_t)base + unit * u);
-    }
+    read_codes(&s->table, &b, n, u);
     if ((b.at + 7) / 8 != b.n)
         FAIL(ERR_DAMAGED, "numbers in columns take another space than they say");
+    if (direct < 8)
+        TRY(read_lows(r, n, direct, u));
+    if (form & FORM_SIGNED)
+        for (size_t i = 0; i < n; i++)
+            u[i] = unzigzag(u[i]);
+    if (unit == 1)
+        for (size_t i = 0; i < n; i++)
+            u[i] += (uint64_t)base;
+    else
+        for (size_t i = 0; i < n; i++)
+            u[i] = (uint64_t)base + unit * u[i];
     return NULL;
 }
 
@@ -424,6 +478,7 @@ static Error *read_runs(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t
     }
     if (at != n)
         FAIL(ERR_DAMAGED, "runs in columns are too short");
+    s->unit = 1;
     return NULL;
 }
 
@@ -431,6 +486,7 @@ static Error *read_deltas(Numbers *s, unsigned depth, Reader *r, size_t n, int64
 {
     TRY(read_signed(r, &v[0]));
     TRY(decode(s, depth + 1, r, n - 1, v + 1));
+    s->unit = 1;
     for (size_t i = 1; i < n; i++)
         v[i] = plus(v[i], v[i - 1]);
     return NULL;
@@ -451,7 +507,7 @@ static Error *decode(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t *v
             v[i] = v[0];
         return NULL;
     case PACKED:
-        return read_packed(r, n, v);
+        return read_packed(s, r, n, v);
     case TOKENS:
         return read_tokens(s, r, n, v);
     case DELTA:
@@ -464,5 +520,6 @@ static Error *decode(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t *v
 
 Error *numbers_decode(Numbers *s, Reader *r, size_t n, int64_t *v)
 {
+    s->unit = 1;
     return decode(s, 0, r, n, v);
 }
