@@ -15,15 +15,29 @@ struct Codec {
     ZSTD_DCtx *unpacker;
     Columns *columns;
     Buf form, text; /* of columns, before compression and after decompression */
-    Buf proof;      /* what was encoded, decoded again */
+    Buf tried;      /* text compressed to see how small it becomes */
+    int level;
+    Buf proof; /* what was encoded, decoded again */
 };
+
+static Error *add_compressed(Codec *c, int level, const void *p, size_t n, Buf *out, size_t *added);
+
+static size_t measure(void *ctx, const void *p, size_t n)
+{
+    Codec *c = ctx;
+    size_t size = n;
+    c->tried.len = 0;
+    if (n)
+        error_drop(add_compressed(c, c->level, p, n, &c->tried, &size));
+    return size;
+}
 
 Codec *codec_new(void)
 {
     Codec *c = mem_new(Codec);
     c->packer = ZSTD_createCCtx();
     c->unpacker = ZSTD_createDCtx();
-    c->columns = columns_new();
+    c->columns = columns_new(measure, c);
     if (!c->packer || !c->unpacker) {
         fputs("pgstow: out of memory\n", stderr);
         abort();
@@ -40,6 +54,7 @@ void codec_free(Codec *c)
     columns_free(c->columns);
     buf_free(&c->form);
     buf_free(&c->text);
+    buf_free(&c->tried);
     buf_free(&c->proof);
     free(c);
 }
@@ -108,6 +123,7 @@ static Error *compress(Codec *c, int level, const void *p, size_t n, Buf *out, C
     bool columns;
     size_t added;
     out->len = 0;
+    c->level = level;
     TRY(columns_encode(c->columns, p, n, &c->form, &c->text, &columns));
     *used = columns ? CODEC_COLUMNS : CODEC_ZSTD;
     if (columns)
@@ -156,9 +172,6 @@ static Error *decompress(Codec *c, const void *p, size_t n, size_t raw_len, Buf 
     return NULL;
 }
 
-/* Bytes behind the text that may be read. */
-#define TEXT_SLACK 16
-
 static Error *decode_columns(Codec *c, const void *p, size_t n, size_t raw_len, Buf *out)
 {
     Reader r = reader_over(p, n, "a frame in columns");
@@ -172,7 +185,7 @@ static Error *decode_columns(Codec *c, const void *p, size_t n, size_t raw_len, 
     TRY(reader_varint_max(&r, text, &stored));
     TRY(reader_bytes(&r, (size_t)stored, &bytes));
     c->text.len = 0;
-    TRY(buf_reserve(&c->text, (size_t)text + TEXT_SLACK, SIZE_MAX));
+    TRY(buf_reserve(&c->text, (size_t)text + COLUMNS_TEXT_SLACK, SIZE_MAX));
     if (stored < text)
         TRY(decompress(c, bytes, (size_t)stored, (size_t)text, &c->text));
     else

@@ -12,9 +12,12 @@
 #define WORDS_MAX 4096u  /* different texts of a dictionary */
 #define NEIGHBOURS 8     /* earlier columns of its kind that one is compared with */
 
-Columns *columns_new(void)
+Columns *columns_new(ColumnsMeasure measure, void *ctx)
 {
-    return mem_new(Columns);
+    Columns *c = mem_new(Columns);
+    c->measure = measure;
+    c->measure_ctx = ctx;
+    return c;
 }
 
 void columns_free(Columns *c)
@@ -22,8 +25,9 @@ void columns_free(Columns *c)
     if (!c)
         return;
     numbers_free(&c->numbers);
-    Buf *all[] = {&c->ends,  &c->lines,   &c->values, &c->marks, &c->wide,    &c->words,
-                  &c->slots, &c->columns, &c->known,  &c->cells, &c->printed, &c->kept};
+    Buf *all[] = {&c->ends,    &c->lines, &c->values, &c->marks,   &c->wide, &c->words, &c->slots,
+                  &c->columns, &c->known, &c->cells,  &c->printed, &c->kept, &c->form,  &c->column};
+    words_free(&c->words_of);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_free(all[i]);
     free(c);
@@ -185,7 +189,7 @@ static Error *write_marks(Columns *c, const Table *t, size_t col, const uint8_t 
     int64_t *wide = (int64_t *)(void *)c->wide.data;
     for (size_t i = 0; i < t->rows; i++)
         wide[i] = marks[i];
-    TRY(numbers_encode(&c->numbers, wide, t->rows, false, form));
+    TRY(numbers_encode(&c->numbers, wide, t->rows, form));
     size_t start = text->len;
     for (size_t i = 0; taken->odd && i < t->rows; i++)
         if (marks[i] == MARK_ODD)
@@ -203,12 +207,12 @@ static Error *write_values(Columns *c, const Table *t, size_t col, const Shape *
     if (!taken->marked)
         buf_add(&c->columns, &(Earlier){col, s->kind, s->scale, v}, sizeof(Earlier));
     if (!back)
-        return numbers_encode(&c->numbers, v, taken->values, false, form);
+        return numbers_encode(&c->numbers, v, taken->values, form);
     TRY(columns_room(&c->wide, t->rows, sizeof(int64_t)));
     int64_t *wide = (int64_t *)(void *)c->wide.data;
     for (size_t i = 0; i < t->rows; i++)
         wide[i] = v[i] - other[i];
-    return numbers_encode(&c->numbers, wide, t->rows, false, form);
+    return numbers_encode(&c->numbers, wide, t->rows, form);
 }
 
 static Error *try_numbers(Columns *c, const Table *t, size_t col, int64_t *v, Buf *form, Buf *text,
@@ -295,7 +299,41 @@ static Error *try_dictionary(Columns *c, const Table *t, size_t col, int64_t *v,
     buf_u8(form, COLUMN_DICTIONARY);
     buf_varint(form, count);
     buf_varint(form, text->len - start);
-    return numbers_encode(&c->numbers, v, t->rows, false, form);
+    return numbers_encode(&c->numbers, v, t->rows, form);
+}
+
+#define WORDS_TEXT_MIN 2048 /* bytes of a column below which words are not tried */
+#define HABIT 15            /* frames for which it is believed what one has shown */
+
+static void plain_text(const Buf *column, Buf *form, Buf *text)
+{
+    buf_u8(form, COLUMN_TEXT);
+    buf_varint(form, column->len);
+    buf_add(text, column->data, column->len);
+}
+
+/* As words or as it is, whichever was smaller when both were last tried. */
+static Error *encode_text(Columns *c, Habit *habit, Buf *form, Buf *text)
+{
+    size_t form_start = form->len, text_start = text->len;
+    bool trial = habit->left == 0, done = false;
+    if (c->column.len >= WORDS_TEXT_MIN && (trial || habit->words))
+        TRY(words_encode(&c->words_of, &c->numbers, &c->column, form, text, &done));
+    if (trial && c->column.len >= WORDS_TEXT_MIN) {
+        *habit = (Habit){.left = HABIT};
+        habit->words = done && form->len - form_start +
+                                       c->measure(c->measure_ctx, text->data + text_start,
+                                                  text->len - text_start) <
+                                   c->measure(c->measure_ctx, c->column.data, c->column.len);
+    } else if (!trial) {
+        habit->left--;
+    }
+    if (done && habit->words)
+        return NULL;
+    form->len = form_start;
+    text->len = text_start;
+    plain_text(&c->column, form, text);
+    return NULL;
 }
 
 static Error *encode_column(Columns *c, const Table *t, size_t col, int64_t *v, Buf *form,
@@ -307,12 +345,14 @@ static Error *encode_column(Columns *c, const Table *t, size_t col, int64_t *v, 
         TRY(try_dictionary(c, t, col, v, form, text, &done));
     if (done)
         return NULL;
-    size_t start = text->len;
+    size_t size = 0;
     for (size_t row = 0; row < t->rows; row++)
-        add_text(text, field_at(t, row, col));
-    buf_u8(form, COLUMN_TEXT);
-    buf_varint(form, text->len - start);
-    return NULL;
+        size += field_at(t, row, col).n + 1;
+    c->column.len = 0;
+    TRY(buf_reserve(&c->column, size + TEXT_SLACK, SIZE_MAX));
+    for (size_t row = 0; row < t->rows; row++)
+        add_text(&c->column, field_at(t, row, col));
+    return encode_text(c, &c->habits[(t->cols * 31 + col) % HABITS], form, text);
 }
 
 static Error *encode_table(Columns *c, const Table *t, Buf *form, Buf *text)
@@ -354,7 +394,7 @@ Error *columns_encode(Columns *c, const void *bytes, size_t n, Buf *form, Buf *t
         return NULL;
     TRY(columns_room(&c->ends, n, sizeof(uint32_t)));
     TRY(columns_room(&c->lines, n, sizeof(uint32_t)));
-    TRY(buf_reserve(text, n, n));
+    TRY(buf_reserve(text, n + TEXT_SLACK, SIZE_MAX));
     Fields f = {.ends = (uint32_t *)(void *)c->ends.data,
                 .lines = (uint32_t *)(void *)c->lines.data};
     find_fields(p, n, &f);

@@ -17,14 +17,19 @@
 #define COLUMNS_RAW_MAX ((size_t)4 << 20)
 
 typedef struct Columns Columns; /* one thread's working space, kept for reuse */
-Columns *columns_new(void);
+/* How many bytes become of p[0..n) when they are compressed: now and then it is asked, to see in
+ * which of two forms text is smaller. */
+typedef size_t (*ColumnsMeasure)(void *ctx, const void *p, size_t n);
+Columns *columns_new(ColumnsMeasure measure, void *ctx);
 void columns_free(Columns *c);
 DEFINE_AUTO(Columns, columns_free)
 /* Replaces what is in `form` (all that is packed) and `text` (to be compressed; never more than n
  * bytes). *done is false where the bytes are better left as they are. */
 Error *columns_encode(Columns *c, const void *p, size_t n, Buf *form, Buf *text,
                       bool *done) MUST_CHECK;
-/* Exactly raw_len bytes into out (replaced), anything else is ERR_DAMAGED. */
+/* Exactly raw_len bytes into out (replaced), anything else is ERR_DAMAGED. Behind the text so many
+ * bytes may be read. */
+#define COLUMNS_TEXT_SLACK 64
 Error *columns_decode(Columns *c, const void *form, size_t n, const Buf *text, size_t raw_len,
                       Buf *out) MUST_CHECK;
 

@@ -8,9 +8,10 @@ typedef struct Decoder {
     Columns *c;
     Reader form;
     const uint8_t *text, *text_end; /* what is not used yet */
-    uint8_t *out, *end; /* where the next byte goes; PRINT_MAX bytes more may be written */
-    uint8_t *keep;      /* where the next number that is kept goes */
-    size_t kept;        /* room for all of them */
+    uint8_t *out, *end;         /* where the next byte goes; PRINT_MAX bytes more may be written */
+    uint8_t *spelt, *spelt_end; /* where the next text made of words goes */
+    uint8_t *keep;              /* where the next number that is kept goes */
+    size_t kept;                /* room for all of them */
 } Decoder;
 
 #define KEPT_MAX 24 /* bytes of a number or a date */
@@ -156,6 +157,18 @@ static Error *read_shape(Decoder *d, Shape *s)
     }
 }
 
+static Error *read_words(Decoder *d, Column *col)
+{
+    const uint8_t *p, *end;
+    TRY(take_text(d, &p, &end));
+    col->text = d->spelt;
+    TRY(words_decode(&d->c->words_of, &d->c->numbers, &d->form, p, (size_t)(end - p), &d->spelt,
+                     d->spelt_end));
+    col->text_end = d->spelt;
+    col->how.kind = COLUMN_TEXT;
+    return NULL;
+}
+
 static Error *read_column(Decoder *d, size_t rows, size_t number, Column *col)
 {
     int64_t *v = (int64_t *)(void *)d->c->values.data + number * rows;
@@ -165,6 +178,8 @@ static Error *read_column(Decoder *d, size_t rows, size_t number, Column *col)
     switch (col->how.kind) {
     case COLUMN_TEXT:
         return take_text(d, &col->text, &col->text_end);
+    case COLUMN_WORDS:
+        return read_words(d, col);
     case COLUMN_DICTIONARY:
         return read_dictionary(d, rows, v, col);
     case COLUMN_NUMBER:
@@ -410,11 +425,16 @@ Error *columns_decode(Columns *c, const void *form, size_t n, const Buf *text, s
     if (raw_len > COLUMNS_RAW_MAX)
         FAIL(ERR_DAMAGED, "columns of %zu bytes are larger than %zu", raw_len, COLUMNS_RAW_MAX);
     TRY(buf_reserve(out, raw_len + PRINT_MAX, raw_len + PRINT_MAX));
+    TRY(columns_room(&c->column, raw_len + TEXT_SLACK, 1));
+    TRY(columns_room(&c->form, n + FORM_SLACK, 1));
+    buf_add(&c->form, form, n);
     Decoder d = {.c = c,
-                 .form = reader_over(form, n, "a frame in columns"),
+                 .form = reader_over(c->form.data, n, "a frame in columns"),
                  .text = text->data,
                  .text_end = text->data + text->len,
                  .out = out->data,
+                 .spelt = c->column.data,
+                 .spelt_end = c->column.data + raw_len,
                  .end = out->data + raw_len};
     while (reader_left(&d.form))
         TRY(decode_block(&d));

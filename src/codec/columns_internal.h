@@ -74,28 +74,20 @@ static inline void bits_put_long(BitWriter *w, uint64_t v, unsigned count)
     bits_put(w, v, count);
 }
 
-/* How many bytes there are, the last one filled with zeros. */
-static inline size_t bits_end(const BitWriter *w, const uint8_t *start)
+/* The last byte is filled with zeros. Ends the writer. */
+static inline void bits_end(BitWriter *w)
 {
-    return (size_t)(w->at - start) + (w->filled > 0);
+    w->at += w->filled > 0;
 }
 
-/* Behind the end there are zeros; who reads looks at the end where it stands. */
-typedef struct BitReader {
-    const uint8_t *p;
-    size_t n;
-    uint64_t at; /* bits */
-} BitReader;
-
-uint64_t bits_peek_end(const BitReader *r); /* where fewer than 8 bytes are left */
-
-/* At least 57 bits from where it stands. */
-static inline uint64_t bits_peek(const BitReader *r)
+/* At least 57 bits from bit `at` on. Whoever reads looks where the end is before: reading itself
+ * may go FORM_SLACK bytes beyond. */
+static inline uint64_t bits_peek(const uint8_t *p, uint64_t at)
 {
-    size_t byte = (size_t)(r->at >> 3);
-    uint64_t v = r->n >= 8 && byte <= r->n - 8 ? load64(r->p + byte) : bits_peek_end(r);
-    return v >> (r->at & 7);
+    return load64(p + (at >> 3)) >> (at & 7);
 }
+
+#define FORM_SLACK 16
 
 /* -- Huffman's code (columns_huffman.c) -------------------------------------------------------- */
 
@@ -122,15 +114,21 @@ Error *huffman_read(Reader *r, HuffmanTable *out) MUST_CHECK;
 
 typedef struct Numbers { /* working space */
     Buf room[3][2];
+    Buf tokens;
     HuffmanTable table;
     uint64_t unit; /* what the numbers decoded last are all multiples of, beyond the least; or 1 */
 } Numbers;
 void numbers_free(Numbers *s);
-/* Adds a stream of v[0..n) to out. `ranked`: small numbers are frequent, as places in a list sorted
- * by frequency are. */
-Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, bool ranked, Buf *out) MUST_CHECK;
-/* Exactly n numbers; n is bounded by the caller, who has room for them. */
+/* Adds a stream of v[0..n) to out. */
+Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, Buf *out) MUST_CHECK;
+/* The same of numbers from 0 to different - 1 (at most 65,535), the small ones frequent; how often
+ * each occurs is known. n is not 0. */
+Error *numbers_encode_ranked(Numbers *s, const uint16_t *v, size_t n, const uint32_t *counts,
+                             size_t different, Buf *out) MUST_CHECK;
+/* Exactly n numbers; n is bounded by the caller, who has room for them. Behind r's end FORM_SLACK
+ * bytes may be read. */
 Error *numbers_decode(Numbers *s, Reader *r, size_t n, int64_t *v) MUST_CHECK;
+Error *numbers_decode_ranked(Numbers *s, Reader *r, size_t n, uint64_t *v) MUST_CHECK;
 
 /* -- fields as numbers (columns_fields.c) ------------------------------------------------------ */
 
@@ -162,6 +160,24 @@ bool template_make(const uint8_t *p, size_t n, Template *t); /* of a field; fals
 bool template_parse(const Template *t, const uint8_t *p, size_t n, int64_t *v);
 bool template_print(const Template *t, uint8_t **p, int64_t v);
 
+/* -- text as words (columns_words.c) ----------------------------------------------------------- */
+
+#define WORD_MAX 32                   /* bytes */
+#define TEXT_SLACK COLUMNS_TEXT_SLACK /* the same behind all other text; it may be written over */
+
+typedef struct Words { /* working space */
+    Buf slots, entries, places, numbers, codes, counts;
+} Words;
+void words_free(Words *w);
+/* Adds a column to form and text, which has room for it; *done is false, and nothing added, where
+ * it has too many different words. Behind `column` TEXT_SLACK bytes may be read. */
+Error *words_encode(Words *w, Numbers *numbers, const Buf *column, Buf *form, Buf *text,
+                    bool *done) MUST_CHECK;
+/* The column to *out, which ends at `end`, from what follows its kind and the length of its text.
+ * TEXT_SLACK bytes more may be written. */
+Error *words_decode(Words *w, Numbers *numbers, Reader *form, const uint8_t *text, size_t n,
+                    uint8_t **out, const uint8_t *end) MUST_CHECK;
+
 /* -- the layout -------------------------------------------------------------------------------- */
 
 typedef enum BlockKind { BLOCK_RAW = 0, BLOCK_TABLE = 1 } BlockKind;
@@ -172,7 +188,8 @@ typedef enum ColumnKind {
     COLUMN_NUMBER = 2,
     COLUMN_DATE = 3,
     COLUMN_TIMESTAMP = 4,
-    COLUMN_TEMPLATE = 5
+    COLUMN_TEMPLATE = 5,
+    COLUMN_WORDS = 6
 } ColumnKind;
 
 /* A column of numbers has marks where not every field is one. */
@@ -242,8 +259,19 @@ typedef struct Column {
     uint64_t unit_inverse; /* of what is left of the unit when shifted: exact division */
 } Column;
 
+/* What was better for a column of text when both forms of it were tried. */
+#define HABITS 256
+typedef struct Habit {
+    uint8_t words; /* is better */
+    uint8_t left;  /* so many times nothing is tried */
+} Habit;
+
 struct Columns {
+    ColumnsMeasure measure;
+    void *measure_ctx;
+    Habit habits[HABITS]; /* by the column's number and that of all */
     Numbers numbers;
+    Words words_of;
     Buf ends;    /* u32: where each field ends, after the place before the first byte */
     Buf lines;   /* u32: fields up to the end of each row, after a 0 */
     Buf values;  /* i64: of all columns of a table */
@@ -256,6 +284,8 @@ struct Columns {
     Buf cells;   /* Cell: of some rows */
     Buf printed; /* the numbers among them as text */
     Buf kept;    /* those in `known` */
+    Buf form;    /* what is decoded, with room behind */
+    Buf column;  /* a column of text, each field ended by a newline; or all that were words */
 };
 Error *columns_room(Buf *b, size_t count, size_t size) MUST_CHECK; /* what was in it is lost */
 

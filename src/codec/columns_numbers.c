@@ -21,20 +21,12 @@ typedef enum Method { CONSTANT = 0, PACKED = 1, TOKENS = 2, DELTA = 3, RUNS = 4 
 #define FORM_DIRECT 15u  /* logarithm of how many numbers are tokens themselves: 2 to 8 */
 #define FORM_SIGNED 128u /* the sign is the lowest bit */
 
-uint64_t bits_peek_end(const BitReader *r)
-{
-    uint64_t v = 0;
-    size_t byte = (size_t)(r->at >> 3);
-    for (unsigned i = 0; i < 8 && byte + i < r->n; i++)
-        v |= (uint64_t)r->p[byte + i] << 8 * i;
-    return v;
-}
-
 void numbers_free(Numbers *s)
 {
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 2; j++)
             buf_free(&s->room[i][j]);
+    buf_free(&s->tokens);
 }
 
 static Error *room_for(Numbers *s, unsigned depth, int which, size_t n, int64_t **out)
@@ -126,28 +118,37 @@ static Error *write_packed(const uint64_t *u, const int64_t *v, size_t n, const 
     buf_varint(out, x->unit);
     buf_u8(out, (uint8_t)x->width);
     TRY(buf_reserve(out, n * x->width / 8 + 32, SIZE_MAX));
-    uint8_t *start = out->data + out->len;
-    BitWriter w = {.at = start};
+    BitWriter w = {.at = out->data + out->len};
     if (u && x->width <= 56)
         for (size_t i = 0; i < n; i++)
             bits_put(&w, u[i], x->width);
     else
         for (size_t i = 0; i < n; i++)
             bits_put_long(&w, ((uint64_t)v[i] - (uint64_t)x->min) / x->unit, x->width);
-    out->len += bits_end(&w, start);
+    bits_end(&w);
+    out->len = (size_t)(w.at - out->data);
     return NULL;
+}
+
+/* What stands before tokens. */
+static Error *begin_tokens(unsigned form, const HuffmanCode *h, size_t bytes, size_t low_bytes,
+                           Buf *out)
+{
+    buf_u8(out, (uint8_t)form);
+    huffman_write(h, out);
+    buf_varint(out, bytes);
+    return buf_reserve(out, bytes + low_bytes + 32, SIZE_MAX);
 }
 
 /* The codes of all tokens, then the low bits of all: so that neither waits for the other when they
  * are read. */
-static Error *write_tokens(const uint64_t *u, size_t n, unsigned direct, const HuffmanCode *h,
+static Error *write_tokens(const uint64_t *u, size_t n, unsigned form, const HuffmanCode *h,
                            uint64_t bits, uint64_t lows, Buf *out)
 {
+    unsigned direct = form & FORM_DIRECT, low;
     size_t bytes = (size_t)(bits + 7) / 8, low_bytes = (size_t)(lows + 7) / 8;
-    buf_varint(out, bytes);
-    TRY(buf_reserve(out, bytes + low_bytes + 16, SIZE_MAX));
+    TRY(begin_tokens(form, h, bytes, low_bytes, out));
     BitWriter w = {.at = out->data + out->len};
-    unsigned low;
     if (direct == 8)
         for (size_t i = 0; i < n; i++)
             bits_put(&w, h->code[u[i]], h->length[u[i]]);
@@ -157,8 +158,11 @@ static Error *write_tokens(const uint64_t *u, size_t n, unsigned direct, const H
             bits_put(&w, h->code[token], h->length[token]);
         }
     out->len += bytes;
+    if (direct == 8)
+        return NULL;
+    buf_varint(out, low_bytes);
     w = (BitWriter){.at = out->data + out->len};
-    for (size_t i = 0; lows && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         token_of(u[i], direct, &low);
         bits_put_long(&w, u[i] & (((uint64_t)1 << low) - 1), low);
     }
@@ -196,7 +200,7 @@ static bool about_zero(const int64_t *v, size_t n, int64_t min)
 }
 
 static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t n, int64_t min,
-                            int64_t max, bool centred, bool ranked, Buf *out)
+                            int64_t max, bool centred, Buf *out)
 {
     Leaves x = {.min = min, .unit = common_unit(v, n, min)};
     x.range = (uint64_t)minus(max, min) / x.unit;
@@ -215,7 +219,7 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
     else
         for (size_t i = 0; i < n; i++)
             u[i] = ((uint64_t)v[i] - (uint64_t)min) / x.unit;
-    unsigned direct = x.width <= 8 ? 8 : ranked && x.width < 32 ? 7 : 4;
+    unsigned direct = x.width <= 8 ? 8 : 4;
     uint32_t counts[HUFFMAN_SYMBOLS];
     uint64_t lows, bits;
     size_t step = n / SAMPLES, sampled = step ? (n + step - 1) / step : n;
@@ -237,9 +241,7 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
     buf_u8(out, TOKENS);
     put_signed(out, is_signed ? 0 : min);
     buf_varint(out, x.unit);
-    buf_u8(out, (uint8_t)(direct | (is_signed ? FORM_SIGNED : 0)));
-    huffman_write(&h, out);
-    return write_tokens(u, n, direct, &h, bits, lows, out);
+    return write_tokens(u, n, direct | (is_signed ? FORM_SIGNED : 0), &h, bits, lows, out);
 }
 
 /* -- choosing ---------------------------------------------------------------------------------- */
@@ -271,7 +273,7 @@ static void look_at(const int64_t *v, size_t n, Look *l)
 }
 
 static Error *encode(Numbers *s, unsigned depth, const int64_t *v, size_t n, bool centred,
-                     bool ranked, Buf *out);
+                     Buf *out);
 
 static Error *encode_runs(Numbers *s, unsigned depth, const int64_t *v, size_t n, size_t runs,
                           Buf *out)
@@ -288,8 +290,8 @@ static Error *encode_runs(Numbers *s, unsigned depth, const int64_t *v, size_t n
         }
     buf_u8(out, RUNS);
     buf_varint(out, count);
-    TRY(encode(s, depth + 1, values, count, false, false, out));
-    return encode(s, depth + 1, lengths, count, false, false, out);
+    TRY(encode(s, depth + 1, values, count, false, out));
+    return encode(s, depth + 1, lengths, count, false, out);
 }
 
 static Error *encode_deltas(Numbers *s, unsigned depth, const int64_t *v, size_t n, Buf *out)
@@ -300,11 +302,10 @@ static Error *encode_deltas(Numbers *s, unsigned depth, const int64_t *v, size_t
         d[i - 1] = minus(v[i], v[i - 1]);
     buf_u8(out, DELTA);
     put_signed(out, v[0]);
-    return encode(s, depth + 1, d, n - 1, true, false, out);
+    return encode(s, depth + 1, d, n - 1, true, out);
 }
 
-static Error *encode(Numbers *s, unsigned depth, const int64_t *v, size_t n, bool centred,
-                     bool ranked, Buf *out)
+static Error *encode(Numbers *s, unsigned depth, const int64_t *v, size_t n, bool centred, Buf *out)
 {
     Look l;
     if (n == 0)
@@ -326,12 +327,54 @@ static Error *encode(Numbers *s, unsigned depth, const int64_t *v, size_t n, boo
         if (n > 8 && deltas < plain)
             return encode_deltas(s, depth, v, n, out);
     }
-    return encode_leaves(s, depth, v, n, l.min, l.max, centred, ranked, out);
+    return encode_leaves(s, depth, v, n, l.min, l.max, centred, out);
 }
 
-Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, bool ranked, Buf *out)
+Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, Buf *out)
 {
-    return encode(s, 0, v, n, false, ranked, out);
+    return encode(s, 0, v, n, false, out);
+}
+
+/* What one number is written as. */
+typedef struct Spelling {
+    uint16_t code, low;
+    uint8_t length, low_length;
+} Spelling;
+
+Error *numbers_encode_ranked(Numbers *s, const uint16_t *v, size_t n, const uint32_t *counts,
+                             size_t different, Buf *out)
+{
+    unsigned direct = different <= 256 ? 8 : 7, low;
+    uint32_t tokens[HUFFMAN_SYMBOLS] = {0};
+    uint64_t bits, lows = 0;
+    HuffmanCode h;
+    for (size_t i = 0; i < different; i++) {
+        tokens[token_of(i, direct, &low)] += counts[i];
+        lows += (uint64_t)counts[i] * low;
+    }
+    huffman_make(tokens, &h, &bits);
+    int64_t *room;
+    TRY(room_for(s, 0, 0, different, &room));
+    Spelling *spelling = (Spelling *)(void *)room;
+    for (size_t i = 0; i < different; i++) {
+        unsigned token = token_of(i, direct, &low);
+        spelling[i] = (Spelling){h.code[token], (uint16_t)(i & ((1u << low) - 1)), h.length[token],
+                                 (uint8_t)low};
+    }
+    size_t bytes = (size_t)(bits + 7) / 8, low_bytes = (size_t)(lows + 7) / 8;
+    TRY(begin_tokens(direct, &h, bytes, low_bytes, out));
+    BitWriter w = {.at = out->data + out->len};
+    for (size_t i = 0; i < n; i++)
+        bits_put(&w, spelling[v[i]].code, spelling[v[i]].length);
+    out->len += bytes;
+    if (direct == 8)
+        return NULL;
+    buf_varint(out, low_bytes);
+    w = (BitWriter){.at = out->data + out->len};
+    for (size_t i = 0; i < n; i++)
+        bits_put(&w, spelling[v[i]].low, spelling[v[i]].low_length);
+    out->len += low_bytes;
+    return NULL;
 }
 
 /* -- the way back ------------------------------------------------------------------------------ */
@@ -355,97 +398,114 @@ static Error *read_packed(Numbers *s, Reader *r, size_t n, int64_t *v)
     if (width < 1 || width > 64)
         FAIL(ERR_DAMAGED, "numbers in columns are of %u bits", width);
     s->unit = unit;
-    BitReader b = {.n = (n * width + 7) / 8};
-    TRY(reader_bytes(r, b.n, &b.p));
-    uint64_t mask = width == 64 ? UINT64_MAX : ((uint64_t)1 << width) - 1;
-    if (width <= 57)
-        for (size_t i = 0; i < n; i++, b.at += width)
-            v[i] = (int64_t)((uint64_t)base + unit * (bits_peek(&b) & mask));
+    const uint8_t *p;
+    TRY(reader_bytes(r, (n * width + 7) / 8, &p));
+    uint64_t mask = width == 64 ? UINT64_MAX : ((uint64_t)1 << width) - 1, at = 0;
+    if (width <= 57 && unit == 1)
+        for (size_t i = 0; i < n; i++, at += width)
+            v[i] = (int64_t)((uint64_t)base + (bits_peek(p, at) & mask));
     else
-        for (size_t i = 0; i < n; i++, b.at += width - 32u) {
-            uint64_t low = bits_peek(&b) & 0xffffffff;
-            b.at += 32;
-            v[i] = (int64_t)((uint64_t)base + unit * ((low | bits_peek(&b) << 32) & mask));
+        for (size_t i = 0; i < n; i++, at += width) {
+            uint64_t u = (bits_peek(p, at) & 0xffffffff) | bits_peek(p, at + 32) << 32;
+            v[i] = (int64_t)((uint64_t)base + unit * (u & mask));
         }
     return NULL;
 }
 
-/* n tokens of 8 bits or fewer; *u gets them. */
-static void read_codes(const HuffmanTable *t, BitReader *b, size_t n, uint64_t *u)
+static Error *too_long(void)
 {
-    uint64_t mask = ((uint64_t)1 << t->bits) - 1;
+    return ERROR_NEW(ERR_DAMAGED, "numbers in columns take another space than they say");
+}
+
+static Error *read_codes(const HuffmanTable *t, Reader *r, size_t n, uint8_t *token)
+{
+    uint64_t bytes, at = 0, mask = ((uint64_t)1 << t->bits) - 1;
+    const uint8_t *p;
     size_t i = 0;
-    for (; i + 5 <= n; i += 5) {
-        uint64_t seen = bits_peek(b); /* enough for five of 11 bits */
+    TRY(reader_varint_max(r, reader_left(r), &bytes));
+    TRY(reader_bytes(r, (size_t)bytes, &p));
+    for (; i + 5 <= n && at <= 8 * bytes; i += 5) {
+        uint64_t seen = bits_peek(p, at); /* enough for five of 11 bits */
         unsigned used = 0;
         for (unsigned j = 0; j < 5; j++) {
             unsigned entry = t->entries[seen & mask];
             seen >>= entry >> 8;
             used += entry >> 8;
-            u[i + j] = entry & 255;
+            token[i + j] = (uint8_t)entry;
         }
-        b->at += used;
+        at += used;
     }
-    for (; i < n; i++) {
-        unsigned entry = t->entries[bits_peek(b) & mask];
-        b->at += entry >> 8;
-        u[i] = entry & 255;
+    for (; i < n && at <= 8 * bytes; i++) {
+        unsigned entry = t->entries[bits_peek(p, at) & mask];
+        at += entry >> 8;
+        token[i] = (uint8_t)entry;
     }
+    return i < n || (at + 7) / 8 != bytes ? too_long() : NULL;
 }
 
-/* The low bits of the number that stands there. */
-static inline uint64_t low_bits(const BitReader *b, unsigned low)
+/* The numbers that tokens stand for, with the low bits that begin where r stands. */
+static Error *read_lows(Reader *r, size_t n, unsigned direct, const uint8_t *token, uint64_t *u)
 {
-    if (low <= 57)
-        return bits_peek(b) & (((uint64_t)1 << low) - 1);
-    BitReader behind = *b;
-    behind.at += 32;
-    return (bits_peek(b) & 0xffffffff) | (bits_peek(&behind) & (((uint64_t)1 << (low - 32)) - 1))
-                                             << 32;
-}
-
-/* Tokens become numbers: their low bits begin where r stands. */
-static Error *read_lows(Reader *r, size_t n, unsigned direct, uint64_t *u)
-{
-    uint64_t below = (uint64_t)1 << direct, bits = 0;
-    for (size_t i = 0; i < n; i++)
-        bits += u[i] < below ? 0 : direct + ((u[i] - below) >> MANTISSA) - MANTISSA;
-    BitReader b = {.n = (size_t)(bits + 7) / 8};
-    TRY(reader_bytes(r, b.n, &b.p));
+    uint64_t least[HUFFMAN_SYMBOLS], bytes, at = 0; /* of each token */
+    uint8_t low[HUFFMAN_SYMBOLS], most = 0;
+    const uint8_t *p;
+    for (unsigned i = 0; i < HUFFMAN_SYMBOLS; i++) {
+        unsigned above = i >> direct ? i - (1u << direct) : 0, top = direct + (above >> MANTISSA);
+        bool plain = i >> direct == 0 || top > 63;
+        uint64_t high = (1u << MANTISSA) | (above & ((1u << MANTISSA) - 1));
+        low[i] = (uint8_t)(plain ? 0 : top - MANTISSA);
+        least[i] = plain ? i : high << low[i];
+    }
+    TRY(reader_varint_max(r, reader_left(r), &bytes));
+    TRY(reader_bytes(r, (size_t)bytes, &p));
     for (size_t i = 0; i < n; i++) {
-        if (u[i] < below)
-            continue;
-        unsigned top = direct + (unsigned)((u[i] - below) >> MANTISSA), low = top - MANTISSA;
-        if (top > 63)
-            FAIL(ERR_DAMAGED, "a number in columns is of %u bits", top + 1);
-        uint64_t high = (1u << MANTISSA) | ((u[i] - below) & ((1u << MANTISSA) - 1));
-        u[i] = high << low | low_bits(&b, low);
-        b.at += low;
+        unsigned bits = low[token[i]];
+        most = bits > most ? (uint8_t)bits : most;
+        if (at > 8 * bytes)
+            return too_long();
+        u[i] = least[token[i]] | (bits_peek(p, at) & (((uint64_t)1 << bits) - 1));
+        at += bits;
     }
+    if ((at + 7) / 8 != bytes)
+        return too_long();
+    if (most <= 57)
+        return NULL;
+    at = 0;
+    for (size_t i = 0; i < n; i++) { /* once more, for those that a look is too short for */
+        unsigned bits = low[token[i]];
+        uint64_t seen = (bits_peek(p, at) & 0xffffffff) | bits_peek(p, at + 32) << 32;
+        u[i] = least[token[i]] | (seen & (((uint64_t)1 << bits) - 1));
+        at += bits;
+    }
+    return NULL;
+}
+
+static Error *read_numbers(Numbers *s, Reader *r, size_t n, uint8_t *form, uint64_t *u)
+{
+    TRY(reader_u8(r, form));
+    unsigned direct = *form & FORM_DIRECT;
+    if (direct < MANTISSA || direct > 8 || *form & ~(FORM_DIRECT | FORM_SIGNED))
+        FAIL(ERR_DAMAGED, "numbers in columns are of an unknown form");
+    TRY(huffman_read(r, &s->table));
+    TRY(columns_room(&s->tokens, n, 1));
+    uint8_t *token = s->tokens.data;
+    TRY(read_codes(&s->table, r, n, token));
+    if (direct < 8)
+        return read_lows(r, n, direct, token, u);
+    for (size_t i = 0; i < n; i++)
+        u[i] = token[i];
     return NULL;
 }
 
 static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
 {
     int64_t base;
-    uint64_t unit, bytes, *u = (uint64_t *)v;
+    uint64_t unit, *u = (uint64_t *)v;
     uint8_t form;
     TRY(read_signed(r, &base));
     TRY(reader_varint(r, &unit));
-    TRY(reader_u8(r, &form));
-    unsigned direct = form & FORM_DIRECT;
-    if (direct < MANTISSA || direct > 8 || form & ~(FORM_DIRECT | FORM_SIGNED))
-        FAIL(ERR_DAMAGED, "numbers in columns are of an unknown form");
+    TRY(read_numbers(s, r, n, &form, u));
     s->unit = unit;
-    TRY(huffman_read(r, &s->table));
-    TRY(reader_varint_max(r, reader_left(r), &bytes));
-    BitReader b = {.n = (size_t)bytes};
-    TRY(reader_bytes(r, b.n, &b.p));
-    read_codes(&s->table, &b, n, u);
-    if ((b.at + 7) / 8 != b.n)
-        FAIL(ERR_DAMAGED, "numbers in columns take another space than they say");
-    if (direct < 8)
-        TRY(read_lows(r, n, direct, u));
     if (form & FORM_SIGNED)
         for (size_t i = 0; i < n; i++)
             u[i] = unzigzag(u[i]);
@@ -455,6 +515,15 @@ static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
     else
         for (size_t i = 0; i < n; i++)
             u[i] = (uint64_t)base + unit * u[i];
+    return NULL;
+}
+
+Error *numbers_decode_ranked(Numbers *s, Reader *r, size_t n, uint64_t *v)
+{
+    uint8_t form;
+    TRY(read_numbers(s, r, n, &form, v));
+    if (form & FORM_SIGNED)
+        FAIL(ERR_DAMAGED, "numbers in columns are of an unknown form");
     return NULL;
 }
 
