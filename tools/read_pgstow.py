@@ -14,7 +14,7 @@ are listed; rows cannot be read with it. Exit status: 21, something is damaged; 
 or not enough.
 
 Needs Python 3.8; for compressed data its compression.zstd (from 3.14), the module zstandard, or the program
-zstd; for encrypted repositories pgstow_keys.py beside it, and the modules cryptography and nacl.
+zstd; pgstow_columns.py beside it; for encrypted repositories pgstow_keys.py, and the modules cryptography and nacl.
 """
 import hashlib
 import json
@@ -51,9 +51,21 @@ def zstd(data):
     return run.stdout
 
 
+def columns(data, length):
+    from pgstow_columns import Columns
+    r = Reader(data)
+    need(r.number(1) == 1, "columns of an unknown version")
+    size, stored = r.varint(), r.varint()
+    need(stored <= size <= length, "a text that is too long")
+    text = r.bytes(stored)
+    text = zstd(text) if stored < size else text
+    need(len(text) == size, "a text of another length")
+    return Columns(Reader, need, data[r.at:], text, length).decode()
+
+
 def decode(codec, data, length):
-    need(codec in (0, 1), f"codec {codec} is unknown")
-    raw = zstd(data) if codec else data
+    need(codec in (0, 1, 2), f"codec {codec} is unknown")
+    raw = columns(data, length) if codec == 2 else zstd(data) if codec else data
     need(len(raw) == length, f"{len(raw)} bytes where {length} should be")
     return raw
 
