@@ -240,44 +240,61 @@ static Error *try_numbers(Columns *c, const Table *t, size_t col, int64_t *v, Bu
     return write_values(c, t, col, &s, v, &taken, form);
 }
 
-static inline uint64_t hash_field(Field f)
+/* A text of a dictionary. */
+typedef struct Word {
+    uint64_t first, last; /* up to 16 bytes are these two */
+    const uint8_t *p;
+    size_t n;
+} Word;
+
+static inline Word word_of(Field f, const uint8_t *end)
 {
-    uint64_t h = f.n * UINT64_C(0x9e3779b97f4a7c15);
-    size_t i = 0;
-    for (; i + 8 <= f.n; i += 8)
-        h = (h ^ load64(f.p + i)) * UINT64_C(0xff51afd7ed558ccd), h ^= h >> 32;
-    uint64_t rest = 0;
-    for (; i < f.n; i++)
-        rest = rest << 8 | f.p[i];
-    h = (h ^ rest) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return h ^ h >> 29;
+    Word w = {.p = f.p, .n = f.n};
+    if (f.n >= 8) {
+        w.first = load64(f.p);
+        w.last = load64(f.p + f.n - 8);
+    } else if (end - f.p >= 8) {
+        w.first = f.n ? load64(f.p) << (64 - 8 * f.n) : 0;
+    } else {
+        for (size_t i = 0; i < f.n; i++)
+            w.first |= (uint64_t)f.p[i] << (64 - 8 * f.n + 8 * i);
+    }
+    return w;
 }
 
-/* The place of each row's text in a list of those that differ; false where they are too many. */
+static inline bool same_word(const Word *a, const Word *b)
+{
+    return a->first == b->first && a->last == b->last && a->n == b->n &&
+           (a->n <= 16 || memcmp(a->p + 8, b->p + 8, a->n - 16) == 0);
+}
+
+/* The place of each row's text in a list of those that differ; *done is false where they are too
+ * many. */
 static Error *take_words(Columns *c, const Table *t, size_t col, int64_t *v, size_t *count,
                          bool *done)
 {
     size_t limit = t->rows / 3 < WORDS_MAX ? t->rows / 3 : WORDS_MAX, size = 64, words = 0;
     while (size < 2 * limit)
         size *= 2;
-    TRY(columns_room(&c->slots, size, sizeof(uint32_t)));
-    TRY(columns_room(&c->words, limit, sizeof(uint32_t)));
-    uint32_t *slot = (uint32_t *)(void *)c->slots.data, *first = (uint32_t *)(void *)c->words.data;
+    TRY(columns_room(&c->slots, size, sizeof(uint16_t)));
+    TRY(columns_room(&c->words, limit, sizeof(Word)));
+    uint16_t *slot = (uint16_t *)(void *)c->slots.data;
+    Word *known = (Word *)(void *)c->words.data;
+    const uint8_t *end = t->p + t->ends[t->rows * t->cols];
     memset(slot, 0, size * sizeof *slot);
     *done = false;
     for (size_t row = 0; row < t->rows; row++) {
-        Field f = field_at(t, row, col);
-        size_t at = hash_field(f) & (size - 1);
-        for (; slot[at]; at = (at + 1) & (size - 1)) {
-            Field known = field_at(t, first[slot[at] - 1], col);
-            if (known.n == f.n && memcmp(known.p, f.p, f.n) == 0)
-                break;
-        }
+        Word w = word_of(field_at(t, row, col), end);
+        uint64_t hash =
+            (w.first ^ (w.last << 23 | w.last >> 41) ^ w.n) * UINT64_C(0x9e3779b97f4a7c15);
+        size_t at = hash >> 48 & (size - 1);
+        while (slot[at] && !same_word(&known[slot[at] - 1], &w))
+            at = (at + 1) & (size - 1);
         if (!slot[at]) {
             if (words >= limit || words > 24 + row / 2)
                 return NULL;
-            first[words++] = (uint32_t)row;
-            slot[at] = (uint32_t)words;
+            known[words++] = w;
+            slot[at] = (uint16_t)words;
         }
         v[row] = slot[at] - 1;
     }
@@ -293,9 +310,9 @@ static Error *try_dictionary(Columns *c, const Table *t, size_t col, int64_t *v,
     TRY(take_words(c, t, col, v, &count, done));
     if (!*done)
         return NULL;
-    const uint32_t *first = (const uint32_t *)(const void *)c->words.data;
+    const Word *word = (const Word *)(const void *)c->words.data;
     for (size_t i = 0; i < count; i++)
-        add_text(text, field_at(t, first[i], col));
+        add_text(text, (Field){word[i].p, word[i].n});
     buf_u8(form, COLUMN_DICTIONARY);
     buf_varint(form, count);
     buf_varint(form, text->len - start);

@@ -232,42 +232,7 @@ static bool word_cells(const Cell *words, Column *col, size_t rows, size_t cols,
     return true;
 }
 
-static inline __attribute__((always_inline)) bool print(const Shape *how, ColumnKind kind,
-                                                        int64_t v, uint8_t **p)
-{
-    switch (kind) {
-    case COLUMN_NUMBER:
-        return number_print(p, v, how->scale);
-    case COLUMN_DATE:
-        return date_print(p, v);
-    case COLUMN_TIMESTAMP:
-        return timestamp_print(p, how->zone, how->zone_n, v);
-    default:
-        return template_print(&how->shape, p, v);
-    }
-}
-
-/* Fields without a value are left to marked_cells. */
-static inline __attribute__((always_inline)) bool
-number_cells(Column *col, ColumnKind kind, size_t rows, size_t cols, uint8_t **at, Cell *out)
-{
-    const Shape *how = &col->how;
-    const int64_t *v = col->v;
-    uint8_t *p = *at;
-    for (size_t i = 0; i < rows; i++, out += cols) {
-        if (col->marks && col->marks[i] != MARK_VALUE)
-            continue;
-        uint8_t *start = p;
-        if (!print(how, kind, *v++, &p))
-            return false;
-        *out = (Cell){start, (size_t)(p - start)};
-    }
-    *at = p;
-    col->v = v;
-    return true;
-}
-
-/* The same of few different numbers. */
+/* Fields of few different numbers; those without a value are left to marked_cells. */
 static bool few_cells(Decoder *d, Column *col, size_t rows, size_t cols, Cell *out)
 {
     Cell *known = (Cell *)(void *)d->c->known.data + col->cells;
@@ -282,7 +247,7 @@ static bool few_cells(Decoder *d, Column *col, size_t rows, size_t cols, Cell *o
         Cell *cell = &known[place];
         if (!cell->n) {
             cell->p = d->keep;
-            if (!print(&col->how, col->how.kind, v, &d->keep))
+            if (!field_print(&col->how, v, &d->keep))
                 return false;
             cell->n = (size_t)(d->keep - cell->p);
         }
@@ -313,16 +278,7 @@ static bool column_cells(Decoder *d, Column *col, size_t rows, size_t cols, uint
     if (col->how.kind == COLUMN_DICTIONARY)
         return word_cells((const Cell *)(const void *)d->c->known.data + col->cells, col, rows,
                           cols, out);
-    if (col->few)
-        done = few_cells(d, col, rows, cols, out);
-    else if (col->how.kind == COLUMN_NUMBER)
-        done = number_cells(col, COLUMN_NUMBER, rows, cols, at, out);
-    else if (col->how.kind == COLUMN_DATE)
-        done = number_cells(col, COLUMN_DATE, rows, cols, at, out);
-    else if (col->how.kind == COLUMN_TIMESTAMP)
-        done = number_cells(col, COLUMN_TIMESTAMP, rows, cols, at, out);
-    else
-        done = number_cells(col, COLUMN_TEMPLATE, rows, cols, at, out);
+    done = col->few ? few_cells(d, col, rows, cols, out) : fields_print(col, rows, cols, at, out);
     return done && (!col->marks || marked_cells(col, rows, cols, out));
 }
 

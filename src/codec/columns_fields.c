@@ -89,49 +89,23 @@ static const uint64_t powers[NUMBER_DIGITS + 1] = {1,
 
 /* -- numbers ----------------------------------------------------------------------------------- */
 
-/* Any number of up to 18 digits, without its sign. */
-static bool parse_long(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, uint64_t *u)
-{
-    size_t whole = scale ? n - scale - 1 : n; /* digits before the point */
-    uint64_t below = 0;
-    if (n < (scale ? scale + 2u : 1u) || whole + scale > NUMBER_DIGITS)
-        return false;
-    if (!digits18(base, p + whole, whole, u))
-        return false;
-    if (scale) {
-        if (p[whole] != '.' || !digits18(base, p + n, scale, &below))
-            return false;
-        *u = *u * powers[scale] + below;
-    }
-    return *p != '0' || whole == 1;
-}
-
-__attribute__((always_inline)) inline bool number_parse(const uint8_t *base, const uint8_t *p,
-                                                        size_t n, unsigned scale, int64_t *v)
+bool number_parse(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, int64_t *v)
 {
     if (n == 0)
         return false;
     bool negative = *p == '-';
-    uint64_t u;
+    uint64_t u, below = 0;
     p += negative;
     n -= negative;
-    size_t least = scale ? scale + 2u : 1u;
-    if (n <= 8 && n >= least && p + n - base >= 8) {
-        uint64_t w = load64(p + n - 8) ^ 0x3030303030303030;
-        if (scale) {
-            /* What stands before the point moves into its place. */
-            unsigned point = 8 * (7 - scale);
-            if ((w >> point & 255) != ('.' ^ 0x30))
-                return false;
-            uint64_t behind = UINT64_MAX << (point + 8);
-            w = (w & behind) | (w << 8 & ~behind);
-            n--;
-        }
-        w = w >> (64 - 8 * n) << (64 - 8 * n);
-        if (!number8(w, &u) || (*p == '0' && n + (scale > 0) > least))
-            return false;
-    } else if (!parse_long(base, p, n, scale, &u)) {
+    size_t whole = scale ? n - scale - 1 : n; /* digits before the point */
+    if (n < (scale ? scale + 2u : 1u) || whole + scale > NUMBER_DIGITS)
         return false;
+    if (!digits18(base, p + whole, whole, &u) || (*p == '0' && whole > 1))
+        return false;
+    if (scale) {
+        if (p[whole] != '.' || !digits18(base, p + n, scale, &below))
+            return false;
+        u = u * powers[scale] + below;
     }
     *v = negative ? -(int64_t)u : (int64_t)u;
     return u || !negative;
@@ -156,7 +130,7 @@ static void print_long(uint8_t **out, uint64_t u, unsigned scale)
     *out = p;
 }
 
-bool number_print(uint8_t **out, int64_t v, unsigned scale)
+static inline bool number_print(uint8_t **out, int64_t v, unsigned scale)
 {
     uint8_t *p = *out;
     uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
@@ -200,22 +174,32 @@ static inline bool is_leap(unsigned year)
 
 #define DAYS_0000_03_01 (-719468) /* from 1970-01-01 */
 
-bool date_parse(const uint8_t *p, size_t n, int64_t *v)
+static inline bool date_of(const uint8_t *p, int64_t *v)
 {
-    static const uint8_t days[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    unsigned century, year, month, day;
-    if (n != 10 || p[4] != '-' || p[7] != '-' || !two_digits(p, &century) ||
-        !two_digits(p + 2, &year) || !two_digits(p + 5, &month) || !two_digits(p + 8, &day))
+    static const uint8_t days[16] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0, 0, 0};
+    /* Of a year that begins in March, so that its odd day is the last. */
+    static const int16_t before[16] = {0, 306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275};
+    uint64_t w = load64(p), tail = load64(p + 2); /* YYYY-MM- and YY-MM-DD */
+    if ((tail & 0x0000ff0000ff0000) != 0x00002d00002d0000)
         return false;
-    year += century * 100;
-    if (year < 1 || month < 1 || month > 12 || day < 1 ||
+    w = (w & 0xffffffff) | (tail >> 24 & 0xffff) << 32 | tail >> 48 << 48;
+    w ^= 0x3030303030303030;
+    if (((w + 0x7676767676767676) | w) & 0x8080808080808080)
+        return false;
+    w = (w * 2561) >> 8;
+    unsigned year = (unsigned)(w & 255) * 100 + (unsigned)(w >> 16 & 255);
+    unsigned month = (unsigned)(w >> 32 & 255), day = (unsigned)(w >> 48 & 255);
+    if (year < 1 || month > 12 || day < 1 ||
         day > days[month] + (unsigned)(month == 2 && is_leap(year)))
         return false;
-    /* A year begins in March, so that the odd day is its last one. */
-    unsigned shifted = month > 2 ? month - 3 : month + 9, y = year - (month <= 2);
-    *v = (int64_t)y * 365 + y / 4 - y / 100 + y / 400 + (153 * shifted + 2) / 5 + day - 1 +
-         DAYS_0000_03_01;
+    unsigned y = year - (month <= 2);
+    *v = (int64_t)(y * 365 + y / 4 - y / 100 + y / 400 + day) + before[month] - 1 + DAYS_0000_03_01;
     return true;
+}
+
+bool date_parse(const uint8_t *p, size_t n, int64_t *v)
+{
+    return n == 10 && date_of(p, v);
 }
 
 static const char pairs[] = "00010203040506070809101112131415161718192021222324"
@@ -233,7 +217,7 @@ static inline void print_two(uint8_t *p, unsigned v)
 
 /* Neri and Schneider, "Euclidean affine functions and their application to calendar algorithms",
  * 2022. */
-bool date_print(uint8_t **out, int64_t v)
+static inline bool date_print(uint8_t **out, int64_t v)
 {
     if (v < DAY_MIN || v > DAY_MAX)
         return false;
@@ -274,8 +258,8 @@ bool timestamp_parse(const uint8_t *p, size_t n, const uint8_t *zone, size_t zon
 {
     unsigned hour, minute, second;
     int64_t day, below = 0;
-    if (n < 19 + zone_n || p[10] != ' ' || p[13] != ':' || p[16] != ':' ||
-        !date_parse(p, 10, &day) || !two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) ||
+    if (n < 19 + zone_n || p[10] != ' ' || p[13] != ':' || p[16] != ':' || !date_of(p, &day) ||
+        !two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) ||
         !two_digits(p + 17, &second) || hour > 23 || minute > 59 || second > 59 ||
         memcmp(p + n - zone_n, zone, zone_n) != 0)
         return false;
@@ -293,7 +277,7 @@ bool timestamp_parse(const uint8_t *p, size_t n, const uint8_t *zone, size_t zon
     return true;
 }
 
-bool timestamp_print(uint8_t **out, const uint8_t *zone, size_t zone_n, int64_t v)
+static inline bool timestamp_print(uint8_t **out, const uint8_t *zone, size_t zone_n, int64_t v)
 {
     int64_t day = v / DAY, rest = v % DAY;
     if (rest < 0) {
@@ -341,7 +325,7 @@ bool template_make(const uint8_t *p, size_t n, Template *t)
     return t->digits > 0;
 }
 
-bool template_parse(const Template *t, const uint8_t *p, size_t n, int64_t *v)
+static inline bool template_parse(const Template *t, const uint8_t *p, size_t n, int64_t *v)
 {
     if (n != t->n)
         return false;
@@ -360,7 +344,7 @@ bool template_parse(const Template *t, const uint8_t *p, size_t n, int64_t *v)
     return true;
 }
 
-bool template_print(const Template *t, uint8_t **out, int64_t v)
+static inline bool template_print(const Template *t, uint8_t **out, int64_t v)
 {
     uint8_t digits[32], *p = *out;
     if (v < 0 || (uint64_t)v >= powers[t->digits])
@@ -375,6 +359,40 @@ bool template_print(const Template *t, uint8_t **out, int64_t v)
 
 /* -- whole columns ----------------------------------------------------------------------------- */
 
+/* What number_parse does, with what depends on the scale alone worked out once. */
+typedef struct Point {
+    unsigned scale, least; /* characters without the sign: at least */
+    unsigned shift;        /* of the point in the last eight characters */
+    uint64_t behind;       /* what stands behind it there */
+} Point;
+
+static Point point_at(unsigned scale)
+{
+    bool has = scale > 0 && scale < 7; /* with more digits behind it nothing is short */
+    return (Point){.scale = scale,
+                   .least = scale ? scale + 2 : 1,
+                   .shift = has ? 8 * (7 - scale) : 0,
+                   .behind = has ? UINT64_MAX << 8 * (8 - scale) : UINT64_MAX};
+}
+
+static inline bool number_take(const uint8_t *base, const uint8_t *p, size_t n, const Point *x,
+                               int64_t *v)
+{
+    size_t negative = n && *p == '-', digits = n - negative - (x->scale > 0);
+    if (n - negative - x->least > 8 - (size_t)x->least || p + n - base < 8)
+        return number_parse(base, p, n, x->scale, v);
+    uint64_t w = load64(p + n - 8) ^ 0x3030303030303030;
+    if (x->scale && (w >> x->shift & 255) != ('.' ^ 0x30))
+        return false;
+    w = (w & x->behind) | (w << 8 & ~x->behind);
+    w = w >> (64 - 8 * digits) << (64 - 8 * digits);
+    uint64_t first = w >> (64 - 8 * digits) & 255, u;
+    if (!number8(w, &u) || (!first && digits > x->scale + 1) || (negative && !u))
+        return false;
+    *v = (int64_t)((u ^ (0 - (uint64_t)negative)) + negative);
+    return true;
+}
+
 /* All fields of a column as numbers; false as soon as more than a few of them are none. */
 static inline __attribute__((always_inline)) bool take_numbers(const Table *t, size_t col,
                                                                ColumnKind kind, const Shape *s,
@@ -382,16 +400,18 @@ static inline __attribute__((always_inline)) bool take_numbers(const Table *t, s
                                                                Taken *out)
 {
     size_t count = 0, odd = 0, nulls = 0;
+    const Point point = point_at(s->scale);
+    memset(marks, MARK_VALUE, t->rows);
     for (size_t row = 0; row < t->rows; row++) {
         Field f = field_at(t, row, col);
-        bool is = kind == COLUMN_NUMBER ? number_parse(t->p, f.p, f.n, s->scale, &v[count])
+        bool is = kind == COLUMN_NUMBER ? number_take(t->p, f.p, f.n, &point, &v[count])
                   : kind == COLUMN_DATE ? date_parse(f.p, f.n, &v[count])
                   : kind == COLUMN_TIMESTAMP
                       ? timestamp_parse(f.p, f.n, s->zone, s->zone_n, &v[count])
                       : template_parse(&s->shape, f.p, f.n, &v[count]);
-        count += is;
-        marks[row] = MARK_VALUE;
-        if (!is) {
+        if (is) {
+            count++;
+        } else {
             bool null = is_null(f);
             marks[row] = null ? MARK_NULL : MARK_ODD;
             nulls += null;
@@ -415,5 +435,58 @@ bool fields_take(const Table *t, size_t col, const Shape *s, int64_t *v, uint8_t
         return take_numbers(t, col, COLUMN_TIMESTAMP, s, v, marks, out);
     default:
         return take_numbers(t, col, COLUMN_TEMPLATE, s, v, marks, out);
+    }
+}
+
+static inline __attribute__((always_inline)) bool print(const Shape *how, ColumnKind kind,
+                                                        int64_t v, uint8_t **p)
+{
+    switch (kind) {
+    case COLUMN_NUMBER:
+        return number_print(p, v, how->scale);
+    case COLUMN_DATE:
+        return date_print(p, v);
+    case COLUMN_TIMESTAMP:
+        return timestamp_print(p, how->zone, how->zone_n, v);
+    default:
+        return template_print(&how->shape, p, v);
+    }
+}
+
+bool field_print(const Shape *how, int64_t v, uint8_t **p)
+{
+    return print(how, how->kind, v, p);
+}
+
+static inline __attribute__((always_inline)) bool
+print_cells(Column *col, ColumnKind kind, size_t rows, size_t cols, uint8_t **at, Cell *out)
+{
+    const int64_t *v = col->v;
+    const uint8_t *marks = col->marks;
+    uint8_t *p = *at;
+    for (size_t i = 0; i < rows; i++, out += cols) {
+        if (marks && marks[i] != MARK_VALUE)
+            continue;
+        uint8_t *start = p;
+        if (!print(&col->how, kind, *v++, &p))
+            return false;
+        *out = (Cell){start, (size_t)(p - start)};
+    }
+    *at = p;
+    col->v = v;
+    return true;
+}
+
+bool fields_print(Column *col, size_t rows, size_t cols, uint8_t **at, Cell *out)
+{
+    switch (col->how.kind) {
+    case COLUMN_NUMBER:
+        return print_cells(col, COLUMN_NUMBER, rows, cols, at, out);
+    case COLUMN_DATE:
+        return print_cells(col, COLUMN_DATE, rows, cols, at, out);
+    case COLUMN_TIMESTAMP:
+        return print_cells(col, COLUMN_TIMESTAMP, rows, cols, at, out);
+    default:
+        return print_cells(col, COLUMN_TEMPLATE, rows, cols, at, out);
     }
 }

@@ -137,18 +137,13 @@ Error *numbers_decode_ranked(Numbers *s, Reader *r, size_t n, uint64_t *v) MUST_
 #define ZONE_MAX 16      /* bytes behind a timestamp */
 #define PRINT_MAX 96     /* no print function writes beyond so many bytes */
 
-/* Each takes the field p[0..n), of which bytes from `base` on may be read, and is true where the
- * text is exactly what the print function makes of *v. */
+/* Each is true where the field p[0..n) is exactly what is printed of *v. Bytes from `base` on may
+ * be read. */
 bool number_parse(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, int64_t *v);
 bool date_parse(const uint8_t *p, size_t n, int64_t *v); /* days since 1970-01-01 */
 /* Microseconds since 1970-01-01; the zone is what follows. */
 bool timestamp_parse(const uint8_t *p, size_t n, const uint8_t *zone, size_t zone_n, int64_t *v);
 size_t timestamp_zone(const uint8_t *p, size_t n); /* where the zone of one begins; at most n */
-
-/* Each returns where it ended; false where the number is none that the parser makes. */
-bool number_print(uint8_t **p, int64_t v, unsigned scale);
-bool date_print(uint8_t **p, int64_t v);
-bool timestamp_print(uint8_t **p, const uint8_t *zone, size_t zone_n, int64_t v);
 
 /* Texts of one shape, in which only digits differ. */
 typedef struct Template {
@@ -157,8 +152,6 @@ typedef struct Template {
     uint8_t place[NUMBER_DIGITS]; /* of each digit */
 } Template;
 bool template_make(const uint8_t *p, size_t n, Template *t); /* of a field; false: of no use */
-bool template_parse(const Template *t, const uint8_t *p, size_t n, int64_t *v);
-bool template_print(const Template *t, uint8_t **p, int64_t v);
 
 /* -- text as words (columns_words.c) ----------------------------------------------------------- */
 
@@ -259,6 +252,12 @@ typedef struct Column {
     uint64_t unit_inverse; /* of what is left of the unit when shifted: exact division */
 } Column;
 
+/* The text of a value; false where it is none that is found in fields. No more than PRINT_MAX bytes
+ * from *p on are written; *p becomes its end. */
+bool field_print(const Shape *how, int64_t v, uint8_t **p);
+/* out[0], out[cols] ... become the column's next fields that are values, their text is at *at. */
+bool fields_print(Column *col, size_t rows, size_t cols, uint8_t **at, Cell *out);
+
 /* What was better for a column of text when both forms of it were tried. */
 #define HABITS 256
 typedef struct Habit {
@@ -277,8 +276,8 @@ struct Columns {
     Buf values;  /* i64: of all columns of a table */
     Buf marks;   /* u8: of all of its columns */
     Buf wide;    /* i64: marks, or differences to another column */
-    Buf words;   /* u32: of a dictionary that is made: the row where each word first stood */
-    Buf slots;   /* u32: of the same: place in `words` plus one */
+    Buf words;   /* those of a dictionary that is made */
+    Buf slots;   /* u16: of the same: place in `words` plus one */
     Buf columns; /* Column, or (while encoding) Earlier */
     Buf known;   /* Cell: of all columns of a table that have few values */
     Buf cells;   /* Cell: of some rows */

@@ -14,6 +14,8 @@
 
 typedef enum Method { CONSTANT = 0, PACKED = 1, TOKENS = 2, DELTA = 3, RUNS = 4 } Method;
 #define DEPTH_MAX 2 /* streams in a stream */
+/* Tokens must save one part in so many to be taken, since bits are read faster. */
+#define WORTH 32
 #define SAMPLES 256 /* numbers looked at to estimate */
 
 /* A token of a number beyond the direct ones keeps so many bits behind the highest. */
@@ -199,9 +201,19 @@ static bool about_zero(const int64_t *v, size_t n, int64_t min)
     return around < above;
 }
 
-static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t n, int64_t min,
-                            int64_t max, bool centred, Buf *out)
+static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t n, bool centred,
+                            Buf *out)
 {
+    int64_t min = v[0], max = v[0];
+    for (size_t i = 1; i < n; i++) {
+        min = v[i] < min ? v[i] : min;
+        max = v[i] > max ? v[i] : max;
+    }
+    if (min == max) {
+        buf_u8(out, CONSTANT);
+        put_signed(out, min);
+        return NULL;
+    }
     Leaves x = {.min = min, .unit = common_unit(v, n, min)};
     x.range = (uint64_t)minus(max, min) / x.unit;
     x.width = bits_of(x.range);
@@ -227,16 +239,16 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
         /* Numbers that fill their bits are found by looking at some. What is seen of some is too
          * good rather than too bad: rare tokens are missed. */
         lows = count_tokens(u, n, step, direct, counts);
-        if (lows + entropy(counts, sampled) + sampled * x.width / 64 >= sampled * x.width)
+        if (lows + entropy(counts, sampled) + sampled * x.width / WORTH >= sampled * x.width)
             return write_packed(is_signed ? NULL : u, v, n, &x, out);
     }
     lows = count_tokens(u, n, 1, direct, counts);
     /* What it costs to read a code must be worth it. */
-    if (lows + entropy(counts, n) + packed / 64 + 256 >= packed)
+    if (lows + entropy(counts, n) + packed / WORTH + 256 >= packed)
         return write_packed(is_signed ? NULL : u, v, n, &x, out);
     HuffmanCode h;
     huffman_make(counts, &h, &bits);
-    if (bits + lows + packed / 64 + 4 * h.count + 32 >= packed)
+    if (bits + lows + packed / WORTH + 4 * h.count + 32 >= packed)
         return write_packed(is_signed ? NULL : u, v, n, &x, out);
     buf_u8(out, TOKENS);
     put_signed(out, is_signed ? 0 : min);
@@ -246,41 +258,34 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
 
 /* -- choosing ---------------------------------------------------------------------------------- */
 
-typedef struct Look {
-    int64_t min, max;
-    size_t runs;
-    uint64_t plain, deltas; /* bits of the sampled numbers above min, and of their differences */
-    uint64_t sampled;
+typedef struct Look { /* at some numbers, and those before them */
+    uint64_t sampled, changes;
+    uint64_t plain,
+        deltas; /* bits of the numbers above the least of them, and of the differences */
 } Look;
 
 static void look_at(const int64_t *v, size_t n, Look *l)
 {
-    *l = (Look){.min = v[0], .max = v[0], .runs = 1};
-    int64_t min = v[0], max = v[0];
-    size_t runs = 1, step = n > SAMPLES ? n / SAMPLES : 1;
-    for (size_t i = 1; i < n; i++) {
+    *l = (Look){0};
+    size_t step = n > SAMPLES ? n / SAMPLES : 1;
+    int64_t min = v[0];
+    for (size_t i = 1; i < n; i += step)
         min = v[i] < min ? v[i] : min;
-        max = v[i] > max ? v[i] : max;
-        runs += v[i] != v[i - 1];
-    }
     for (size_t i = 1; i < n; i += step, l->sampled++) {
         l->plain += bits_of((uint64_t)minus(v[i], min));
         l->deltas += bits_of(zigzag(minus(v[i], v[i - 1])));
+        l->changes += v[i] != v[i - 1];
     }
-    l->min = min;
-    l->max = max;
-    l->runs = runs;
 }
 
 static Error *encode(Numbers *s, unsigned depth, const int64_t *v, size_t n, bool centred,
                      Buf *out);
 
-static Error *encode_runs(Numbers *s, unsigned depth, const int64_t *v, size_t n, size_t runs,
-                          Buf *out)
+static Error *encode_runs(Numbers *s, unsigned depth, const int64_t *v, size_t n, Buf *out)
 {
     int64_t *values, *lengths;
-    TRY(room_for(s, depth, 0, runs, &values));
-    TRY(room_for(s, depth, 1, runs, &lengths));
+    TRY(room_for(s, depth, 0, n, &values));
+    TRY(room_for(s, depth, 1, n, &lengths));
     size_t count = 0, start = 0;
     for (size_t i = 1; i <= n; i++)
         if (i == n || v[i] != v[start]) {
@@ -288,6 +293,11 @@ static Error *encode_runs(Numbers *s, unsigned depth, const int64_t *v, size_t n
             lengths[count++] = (int64_t)(i - start) - 1;
             start = i;
         }
+    if (count == 1) {
+        buf_u8(out, CONSTANT);
+        put_signed(out, v[0]);
+        return NULL;
+    }
     buf_u8(out, RUNS);
     buf_varint(out, count);
     TRY(encode(s, depth + 1, values, count, false, out));
@@ -307,27 +317,21 @@ static Error *encode_deltas(Numbers *s, unsigned depth, const int64_t *v, size_t
 
 static Error *encode(Numbers *s, unsigned depth, const int64_t *v, size_t n, bool centred, Buf *out)
 {
-    Look l;
     if (n == 0)
         return NULL;
-    look_at(v, n, &l);
-    if (l.min == l.max) {
-        buf_u8(out, CONSTANT);
-        put_signed(out, l.min);
-        return NULL;
-    }
-    if (depth < DEPTH_MAX && l.sampled) {
-        /* In 1/16 of a bit a number; a code of one bit is the shortest. */
+    if (depth < DEPTH_MAX && n > 1) {
+        Look l;
+        look_at(v, n, &l);
+        /* In 1/16 of a bit a number; a code of one bit is the shortest, runs have none. */
         uint64_t plain = l.plain * 16 / l.sampled, deltas = l.deltas * 16 / l.sampled + 12;
         uint64_t each = plain < deltas ? plain : deltas;
         each = each < 16 ? 16 : each;
-        uint64_t of_run = plain + 80;
-        if ((uint64_t)l.runs * of_run < (uint64_t)n * each)
-            return encode_runs(s, depth, v, n, l.runs, out);
+        if (l.changes * (plain + 80) < l.sampled * each)
+            return encode_runs(s, depth, v, n, out);
         if (n > 8 && deltas < plain)
             return encode_deltas(s, depth, v, n, out);
     }
-    return encode_leaves(s, depth, v, n, l.min, l.max, centred, out);
+    return encode_leaves(s, depth, v, n, centred, out);
 }
 
 Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, Buf *out)

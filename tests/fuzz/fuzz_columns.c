@@ -1,6 +1,6 @@
-/* Columns of a frame, without what zstd does to their text. The first byte says what the rest is: 0,
- * a form and a text (u16 bytes that they make, u16 length of the form) that are decoded; else rows,
- * so many times one behind the other, that are encoded and decoded again. */
+/* Columns of a frame, without what zstd does to their text. The first byte says what the rest is:
+ * 0, a form and a text (u16 bytes that they make, u16 length of the form) that are decoded; else
+ * rows, so many times one behind the other, that are encoded and decoded again. */
 #include "codec/columns.h"
 #include "fuzz.h"
 

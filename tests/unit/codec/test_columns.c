@@ -212,13 +212,13 @@ static void test_few_texts(void **state)
 {
     (void)state;
     static const char *const states[] = {"",
-                                        "\\N",
-                                        "paid",
-                                        "a b",
-                                        "Gr\xc3\xbc\xc3\x9f"
-                                        "e",
-                                        "back\\\\slash",
-                                        "-"};
+                                         "\\N",
+                                         "paid",
+                                         "a b",
+                                         "Gr\xc3\xbc\xc3\x9f"
+                                         "e",
+                                         "back\\\\slash",
+                                         "-"};
     AUTO_VALUE(Buf) rows = {0};
     for (int i = 0; i < 4096; i++)
         buf_printf(&rows, "%s\tsame for all\t\n", states[below(7)]);
@@ -290,7 +290,7 @@ static void test_random_tables(void **state)
     AUTO_VALUE(Buf) rows = {0};
     for (seed = 1; seed < 400000000;) {
         static uint64_t table;
-        if (++table > 400)
+        if (++table > 150)
             break;
         seed = table * 7919;
         size_t cols = 1 + below(12), count = below(table % 10 ? 400 : 4000);
@@ -403,7 +403,7 @@ static void test_large_frames(void **state)
 
 /* -- damage ------------------------------------------------------------------------------------ */
 
-static void damaged(Codec *c, const Buf *packed, size_t raw_len, const uint8_t *raw)
+static void damaged(Codec *c, const Buf *packed, size_t raw_len)
 {
     AUTO_VALUE(Buf) out = {0};
     AUTO(Error) e = codec_decode(c, CODEC_COLUMNS, packed->data, packed->len, raw_len, &out);
@@ -411,7 +411,6 @@ static void damaged(Codec *c, const Buf *packed, size_t raw_len, const uint8_t *
         assert_true(error_kind(e) == ERR_DAMAGED || error_kind(e) == ERR_REPO_UNSUPPORTED);
     else
         assert_int_equal(out.len, raw_len);
-    (void)raw;
 }
 
 static void test_damage(void **state)
@@ -423,9 +422,9 @@ static void test_damage(void **state)
     AUTO_VALUE(Buf) out = {0};
     CodecId used;
     seed = 99;
-    for (unsigned row = 0; row < 300; row++)
+    for (unsigned row = 0; row < 100; row++)
         for (unsigned i = 0; i <= FIELD_KINDS; i++) {
-            add_field(&rows, i == 5 && row % 50 == 0 ? 6 : i, row);
+            add_field(&rows, i == 5 && row % 30 == 0 ? 6 : i, row);
             buf_u8(&rows, i < FIELD_KINDS ? '\t' : '\n');
         }
     OK(codec_encode(c, 1, rows.data, rows.len, &packed, &used));
@@ -434,19 +433,18 @@ static void test_damage(void **state)
     FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, packed.len, rows.len + 1, &out));
     FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, packed.len, 0, &out));
     FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, packed.len, SIZE_MAX, &out));
-    for (size_t cut = 0; cut < packed.len; cut++)
+    for (size_t cut = 0; cut < packed.len; cut += 1 + cut / 64)
         FAILS(ERR_DAMAGED, codec_decode(c, used, packed.data, cut, rows.len, &out));
-    for (size_t i = 0; i < packed.len; i++)
-        for (unsigned bit = 0; bit < 8; bit++) {
-            packed.data[i] ^= (uint8_t)(1u << bit);
-            damaged(c, &packed, rows.len, rows.data);
-            packed.data[i] ^= (uint8_t)(1u << bit);
-        }
-    for (int i = 0; i < 20000; i++) {
+    for (size_t i = 0; i < packed.len; i++) {
+        packed.data[i] ^= (uint8_t)(1u << i % 8);
+        damaged(c, &packed, rows.len);
+        packed.data[i] ^= (uint8_t)(1u << i % 8);
+    }
+    for (int i = 0; i < 2000; i++) {
         size_t at = below(packed.len);
         uint8_t old = packed.data[at];
         packed.data[at] = (uint8_t)next_random();
-        damaged(c, &packed, rows.len, rows.data);
+        damaged(c, &packed, rows.len);
         packed.data[at] = old;
     }
     OK(codec_decode(c, used, packed.data, packed.len, rows.len, &out));
