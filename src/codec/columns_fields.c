@@ -55,16 +55,16 @@ static inline uint64_t spread8(uint32_t v)
     return q | (x - q * 10) << 8;
 }
 
-/* Exactly n digits (1 to 18) of v < 10^n. */
+/* Exactly n digits (1 to 18) of v < 10^n; 8 bytes behind them may be written. */
 static void print_digits(uint8_t *p, uint64_t v, size_t n)
 {
-    for (; n > 8; n -= 8) {
-        store64(p + n - 8, spread8((uint32_t)(v % 100000000)) | 0x3030303030303030);
-        v /= 100000000;
+    if (n > 8) {
+        print_digits(p, v / 100000000, n - 8);
+        p += n - 8;
+        v %= 100000000;
+        n = 8;
     }
-    uint64_t w = (spread8((uint32_t)v) | 0x3030303030303030) >> (64 - 8 * n);
-    for (size_t i = 0; i < n; i++)
-        p[i] = (uint8_t)(w >> 8 * i);
+    store64(p, (spread8((uint32_t)v) | 0x3030303030303030) >> (64 - 8 * n));
 }
 
 static const uint64_t powers[NUMBER_DIGITS + 1] = {1,
@@ -322,14 +322,24 @@ bool template_make(const uint8_t *p, size_t n, Template *t)
             t->place[t->digits++] = (uint8_t)i;
         t->text[i] = digit ? '0' : p[i];
     }
+    t->together = t->digits && t->place[t->digits - 1] - t->place[0] == t->digits - 1;
     return t->digits > 0;
 }
 
-static inline bool template_parse(const Template *t, const uint8_t *p, size_t n, int64_t *v)
+static inline bool template_parse(const uint8_t *base, const Template *t, const uint8_t *p,
+                                  size_t n, int64_t *v)
 {
+    uint64_t u = 0;
     if (n != t->n)
         return false;
-    uint64_t u = 0;
+    if (t->together) {
+        size_t start = t->place[0], end = start + t->digits;
+        if (memcmp(p, t->text, start) != 0 || memcmp(p + end, t->text + end, n - end) != 0 ||
+            !digits18(base, p + end, t->digits, &u))
+            return false;
+        *v = (int64_t)u;
+        return true;
+    }
     for (unsigned i = 0; i < n; i++) {
         unsigned digit = (unsigned)p[i] - '0';
         if (t->text[i] == '0') {
@@ -349,10 +359,14 @@ static inline bool template_print(const Template *t, uint8_t **out, int64_t v)
     uint8_t digits[32], *p = *out;
     if (v < 0 || (uint64_t)v >= powers[t->digits])
         return false;
-    memcpy(p, t->text, TEMPLATE_MAX);
+    for (unsigned i = 0; i < t->n; i += 16)
+        memcpy(p + i, t->text + i, 16);
     print_digits(digits, (uint64_t)v, t->digits);
-    for (unsigned i = 0; i < t->digits; i++)
-        p[t->place[i]] = digits[i];
+    if (t->together)
+        memcpy(p + t->place[0], digits, t->digits);
+    else
+        for (unsigned i = 0; i < t->digits; i++)
+            p[t->place[i]] = digits[i];
     *out = p + t->n;
     return true;
 }
@@ -378,16 +392,31 @@ static Point point_at(unsigned scale)
 static inline bool number_take(const uint8_t *base, const uint8_t *p, size_t n, const Point *x,
                                int64_t *v)
 {
-    size_t negative = n && *p == '-', digits = n - negative - (x->scale > 0);
-    if (n - negative - x->least > 8 - (size_t)x->least || p + n - base < 8)
+    size_t negative = n && *p == '-';
+    size_t digits = n - negative - (x->scale > 0);
+    const uint8_t *end = p + n;
+    uint64_t u, high;
+    if (n - negative - x->least > 16 - (size_t)x->least || end - base < 17)
         return number_parse(base, p, n, x->scale, v);
-    uint64_t w = load64(p + n - 8) ^ 0x3030303030303030;
-    if (x->scale && (w >> x->shift & 255) != ('.' ^ 0x30))
-        return false;
-    w = (w & x->behind) | (w << 8 & ~x->behind);
-    w = w >> (64 - 8 * digits) << (64 - 8 * digits);
-    uint64_t first = w >> (64 - 8 * digits) & 255, u;
-    if (!number8(w, &u) || (!first && digits > x->scale + 1) || (negative && !u))
+    uint64_t w = load64(end - 8) ^ 0x3030303030303030;
+    if (x->scale) {
+        if ((w >> x->shift & 255) != ('.' ^ 0x30))
+            return false;
+        end--;
+        w = (w & x->behind) | ((w << 8 | (end[-8] ^ 0x30)) & ~x->behind);
+    }
+    if (digits <= 8) {
+        w = w >> (64 - 8 * digits) << (64 - 8 * digits);
+        if (!number8(w, &u))
+            return false;
+    } else {
+        uint64_t above = load64(end - 16) ^ 0x3030303030303030;
+        above = above >> (128 - 8 * digits) << (128 - 8 * digits);
+        if (!number8(w, &u) || !number8(above, &high))
+            return false;
+        u += high * 100000000;
+    }
+    if ((p[negative] == '0' && digits > x->scale + 1) || (negative && !u))
         return false;
     *v = (int64_t)((u ^ (0 - (uint64_t)negative)) + negative);
     return true;
@@ -408,7 +437,7 @@ static inline __attribute__((always_inline)) bool take_numbers(const Table *t, s
                   : kind == COLUMN_DATE ? date_parse(f.p, f.n, &v[count])
                   : kind == COLUMN_TIMESTAMP
                       ? timestamp_parse(f.p, f.n, s->zone, s->zone_n, &v[count])
-                      : template_parse(&s->shape, f.p, f.n, &v[count]);
+                      : template_parse(t->p, &s->shape, f.p, f.n, &v[count]);
         if (is) {
             count++;
         } else {

@@ -150,6 +150,7 @@ typedef struct Template {
     uint8_t text[TEMPLATE_MAX]; /* '0' where there is a digit */
     uint8_t n, digits;
     uint8_t place[NUMBER_DIGITS]; /* of each digit */
+    bool together;                /* nothing stands between them */
 } Template;
 bool template_make(const uint8_t *p, size_t n, Template *t); /* of a field; false: of no use */
 

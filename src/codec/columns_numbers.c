@@ -376,7 +376,8 @@ Error *numbers_encode_ranked(Numbers *s, const uint16_t *v, size_t n, const uint
     buf_varint(out, low_bytes);
     w = (BitWriter){.at = out->data + out->len};
     for (size_t i = 0; i < n; i++)
-        bits_put(&w, spelling[v[i]].low, spelling[v[i]].low_length);
+        if (v[i] >> direct)
+            bits_put(&w, spelling[v[i]].low, spelling[v[i]].low_length);
     out->len += low_bytes;
     return NULL;
 }

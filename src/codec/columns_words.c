@@ -87,7 +87,7 @@ static inline __attribute__((always_inline)) bool take_word(Taking *t, const uin
     size_t slot = hash >> 48 & t->mask;
     for (; t->slots[slot]; slot = (slot + 1) & t->mask) {
         Entry *e = &t->entries[t->slots[slot] - 1];
-        if (e->first == first && e->last == last && e->n == n &&
+        if (((e->first ^ first) | (e->last ^ last) | (e->n ^ n)) == 0 &&
             (n <= 16 || memcmp(text + e->at + 8, text + at + 8, n - 16) == 0)) {
             e->count++;
             t->places[t->words++] = t->slots[slot] - 1u;
@@ -102,6 +102,22 @@ static inline __attribute__((always_inline)) bool take_word(Taking *t, const uin
     return true;
 }
 
+/* From *start to the next beginning, in pieces where it is long. */
+static inline __attribute__((always_inline)) bool take_up_to(Taking *t, const uint8_t *p,
+                                                             size_t *start, size_t next)
+{
+    while (next - *start > WORD_MAX) {
+        if (!take_word(t, p, *start, WORD_MAX))
+            return false;
+        *start += WORD_MAX;
+    }
+    unsigned n = (unsigned)(next - *start);
+    if (n && !take_word(t, p, *start, n))
+        return false;
+    *start = next;
+    return true;
+}
+
 static bool take_words(Taking *t, const uint8_t *p, size_t n)
 {
     uint64_t letter = 0, newline = 0;
@@ -110,20 +126,11 @@ static bool take_words(Taking *t, const uint8_t *p, size_t n)
         uint64_t all = begins(p + at, &letter, &newline);
         if (n - at < 64)
             all &= ((uint64_t)1 << (n - at)) - 1;
-        bool end = n - at <= 64;
-        while (all || end) {
-            size_t next = all ? at + (unsigned)__builtin_ctzll(all) : n;
-            end = all && end;
-            all &= all - 1;
-            for (; next - start > WORD_MAX; start += WORD_MAX)
-                if (!take_word(t, p, start, WORD_MAX))
-                    return false;
-            if (next > start && !take_word(t, p, start, (unsigned)(next - start)))
+        for (; all; all &= all - 1)
+            if (!take_up_to(t, p, &start, at + (unsigned)__builtin_ctzll(all)))
                 return false;
-            start = next;
-        }
     }
-    return true;
+    return take_up_to(t, p, &start, n);
 }
 
 /* Codes by falling frequency, for those that occur more than once; how many these are. */
