@@ -89,7 +89,7 @@ class Columns:
             return [words[i] for i in self.places(self.numbers(rows), count)], None
         if kind == 6:
             return self.words(), None
-        self.need(kind in (2, 3, 4, 5), "a column of an unknown kind")
+        self.need(kind in (2, 3, 4, 5, 7), "a column of an unknown kind")
         show = self.shape(kind)
         marks, odd = None, []
         if self.r.number(1):
@@ -116,10 +116,10 @@ class Columns:
 
     def shape(self, kind):
         """What makes a field of a number."""
-        if kind == 2:
+        if kind in (2, 7):
             scale = self.r.number(1)
             self.need(scale < FIELD_DIGITS, "too many digits")
-            return lambda v: self.decimal(v, scale)
+            return lambda v: self.decimal(v, scale, kind == 7)
         if kind == 3:
             return self.date
         if kind == 4:
@@ -131,10 +131,12 @@ class Columns:
         self.need(2 <= len(text) <= 64 and 0 < len(digits) <= FIELD_DIGITS, "no template")
         return lambda v: self.filled(text, digits, v)
 
-    def decimal(self, v, scale):
+    def decimal(self, v, scale, trimmed):
         self.need(abs(v) < 10 ** FIELD_DIGITS, "a number that is too large")
         digits = str(abs(v)).rjust(scale + 1, "0")
         text = digits[:-scale] + "." + digits[-scale:] if scale else digits
+        if trimmed and scale:
+            text = text.rstrip("0").rstrip(".")
         return (("-" if v < 0 else "") + text).encode()
 
     def date(self, v):

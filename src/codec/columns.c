@@ -93,10 +93,33 @@ static inline void add_text(Buf *text, Field f)
     text->len += f.n + 1;
 }
 
-/* What a column could be, from one of its fields. */
-static bool guess(const Table *t, Field f, Shape *s)
+static unsigned behind_point(Field f)
+{
+    const uint8_t *point = f.n ? memchr(f.p, '.', f.n) : NULL;
+    return point ? (unsigned)(f.p + f.n - point - 1) : 0;
+}
+
+/* Numbers, whose first one has so many digits behind the point; or not all the same. */
+static void guess_scale(const Table *t, size_t col, unsigned first, Shape *s)
 {
     int64_t v;
+    s->kind = COLUMN_NUMBER;
+    s->scale = first;
+    for (size_t row = 0; row < t->rows; row += t->rows / 64 + 1) {
+        Field f = field_at(t, row, col);
+        unsigned behind = behind_point(f);
+        if (behind == first || !number_parse(t->p, f.p, f.n, behind, &v))
+            continue;
+        s->kind = COLUMN_TRIMMED;
+        s->scale = behind > s->scale ? behind : s->scale;
+    }
+}
+
+/* What a column could be, from one of its fields. */
+static bool guess(const Table *t, size_t row, size_t col, Shape *s)
+{
+    int64_t v;
+    Field f = field_at(t, row, col);
     if (date_parse(f.p, f.n, &v)) {
         s->kind = COLUMN_DATE;
         return true;
@@ -110,10 +133,9 @@ static bool guess(const Table *t, Field f, Shape *s)
             return true;
         }
     }
-    const uint8_t *point = f.n ? memchr(f.p, '.', f.n) : NULL;
-    s->scale = point ? (unsigned)(f.p + f.n - point - 1) : 0;
-    if (number_parse(t->p, f.p, f.n, s->scale, &v)) {
-        s->kind = COLUMN_NUMBER;
+    unsigned behind = behind_point(f);
+    if (number_parse(t->p, f.p, f.n, behind, &v)) {
+        guess_scale(t, col, behind, s);
         return true;
     }
     s->kind = COLUMN_TEMPLATE;
@@ -220,17 +242,20 @@ static Error *try_numbers(Columns *c, const Table *t, size_t col, int64_t *v, Bu
 {
     Shape s = {0};
     Taken taken;
-    size_t row = 0;
     *done = false;
-    while (row < t->rows && is_null(field_at(t, row, col)))
-        row++;
     TRY(columns_room(&c->marks, t->rows, 1));
-    if (row == t->rows || !guess(t, field_at(t, row, col), &s) ||
-        !fields_take(t, col, &s, v, c->marks.data, &taken))
+    /* By the first field, and where that was an odd one by another. */
+    for (size_t look = 0; look < 2 && !*done; look++) {
+        size_t row = look * (t->rows / 2);
+        while (row < t->rows && is_null(field_at(t, row, col)))
+            row++;
+        *done = row < t->rows && guess(t, row, col, &s) &&
+                fields_take(t, col, &s, v, c->marks.data, &taken);
+    }
+    if (!*done)
         return NULL;
-    *done = true;
     buf_u8(form, (uint8_t)s.kind);
-    if (s.kind == COLUMN_NUMBER)
+    if (s.kind == COLUMN_NUMBER || s.kind == COLUMN_TRIMMED)
         buf_u8(form, (uint8_t)s.scale);
     else if (s.kind == COLUMN_TIMESTAMP)
         buf_block(form, s.zone, s.zone_n);

@@ -115,7 +115,8 @@ static Error *read_values(Decoder *d, size_t rows, size_t number, int64_t *v, Co
     TRY(reader_varint_max(&d->form, number, &back));
     TRY(numbers_decode(&d->c->numbers, &d->form, col->values, v));
     uint64_t unit = d->c->numbers.unit;
-    bool short_one = col->how.kind == COLUMN_NUMBER || col->how.kind == COLUMN_DATE;
+    bool short_one = col->how.kind == COLUMN_NUMBER || col->how.kind == COLUMN_TRIMMED ||
+                     col->how.kind == COLUMN_DATE;
     col->v = v;
     col->all = col->marks ? NULL : v;
     if (!back)
@@ -135,6 +136,7 @@ static Error *read_shape(Decoder *d, Shape *s)
     uint8_t scale;
     switch (s->kind) {
     case COLUMN_NUMBER:
+    case COLUMN_TRIMMED:
         TRY(reader_u8(&d->form, &scale));
         s->scale = scale;
         if (scale >= NUMBER_DIGITS)
@@ -183,6 +185,7 @@ static Error *read_column(Decoder *d, size_t rows, size_t number, Column *col)
     case COLUMN_DICTIONARY:
         return read_dictionary(d, rows, v, col);
     case COLUMN_NUMBER:
+    case COLUMN_TRIMMED:
     case COLUMN_DATE:
     case COLUMN_TIMESTAMP:
     case COLUMN_TEMPLATE:

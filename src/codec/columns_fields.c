@@ -158,6 +158,28 @@ static inline bool number_print(uint8_t **out, int64_t v, unsigned scale)
     return true;
 }
 
+bool trimmed_parse(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, int64_t *v)
+{
+    const uint8_t *point = n ? memchr(p, '.', n) : NULL;
+    unsigned behind = point ? (unsigned)(p + n - point - 1) : 0;
+    if (point && (behind < 1 || behind > scale || p[n - 1] == '0'))
+        return false;
+    if (!number_parse(base, p, n, behind, v))
+        return false;
+    uint64_t u = *v < 0 ? 0 - (uint64_t)*v : (uint64_t)*v;
+    if (u >= powers[NUMBER_DIGITS - (scale - behind)])
+        return false;
+    *v *= (int64_t)powers[scale - behind];
+    return true;
+}
+
+static bool trimmed_print(uint8_t **out, int64_t v, unsigned scale)
+{
+    for (; scale && v % 10 == 0; scale--)
+        v /= 10;
+    return number_print(out, v, scale);
+}
+
 /* -- dates and timestamps ---------------------------------------------------------------------- */
 
 static inline bool two_digits(const uint8_t *p, unsigned *v)
@@ -433,8 +455,9 @@ static inline __attribute__((always_inline)) bool take_numbers(const Table *t, s
     memset(marks, MARK_VALUE, t->rows);
     for (size_t row = 0; row < t->rows; row++) {
         Field f = field_at(t, row, col);
-        bool is = kind == COLUMN_NUMBER ? number_take(t->p, f.p, f.n, &point, &v[count])
-                  : kind == COLUMN_DATE ? date_parse(f.p, f.n, &v[count])
+        bool is = kind == COLUMN_NUMBER    ? number_take(t->p, f.p, f.n, &point, &v[count])
+                  : kind == COLUMN_TRIMMED ? trimmed_parse(t->p, f.p, f.n, s->scale, &v[count])
+                  : kind == COLUMN_DATE    ? date_parse(f.p, f.n, &v[count])
                   : kind == COLUMN_TIMESTAMP
                       ? timestamp_parse(f.p, f.n, s->zone, s->zone_n, &v[count])
                       : template_parse(t->p, &s->shape, f.p, f.n, &v[count]);
@@ -458,6 +481,8 @@ bool fields_take(const Table *t, size_t col, const Shape *s, int64_t *v, uint8_t
     switch (s->kind) {
     case COLUMN_NUMBER:
         return take_numbers(t, col, COLUMN_NUMBER, s, v, marks, out);
+    case COLUMN_TRIMMED:
+        return take_numbers(t, col, COLUMN_TRIMMED, s, v, marks, out);
     case COLUMN_DATE:
         return take_numbers(t, col, COLUMN_DATE, s, v, marks, out);
     case COLUMN_TIMESTAMP:
@@ -473,6 +498,8 @@ static inline __attribute__((always_inline)) bool print(const Shape *how, Column
     switch (kind) {
     case COLUMN_NUMBER:
         return number_print(p, v, how->scale);
+    case COLUMN_TRIMMED:
+        return trimmed_print(p, v, how->scale);
     case COLUMN_DATE:
         return date_print(p, v);
     case COLUMN_TIMESTAMP:
@@ -511,6 +538,8 @@ bool fields_print(Column *col, size_t rows, size_t cols, uint8_t **at, Cell *out
     switch (col->how.kind) {
     case COLUMN_NUMBER:
         return print_cells(col, COLUMN_NUMBER, rows, cols, at, out);
+    case COLUMN_TRIMMED:
+        return print_cells(col, COLUMN_TRIMMED, rows, cols, at, out);
     case COLUMN_DATE:
         return print_cells(col, COLUMN_DATE, rows, cols, at, out);
     case COLUMN_TIMESTAMP:

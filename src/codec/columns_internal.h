@@ -140,6 +140,8 @@ Error *numbers_decode_ranked(Numbers *s, Reader *r, size_t n, uint64_t *v) MUST_
 /* Each is true where the field p[0..n) is exactly what is printed of *v. Bytes from `base` on may
  * be read. */
 bool number_parse(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, int64_t *v);
+/* The same without zeros at the end of what is behind the point. */
+bool trimmed_parse(const uint8_t *base, const uint8_t *p, size_t n, unsigned scale, int64_t *v);
 bool date_parse(const uint8_t *p, size_t n, int64_t *v); /* days since 1970-01-01 */
 /* Microseconds since 1970-01-01; the zone is what follows. */
 bool timestamp_parse(const uint8_t *p, size_t n, const uint8_t *zone, size_t zone_n, int64_t *v);
@@ -183,7 +185,8 @@ typedef enum ColumnKind {
     COLUMN_DATE = 3,
     COLUMN_TIMESTAMP = 4,
     COLUMN_TEMPLATE = 5,
-    COLUMN_WORDS = 6
+    COLUMN_WORDS = 6,
+    COLUMN_TRIMMED = 7
 } ColumnKind;
 
 /* A column of numbers has marks where not every field is one. */
@@ -192,7 +195,7 @@ typedef enum Mark { MARK_VALUE = 0, MARK_NULL = 1, MARK_ODD = 2 } Mark;
 /* How a column's fields are made into numbers. */
 typedef struct Shape {
     ColumnKind kind;
-    unsigned scale;         /* digits behind the point */
+    unsigned scale;         /* digits behind the point; of trimmed numbers at most */
     uint8_t zone[ZONE_MAX]; /* behind a timestamp */
     size_t zone_n;
     Template shape;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the golden repository of the present format, once for every format version:
 
-    tests/golden/make.py BUILD NAME        (BUILD: a build folder; NAME: format-1, format-1-encrypted)
+    tests/golden/make.py BUILD NAME        (BUILD: a build folder; NAME: format-1, format-1-encrypted, format-1-columns)
 
 writes tests/golden/NAME/ and, as read from the server and not from the repository, NAME.json; of an encrypted
 one, made where NAME ends so, also its key files NAME.key and NAME.write-only.key. Made once, it is never made again: it stands for the repositories that people have. test_golden.py reads it."""
@@ -27,9 +27,20 @@ TABLES = r'''
     CREATE TABLE middle AS SELECT i AS id, repeat(md5((i * 7)::text), 120) AS filler FROM generate_series(1, 160) i;
     CREATE TABLE "large ""one""" AS
         SELECT i AS id, repeat(md5(i::text), 120) AS filler FROM generate_series(1, 1100) i;
+    CREATE TABLE sales AS
+        SELECT i AS id, 1000000 - i * 7 % 1000 AS customer, round((i * 7919 % 100000) / 100.0, 2) AS price,
+               i % 977 / 8.0::float8 AS score, date '2024-01-01' + i / 50 AS day,
+               timestamptz '2024-01-01 10:30:00+00' + i * interval '37.25 seconds' AS made,
+               timestamp '2024-01-01' + i * interval '37.5 seconds' + i % 90 * interval '1 second' AS paid,
+               CASE WHEN i % 7 > 0 THEN (ARRAY['new', 'paid', '', 'back \\ slash'])[1 + i % 4] END AS state,
+               'Clerk#' || lpad((i % 1000)::text, 9, '0') AS clerk, CASE WHEN i % 40 > 0 THEN i % 13 / 4.0 ELSE 'NaN' END AS tax,
+               (SELECT string_agg((ARRAY['parcels ', 'wait ', 'the ', 'Grüße ', 'boldly, ', 'ledgers. ', 'of ', 'spices '])
+                    [1 + (hashint4(i * 16 + n) & 7)], '')
+                FROM generate_series(1, 4 + i % 9) n) AS remark
+        FROM generate_series(1, 9000) i;
     SELECT lo_from_bytea(4242, decode(repeat('00112233', 30000), 'hex')), lo_from_bytea(4243, '');
 '''
-NAMES = ["notes", "empty", "middle", 'large "one"']
+NAMES = ["notes", "empty", "sales", "middle", 'large "one"']
 
 
 def rows(server, database):

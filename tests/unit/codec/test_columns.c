@@ -180,6 +180,10 @@ static void test_numbers_take_few_bits(void **state)
     for (int i = 0; i < 4096; i++)
         buf_printf(&rows, "%u.%02u\n", (unsigned)below(100), (unsigned)below(100));
     assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 * 14 / 8 + 100);
+    rows.len = 0;
+    for (int i = 0; i < 4096; i++)
+        buf_printf(&rows, "%.6g\n", (double)below(1000000) / 1000.0);
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 * 20 / 8 + 200);
 }
 
 static void test_a_column_relative_to_another(void **state)
@@ -273,6 +277,9 @@ static void add_field(Buf *b, unsigned kind, unsigned row)
     case 11:
         buf_printf(b, "%u", row / 100);
         return;
+    case 13:
+        buf_printf(b, "%.*g", 3 + (int)below(15), ((double)below(1000000) - 300000) / 977.0);
+        return;
     case 12:
         for (uint64_t n = below(12); n--;)
             buf_printf(b, "%s%s", words[below(WORDS)], below(9) ? " " : ", ");
@@ -282,7 +289,7 @@ static void add_field(Buf *b, unsigned kind, unsigned row)
         return;
     }
 }
-#define FIELD_KINDS 14
+#define FIELD_KINDS 15
 
 static void test_random_tables(void **state)
 {
