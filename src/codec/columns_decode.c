@@ -305,8 +305,11 @@ static bool put_cells(Decoder *d, const Cell *cell, size_t rows, size_t cols)
             if (cell->n >= (size_t)(end - to))
                 return false;
             memcpy(to, cell->p, 16);
-            if (cell->n > 16)
-                memcpy(to + 16, cell->p + 16, cell->n - 16);
+            if (cell->n > 16) {
+                memcpy(to + 16, cell->p + 16, 32);
+                if (cell->n > 48)
+                    memcpy(to + 48, cell->p + 48, cell->n - 48);
+            }
             to += cell->n;
             *to++ = '\t';
         }

@@ -55,16 +55,27 @@ static inline uint64_t spread8(uint32_t v)
     return q | (x - q * 10) << 8;
 }
 
-/* Exactly n digits (1 to 18) of v < 10^n; 8 bytes behind them may be written. */
-static void print_digits(uint8_t *p, uint64_t v, size_t n)
+static inline void print8(uint8_t *p, uint64_t v, size_t n)
 {
-    if (n > 8) {
-        print_digits(p, v / 100000000, n - 8);
-        p += n - 8;
-        v %= 100000000;
-        n = 8;
-    }
     store64(p, (spread8((uint32_t)v) | 0x3030303030303030) >> (64 - 8 * n));
+}
+
+/* Exactly n digits (1 to 18) of v < 10^n; 8 bytes behind them may be written. */
+static inline void print_digits(uint8_t *p, uint64_t v, size_t n)
+{
+    if (n <= 8) {
+        print8(p, v, n);
+        return;
+    }
+    uint64_t high = v / 100000000;
+    if (n > 16) {
+        print8(p, high / 100000000, n - 16);
+        high %= 100000000;
+        p += n - 16;
+        n = 16;
+    }
+    print8(p, high, n - 8);
+    print8(p + n - 8, v % 100000000, 8);
 }
 
 static const uint64_t powers[NUMBER_DIGITS + 1] = {1,
@@ -378,17 +389,23 @@ static inline bool template_parse(const uint8_t *base, const Template *t, const 
 
 static inline bool template_print(const Template *t, uint8_t **out, int64_t v)
 {
-    uint8_t digits[32], *p = *out;
+    uint8_t *p = *out;
     if (v < 0 || (uint64_t)v >= powers[t->digits])
         return false;
     for (unsigned i = 0; i < t->n; i += 16)
         memcpy(p + i, t->text + i, 16);
-    print_digits(digits, (uint64_t)v, t->digits);
-    if (t->together)
-        memcpy(p + t->place[0], digits, t->digits);
-    else
+    if (t->together) {
+        /* What is written behind the digits is put right again. */
+        unsigned end = t->place[0] + t->digits;
+        print_digits(p + t->place[0], (uint64_t)v, t->digits);
+        for (unsigned i = end; i < t->n; i += 16)
+            memcpy(p + i, t->text + i, 16);
+    } else {
+        uint8_t digits[32];
+        print_digits(digits, (uint64_t)v, t->digits);
         for (unsigned i = 0; i < t->digits; i++)
             p[t->place[i]] = digits[i];
+    }
     *out = p + t->n;
     return true;
 }

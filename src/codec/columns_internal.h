@@ -149,7 +149,7 @@ size_t timestamp_zone(const uint8_t *p, size_t n); /* where the zone of one begi
 
 /* Texts of one shape, in which only digits differ. */
 typedef struct Template {
-    uint8_t text[TEMPLATE_MAX]; /* '0' where there is a digit */
+    uint8_t text[TEMPLATE_MAX + 16]; /* '0' where there is a digit; room behind */
     uint8_t n, digits;
     uint8_t place[NUMBER_DIGITS]; /* of each digit */
     bool together;                /* nothing stands between them */
@@ -235,7 +235,8 @@ typedef struct Taken {
 bool fields_take(const Table *t, size_t col, const Shape *s, int64_t *v, uint8_t *marks,
                  Taken *out);
 
-/* A field as it will stand in its row. 16 bytes from p on may be read. */
+/* A field as it will stand in its row. 48 bytes from p on may be read where it has more than 16,
+ * else 16. */
 typedef struct Cell {
     const uint8_t *p;
     size_t n;
