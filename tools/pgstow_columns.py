@@ -211,16 +211,17 @@ class Columns:
         direct = form & 15
         self.need(2 <= direct <= 8 and form in (direct, direct | 128), "tokens of an unknown form")
         table = self.huffman()
-        bits = Bits(self.r.block())
         tokens = []
-        for _ in range(n):
-            code, length = 0, 0
-            while (length, code) not in table:
-                self.need(length < HUFFMAN_BITS, "no code")
-                code = code << 1 | bits.take(1)
-                length += 1
-            tokens.append(table[length, code])
-        self.need((bits.used + 7) // 8 == bits.size, "tokens of another length")
+        for count in ((n + 1) // 2, n // 2):
+            bits = Bits(self.r.block())
+            for _ in range(count):
+                code, length = 0, 0
+                while (length, code) not in table:
+                    self.need(length < HUFFMAN_BITS, "no code")
+                    code = code << 1 | bits.take(1)
+                    length += 1
+                tokens.append(table[length, code])
+            self.need((bits.used + 7) // 8 == bits.size, "tokens of another length")
         if direct == 8:
             return form >> 7, tokens
         bits, values = Bits(self.r.block()), []

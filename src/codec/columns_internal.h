@@ -7,6 +7,9 @@
 #include "base/buf.h"
 #include "codec/columns.h"
 
+/* Room for count things, and one more; what was in it is lost. */
+Error *columns_room(Buf *b, size_t count, size_t size) MUST_CHECK;
+
 /* -- bits ------------------------------------------------------------------------------------ */
 
 /* Whole numbers are little endian in files, and in memory wherever pgstow runs so far; elsewhere
@@ -114,21 +117,37 @@ Error *huffman_read(Reader *r, HuffmanTable *out) MUST_CHECK;
 
 typedef struct Numbers { /* working space */
     Buf room[3][2];
-    Buf tokens;
+    Buf tokens, spelling;
     HuffmanTable table;
     uint64_t unit; /* what the numbers decoded last are all multiples of, beyond the least; or 1 */
 } Numbers;
 void numbers_free(Numbers *s);
 /* Adds a stream of v[0..n) to out. */
 Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, Buf *out) MUST_CHECK;
-/* The same of numbers from 0 to different - 1 (at most 65,535), the small ones frequent; how often
- * each occurs is known. n is not 0. */
-Error *numbers_encode_ranked(Numbers *s, const uint16_t *v, size_t n, const uint32_t *counts,
-                             size_t different, Buf *out) MUST_CHECK;
 /* Exactly n numbers; n is bounded by the caller, who has room for them. Behind r's end FORM_SLACK
  * bytes may be read. */
 Error *numbers_decode(Numbers *s, Reader *r, size_t n, int64_t *v) MUST_CHECK;
-Error *numbers_decode_ranked(Numbers *s, Reader *r, size_t n, uint64_t *v) MUST_CHECK;
+
+/* -- tokens (columns_tokens.c) ------------------------------------------------------------------
+ */
+
+#define FORM_DIRECT 15u  /* logarithm of how many numbers are tokens themselves: 2 to 8 */
+#define FORM_SIGNED 128u /* the sign is the lowest bit; this part only writes it down */
+
+/* How often tokens occur among every `step`th number; how many low bits these have. */
+uint64_t tokens_count(const uint64_t *u, size_t n, size_t step, unsigned direct, uint32_t *counts);
+/* Bits that n tokens would take in a perfect code. */
+uint64_t tokens_entropy(const uint32_t *counts, size_t n);
+/* bits, lows: what the codes and the low bits take in all. */
+Error *tokens_write(const uint64_t *u, size_t n, unsigned form, const HuffmanCode *h, uint64_t bits,
+                    uint64_t lows, Buf *out) MUST_CHECK;
+/* Of numbers from 0 to different - 1 (at most 65,535), the small ones frequent; how often each
+ * occurs is known. n is not 0. */
+Error *tokens_write_ranked(Numbers *s, const uint16_t *v, size_t n, const uint32_t *counts,
+                           size_t different, Buf *out) MUST_CHECK;
+/* As numbers_decode. */
+Error *tokens_read(Numbers *s, Reader *r, size_t n, uint8_t *form, uint64_t *u) MUST_CHECK;
+Error *tokens_read_ranked(Numbers *s, Reader *r, size_t n, uint64_t *v) MUST_CHECK;
 
 /* -- fields as numbers (columns_fields.c) ------------------------------------------------------ */
 
@@ -291,6 +310,5 @@ struct Columns {
     Buf form;    /* what is decoded, with room behind */
     Buf column;  /* a column of text, each field ended by a newline; or all that were words */
 };
-Error *columns_room(Buf *b, size_t count, size_t size) MUST_CHECK; /* what was in it is lost */
 
 #endif

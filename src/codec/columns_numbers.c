@@ -1,14 +1,12 @@
 /* A stream of numbers says in its first byte how it is written:
  *
- * constant  the number
- * packed    base, unit, u8 width; (number - base) / unit in so many bits each
- * tokens    base, unit, u8 form, Huffman's code, length; tokens in that code, each followed by its
- *           low bits. Below 2^direct a token is the number itself; above, it stands for the
- * position of the highest bit and the two bits behind it, and the others follow as they are delta
- * the first number, then the stream of differences runs      how many, then the stream of their
- * numbers and that of their lengths less one
+ * - constant: the number
+ * - packed: base, unit, u8 width; (number - base) / unit in so many bits each
+ * - tokens: base, unit, tokens of (number - base) / unit
+ * - delta: the first number, then the stream of differences
+ * - runs: how many, then the stream of their numbers and that of their lengths less one
  *
- * All is modulo 2^64.
+ * All is modulo 2^64. What tokens are is said in columns_tokens.c.
  */
 #include "codec/columns_internal.h"
 
@@ -18,17 +16,13 @@ typedef enum Method { CONSTANT = 0, PACKED = 1, TOKENS = 2, DELTA = 3, RUNS = 4 
 #define WORTH 32
 #define SAMPLES 256 /* numbers looked at to estimate */
 
-/* A token of a number beyond the direct ones keeps so many bits behind the highest. */
-#define MANTISSA 2
-#define FORM_DIRECT 15u  /* logarithm of how many numbers are tokens themselves: 2 to 8 */
-#define FORM_SIGNED 128u /* the sign is the lowest bit */
-
 void numbers_free(Numbers *s)
 {
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 2; j++)
             buf_free(&s->room[i][j]);
     buf_free(&s->tokens);
+    buf_free(&s->spelling);
 }
 
 static Error *room_for(Numbers *s, unsigned depth, int which, size_t n, int64_t **out)
@@ -55,37 +49,8 @@ static int64_t plus(int64_t a, int64_t b)
     return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
-/* -- tokens ------------------------------------------------------------------------------------ */
-
-static inline unsigned token_of(uint64_t u, unsigned direct, unsigned *low)
-{
-    if (u >> direct == 0) {
-        *low = 0;
-        return (unsigned)u;
-    }
-    unsigned top = bits_of(u) - 1;
-    *low = top - MANTISSA;
-    return (1u << direct) + ((top - direct) << MANTISSA) +
-           (unsigned)(u >> *low & ((1u << MANTISSA) - 1));
-}
-
-/* log2(v) in 1/65536, by a parabola between the powers of two: no more than 0.01 bit off. */
-static uint64_t log2_fixed(uint64_t v)
-{
-    unsigned top = bits_of(v) - 1;
-    uint64_t x = top >= 16 ? v >> (top - 16) & 0xffff : v << (16 - top) & 0xffff;
-    return ((uint64_t)top << 16) + x + (x * (65536 - x) >> 16) * 22544 / 65536;
-}
-
-/* Bits that a perfect code would take. */
-static uint64_t entropy(const uint32_t *counts, size_t n)
-{
-    uint64_t sum = 0, all = log2_fixed(n);
-    for (unsigned i = 0; i < HUFFMAN_SYMBOLS; i++)
-        if (counts[i])
-            sum += counts[i] * (all - log2_fixed(counts[i]));
-    return sum >> 16;
-}
+/* -- numbers for themselves -----------------------------------------------------------------------
+ */
 
 typedef struct Leaves { /* numbers that are neither differences nor runs */
     int64_t min;
@@ -130,64 +95,6 @@ static Error *write_packed(const uint64_t *u, const int64_t *v, size_t n, const 
     bits_end(&w);
     out->len = (size_t)(w.at - out->data);
     return NULL;
-}
-
-/* What stands before tokens. */
-static Error *begin_tokens(unsigned form, const HuffmanCode *h, size_t bytes, size_t low_bytes,
-                           Buf *out)
-{
-    buf_u8(out, (uint8_t)form);
-    huffman_write(h, out);
-    buf_varint(out, bytes);
-    return buf_reserve(out, bytes + low_bytes + 32, SIZE_MAX);
-}
-
-/* The codes of all tokens, then the low bits of all: so that neither waits for the other when they
- * are read. */
-static Error *write_tokens(const uint64_t *u, size_t n, unsigned form, const HuffmanCode *h,
-                           uint64_t bits, uint64_t lows, Buf *out)
-{
-    unsigned direct = form & FORM_DIRECT, low;
-    size_t bytes = (size_t)(bits + 7) / 8, low_bytes = (size_t)(lows + 7) / 8;
-    TRY(begin_tokens(form, h, bytes, low_bytes, out));
-    BitWriter w = {.at = out->data + out->len};
-    if (direct == 8)
-        for (size_t i = 0; i < n; i++)
-            bits_put(&w, h->code[u[i]], h->length[u[i]]);
-    else
-        for (size_t i = 0; i < n; i++) {
-            unsigned token = token_of(u[i], direct, &low);
-            bits_put(&w, h->code[token], h->length[token]);
-        }
-    out->len += bytes;
-    if (direct == 8)
-        return NULL;
-    buf_varint(out, low_bytes);
-    w = (BitWriter){.at = out->data + out->len};
-    for (size_t i = 0; i < n; i++) {
-        token_of(u[i], direct, &low);
-        bits_put_long(&w, u[i] & (((uint64_t)1 << low) - 1), low);
-    }
-    out->len += low_bytes;
-    return NULL;
-}
-
-/* How often tokens occur among every `step`th number; how many low bits these have. */
-static uint64_t count_tokens(const uint64_t *u, size_t n, size_t step, unsigned direct,
-                             uint32_t *counts)
-{
-    uint64_t lows = 0;
-    unsigned low;
-    memset(counts, 0, HUFFMAN_SYMBOLS * sizeof *counts);
-    if (direct == 8)
-        for (size_t i = 0; i < n; i += step)
-            counts[u[i] & 255]++;
-    else
-        for (size_t i = 0; i < n; i += step) {
-            counts[token_of(u[i], direct, &low)]++;
-            lows += low;
-        }
-    return lows;
 }
 
 /* Whether numbers lie about zero, so that their signs are worth a bit each. */
@@ -238,13 +145,13 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
     if (direct != 8 && step >= 4) {
         /* Numbers that fill their bits are found by looking at some. What is seen of some is too
          * good rather than too bad: rare tokens are missed. */
-        lows = count_tokens(u, n, step, direct, counts);
-        if (lows + entropy(counts, sampled) + sampled * x.width / WORTH >= sampled * x.width)
+        lows = tokens_count(u, n, step, direct, counts);
+        if (lows + tokens_entropy(counts, sampled) + sampled * x.width / WORTH >= sampled * x.width)
             return write_packed(is_signed ? NULL : u, v, n, &x, out);
     }
-    lows = count_tokens(u, n, 1, direct, counts);
+    lows = tokens_count(u, n, 1, direct, counts);
     /* What it costs to read a code must be worth it. */
-    if (lows + entropy(counts, n) + packed / WORTH + 256 >= packed)
+    if (lows + tokens_entropy(counts, n) + packed / WORTH + 256 >= packed)
         return write_packed(is_signed ? NULL : u, v, n, &x, out);
     HuffmanCode h;
     huffman_make(counts, &h, &bits);
@@ -253,7 +160,7 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
     buf_u8(out, TOKENS);
     put_signed(out, is_signed ? 0 : min);
     buf_varint(out, x.unit);
-    return write_tokens(u, n, direct | (is_signed ? FORM_SIGNED : 0), &h, bits, lows, out);
+    return tokens_write(u, n, direct | (is_signed ? FORM_SIGNED : 0), &h, bits, lows, out);
 }
 
 /* -- choosing ---------------------------------------------------------------------------------- */
@@ -339,49 +246,6 @@ Error *numbers_encode(Numbers *s, const int64_t *v, size_t n, Buf *out)
     return encode(s, 0, v, n, false, out);
 }
 
-/* What one number is written as. */
-typedef struct Spelling {
-    uint16_t code, low;
-    uint8_t length, low_length;
-} Spelling;
-
-Error *numbers_encode_ranked(Numbers *s, const uint16_t *v, size_t n, const uint32_t *counts,
-                             size_t different, Buf *out)
-{
-    unsigned direct = different <= 256 ? 8 : 7, low;
-    uint32_t tokens[HUFFMAN_SYMBOLS] = {0};
-    uint64_t bits, lows = 0;
-    HuffmanCode h;
-    for (size_t i = 0; i < different; i++) {
-        tokens[token_of(i, direct, &low)] += counts[i];
-        lows += (uint64_t)counts[i] * low;
-    }
-    huffman_make(tokens, &h, &bits);
-    int64_t *room;
-    TRY(room_for(s, 0, 0, different, &room));
-    Spelling *spelling = (Spelling *)(void *)room;
-    for (size_t i = 0; i < different; i++) {
-        unsigned token = token_of(i, direct, &low);
-        spelling[i] = (Spelling){h.code[token], (uint16_t)(i & ((1u << low) - 1)), h.length[token],
-                                 (uint8_t)low};
-    }
-    size_t bytes = (size_t)(bits + 7) / 8, low_bytes = (size_t)(lows + 7) / 8;
-    TRY(begin_tokens(direct, &h, bytes, low_bytes, out));
-    BitWriter w = {.at = out->data + out->len};
-    for (size_t i = 0; i < n; i++)
-        bits_put(&w, spelling[v[i]].code, spelling[v[i]].length);
-    out->len += bytes;
-    if (direct == 8)
-        return NULL;
-    buf_varint(out, low_bytes);
-    w = (BitWriter){.at = out->data + out->len};
-    for (size_t i = 0; i < n; i++)
-        if (v[i] >> direct)
-            bits_put(&w, spelling[v[i]].low, spelling[v[i]].low_length);
-    out->len += low_bytes;
-    return NULL;
-}
-
 /* -- the way back ------------------------------------------------------------------------------ */
 
 static Error *read_signed(Reader *r, int64_t *v)
@@ -417,91 +281,6 @@ static Error *read_packed(Numbers *s, Reader *r, size_t n, int64_t *v)
     return NULL;
 }
 
-static Error *too_long(void)
-{
-    return ERROR_NEW(ERR_DAMAGED, "numbers in columns take another space than they say");
-}
-
-static Error *read_codes(const HuffmanTable *t, Reader *r, size_t n, uint8_t *token)
-{
-    uint64_t bytes, at = 0, mask = ((uint64_t)1 << t->bits) - 1;
-    const uint8_t *p;
-    size_t i = 0;
-    TRY(reader_varint_max(r, reader_left(r), &bytes));
-    TRY(reader_bytes(r, (size_t)bytes, &p));
-    for (; i + 5 <= n && at <= 8 * bytes; i += 5) {
-        uint64_t seen = bits_peek(p, at); /* enough for five of 11 bits */
-        unsigned used = 0;
-        for (unsigned j = 0; j < 5; j++) {
-            unsigned entry = t->entries[seen & mask];
-            seen >>= entry >> 8;
-            used += entry >> 8;
-            token[i + j] = (uint8_t)entry;
-        }
-        at += used;
-    }
-    for (; i < n && at <= 8 * bytes; i++) {
-        unsigned entry = t->entries[bits_peek(p, at) & mask];
-        at += entry >> 8;
-        token[i] = (uint8_t)entry;
-    }
-    return i < n || (at + 7) / 8 != bytes ? too_long() : NULL;
-}
-
-/* The numbers that tokens stand for, with the low bits that begin where r stands. */
-static Error *read_lows(Reader *r, size_t n, unsigned direct, const uint8_t *token, uint64_t *u)
-{
-    uint64_t least[HUFFMAN_SYMBOLS], bytes, at = 0; /* of each token */
-    uint8_t low[HUFFMAN_SYMBOLS], most = 0;
-    const uint8_t *p;
-    for (unsigned i = 0; i < HUFFMAN_SYMBOLS; i++) {
-        unsigned above = i >> direct ? i - (1u << direct) : 0, top = direct + (above >> MANTISSA);
-        bool plain = i >> direct == 0 || top > 63;
-        uint64_t high = (1u << MANTISSA) | (above & ((1u << MANTISSA) - 1));
-        low[i] = (uint8_t)(plain ? 0 : top - MANTISSA);
-        least[i] = plain ? i : high << low[i];
-    }
-    TRY(reader_varint_max(r, reader_left(r), &bytes));
-    TRY(reader_bytes(r, (size_t)bytes, &p));
-    for (size_t i = 0; i < n; i++) {
-        unsigned bits = low[token[i]];
-        most = bits > most ? (uint8_t)bits : most;
-        if (at > 8 * bytes)
-            return too_long();
-        u[i] = least[token[i]] | (bits_peek(p, at) & (((uint64_t)1 << bits) - 1));
-        at += bits;
-    }
-    if ((at + 7) / 8 != bytes)
-        return too_long();
-    if (most <= 57)
-        return NULL;
-    at = 0;
-    for (size_t i = 0; i < n; i++) { /* once more, for those that a look is too short for */
-        unsigned bits = low[token[i]];
-        uint64_t seen = (bits_peek(p, at) & 0xffffffff) | bits_peek(p, at + 32) << 32;
-        u[i] = least[token[i]] | (seen & (((uint64_t)1 << bits) - 1));
-        at += bits;
-    }
-    return NULL;
-}
-
-static Error *read_numbers(Numbers *s, Reader *r, size_t n, uint8_t *form, uint64_t *u)
-{
-    TRY(reader_u8(r, form));
-    unsigned direct = *form & FORM_DIRECT;
-    if (direct < MANTISSA || direct > 8 || *form & ~(FORM_DIRECT | FORM_SIGNED))
-        FAIL(ERR_DAMAGED, "numbers in columns are of an unknown form");
-    TRY(huffman_read(r, &s->table));
-    TRY(columns_room(&s->tokens, n, 1));
-    uint8_t *token = s->tokens.data;
-    TRY(read_codes(&s->table, r, n, token));
-    if (direct < 8)
-        return read_lows(r, n, direct, token, u);
-    for (size_t i = 0; i < n; i++)
-        u[i] = token[i];
-    return NULL;
-}
-
 static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
 {
     int64_t base;
@@ -509,7 +288,7 @@ static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
     uint8_t form;
     TRY(read_signed(r, &base));
     TRY(reader_varint(r, &unit));
-    TRY(read_numbers(s, r, n, &form, u));
+    TRY(tokens_read(s, r, n, &form, u));
     s->unit = unit;
     if (form & FORM_SIGNED)
         for (size_t i = 0; i < n; i++)
@@ -520,15 +299,6 @@ static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
     else
         for (size_t i = 0; i < n; i++)
             u[i] = (uint64_t)base + unit * u[i];
-    return NULL;
-}
-
-Error *numbers_decode_ranked(Numbers *s, Reader *r, size_t n, uint64_t *v)
-{
-    uint8_t form;
-    TRY(read_numbers(s, r, n, &form, v));
-    if (form & FORM_SIGNED)
-        FAIL(ERR_DAMAGED, "numbers in columns are of an unknown form");
     return NULL;
 }
 

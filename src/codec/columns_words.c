@@ -197,7 +197,7 @@ Error *words_encode(Words *w, Numbers *numbers, const Buf *column, Buf *form, Bu
     uint16_t *codes = (uint16_t *)(void *)w->codes.data;
     for (size_t i = 0; i < t.words; i++)
         codes[i] = (uint16_t)t.entries[t.places[i]].code;
-    return numbers_encode_ranked(numbers, codes, t.words, counts, listed + 1, form);
+    return tokens_write_ranked(numbers, codes, t.words, counts, listed + 1, form);
 }
 
 /* -- the way back ------------------------------------------------------------------------------ */
@@ -246,6 +246,6 @@ Error *words_decode(Words *w, Numbers *numbers, Reader *form, const uint8_t *tex
     if (at != n)
         FAIL(ERR_DAMAGED, "a list of words in columns is too long");
     uint64_t *code = (uint64_t *)v;
-    TRY(numbers_decode_ranked(numbers, form, (size_t)words, code));
+    TRY(tokens_read_ranked(numbers, form, (size_t)words, code));
     return copy_words(code, (size_t)words, list, (size_t)listed, (size_t)singles, out, end);
 }
