@@ -181,7 +181,7 @@ bool template_make(const uint8_t *p, size_t n, Template *t); /* of a field; fals
 #define TEXT_SLACK COLUMNS_TEXT_SLACK /* the same behind all other text; it may be written over */
 
 typedef struct Words { /* working space */
-    Buf slots, entries, places, numbers, codes, counts;
+    Buf slots, entries, places, numbers, counts;
 } Words;
 void words_free(Words *w);
 /* Adds a column to form and text, which has room for it; *done is false, and nothing added, where

@@ -20,7 +20,7 @@ typedef struct Entry {
 
 void words_free(Words *w)
 {
-    Buf *all[] = {&w->slots, &w->entries, &w->places, &w->numbers, &w->codes, &w->counts};
+    Buf *all[] = {&w->slots, &w->entries, &w->places, &w->numbers, &w->counts};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_free(all[i]);
 }
@@ -72,7 +72,7 @@ static inline void word_key(const uint8_t *p, unsigned n, uint64_t *first, uint6
 typedef struct Taking {
     Entry *entries;
     uint16_t *slots;
-    uint32_t *places; /* of each word: its entry */
+    uint16_t *places; /* of each word: its entry */
     size_t count, words;
     size_t mask; /* of slots */
 } Taking;
@@ -90,14 +90,14 @@ static inline __attribute__((always_inline)) bool take_word(Taking *t, const uin
         if (((e->first ^ first) | (e->last ^ last) | (e->n ^ n)) == 0 &&
             (n <= 16 || memcmp(text + e->at + 8, text + at + 8, n - 16) == 0)) {
             e->count++;
-            t->places[t->words++] = t->slots[slot] - 1u;
+            t->places[t->words++] = (uint16_t)(t->slots[slot] - 1);
             return true;
         }
     }
     if (t->count > t->mask / 2 || (t->count > 1024 && t->count > t->words / 2))
         return false;
     t->entries[t->count] = (Entry){first, last, (uint32_t)at, 1, 0, n};
-    t->places[t->words++] = (uint32_t)t->count++;
+    t->places[t->words++] = (uint16_t)t->count++;
     t->slots[slot] = (uint16_t)t->count;
     return true;
 }
@@ -153,17 +153,16 @@ Error *words_encode(Words *w, Numbers *numbers, const Buf *column, Buf *form, Bu
 {
     size_t n = column->len;
     size_t slots = SLOTS_MIN;
-    while (slots < SLOTS_MAX && slots < n / 8)
+    while (slots < SLOTS_MAX && slots < n / 16)
         slots *= 2;
     TRY(columns_room(&w->slots, slots, sizeof(uint16_t)));
     TRY(columns_room(&w->entries, slots / 2, sizeof(Entry)));
-    TRY(columns_room(&w->places, n, sizeof(uint32_t)));
+    TRY(columns_room(&w->places, n, sizeof(uint16_t)));
     TRY(columns_room(&w->numbers, slots, sizeof(int64_t)));
     TRY(columns_room(&w->counts, slots, sizeof(uint32_t)));
-    TRY(columns_room(&w->codes, n, sizeof(uint16_t)));
     Taking t = {.entries = (Entry *)(void *)w->entries.data,
                 .slots = (uint16_t *)(void *)w->slots.data,
-                .places = (uint32_t *)(void *)w->places.data,
+                .places = (uint16_t *)(void *)w->places.data,
                 .mask = slots - 1};
     memset(t.slots, 0, slots * sizeof *t.slots);
     *done = take_words(&t, column->data, n);
@@ -194,10 +193,9 @@ Error *words_encode(Words *w, Numbers *numbers, const Buf *column, Buf *form, Bu
     memset(counts, 0, (listed + 1) * sizeof *counts);
     for (size_t i = 0; i < t.count; i++)
         counts[t.entries[i].code] += t.entries[i].count;
-    uint16_t *codes = (uint16_t *)(void *)w->codes.data;
     for (size_t i = 0; i < t.words; i++)
-        codes[i] = (uint16_t)t.entries[t.places[i]].code;
-    return tokens_write_ranked(numbers, codes, t.words, counts, listed + 1, form);
+        t.places[i] = (uint16_t)t.entries[t.places[i]].code;
+    return tokens_write_ranked(numbers, t.places, t.words, counts, listed + 1, form);
 }
 
 /* -- the way back ------------------------------------------------------------------------------ */

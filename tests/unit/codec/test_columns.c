@@ -136,31 +136,15 @@ static const char *const odd[] = {
     "a text that is a good deal longer than the sixteen bytes which are copied at once"};
 #define ODD (sizeof odd / sizeof *odd)
 
-static const char *const words[] = {"parcels",
-                                    "wait",
-                                    "the",
-                                    "a",
-                                    "carefully",
-                                    "ledgers",
-                                    "merchants",
-                                    "\xc3\xbc"
-                                    "ber",
-                                    "of",
-                                    "42",
-                                    "(and)",
-                                    "x",
-                                    "sleep",
-                                    "I",
-                                    "--",
-                                    "{\"k\": 1}",
-                                    "arrive",
-                                    "boldly",
-                                    "harbours",
-                                    "",
-                                    "a_word_that_is_longer_than_thirty_two_bytes_of_text",
-                                    "3.14",
-                                    "\\t",
-                                    "spices"};
+static const char *const words[] = {
+    "parcels",    "wait",      "the",
+    "a",          "carefully", "ledgers",
+    "merchants",  "über",      "of",
+    "42",         "(and)",     "x",
+    "sleep",      "I",         "--",
+    "{\"k\": 1}", "arrive",    "boldly",
+    "harbours",   "",          "a_word_that_is_longer_than_thirty_two_bytes_of_text",
+    "3.14",       "\\t",       "spices"};
 #define WORDS (sizeof words / sizeof *words)
 
 /* -- what is seen in columns ------------------------------------------------------------------- */
@@ -215,14 +199,7 @@ static void test_texts_of_words(void **state)
 static void test_few_texts(void **state)
 {
     (void)state;
-    static const char *const states[] = {"",
-                                         "\\N",
-                                         "paid",
-                                         "a b",
-                                         "Gr\xc3\xbc\xc3\x9f"
-                                         "e",
-                                         "back\\\\slash",
-                                         "-"};
+    static const char *const states[] = {"", "\\N", "paid", "a b", "Grüße", "back\\\\slash", "-"};
     AUTO_VALUE(Buf) rows = {0};
     for (int i = 0; i < 4096; i++)
         buf_printf(&rows, "%s\tsame for all\t\n", states[below(7)]);
