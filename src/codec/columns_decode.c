@@ -115,12 +115,13 @@ static Error *read_values(Decoder *d, size_t rows, size_t number, int64_t *v, Co
     TRY(reader_varint_max(&d->form, number, &back));
     TRY(numbers_decode(&d->c->numbers, &d->form, col->values, v));
     uint64_t unit = d->c->numbers.unit;
+    bool few = d->c->numbers.few;
     bool short_one = col->how.kind == COLUMN_NUMBER || col->how.kind == COLUMN_TRIMMED ||
                      col->how.kind == COLUMN_DATE;
     col->v = v;
     col->all = col->marks ? NULL : v;
     if (!back)
-        return short_one && col->values ? find_few(d, rows, unit, col) : NULL;
+        return short_one && few && col->values ? find_few(d, rows, unit, col) : NULL;
     const Column *other = col - back;
     if (!other->all || col->marks)
         FAIL(ERR_DAMAGED, "a column refers to one that has no numbers");

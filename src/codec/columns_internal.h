@@ -119,7 +119,10 @@ typedef struct Numbers { /* working space */
     Buf room[3][2];
     Buf tokens, spelling;
     HuffmanTable table;
-    uint64_t unit; /* what the numbers decoded last are all multiples of, beyond the least; or 1 */
+    /* Of the numbers decoded last: what they are all multiples of, beyond the least, or 1; whether
+     * those that differ may be few. */
+    uint64_t unit;
+    bool few;
 } Numbers;
 void numbers_free(Numbers *s);
 /* Adds a stream of v[0..n) to out. */

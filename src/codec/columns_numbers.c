@@ -267,6 +267,7 @@ static Error *read_packed(Numbers *s, Reader *r, size_t n, int64_t *v)
     if (width < 1 || width > 64)
         FAIL(ERR_DAMAGED, "numbers in columns are of %u bits", width);
     s->unit = unit;
+    s->few = width <= 10;
     const uint8_t *p;
     TRY(reader_bytes(r, (n * width + 7) / 8, &p));
     uint64_t mask = width == 64 ? UINT64_MAX : ((uint64_t)1 << width) - 1, at = 0;
@@ -290,6 +291,7 @@ static Error *read_tokens(Numbers *s, Reader *r, size_t n, int64_t *v)
     TRY(reader_varint(r, &unit));
     TRY(tokens_read(s, r, n, &form, u));
     s->unit = unit;
+    s->few = (form & FORM_DIRECT) == 8;
     if (form & FORM_SIGNED)
         for (size_t i = 0; i < n; i++)
             u[i] = unzigzag(u[i]);
@@ -323,6 +325,7 @@ static Error *read_runs(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t
     if (at != n)
         FAIL(ERR_DAMAGED, "runs in columns are too short");
     s->unit = 1;
+    s->few = true;
     return NULL;
 }
 
@@ -331,6 +334,7 @@ static Error *read_deltas(Numbers *s, unsigned depth, Reader *r, size_t n, int64
     TRY(read_signed(r, &v[0]));
     TRY(decode(s, depth + 1, r, n - 1, v + 1));
     s->unit = 1;
+    s->few = false;
     for (size_t i = 1; i < n; i++)
         v[i] = plus(v[i], v[i - 1]);
     return NULL;
@@ -365,5 +369,6 @@ static Error *decode(Numbers *s, unsigned depth, Reader *r, size_t n, int64_t *v
 Error *numbers_decode(Numbers *s, Reader *r, size_t n, int64_t *v)
 {
     s->unit = 1;
+    s->few = true;
     return decode(s, 0, r, n, v);
 }
