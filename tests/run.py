@@ -291,6 +291,7 @@ def main():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)  # started by a shell's & it would be ignored, by the tested program too
     env = clean_environment(build, arguments.slower)
     try:
         if arguments.suite != "e2e":
