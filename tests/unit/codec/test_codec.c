@@ -67,6 +67,7 @@ static void test_bad_level(void **state)
     CodecId used;
     FAILS(ERR_INTERNAL, codec_encode(c, -1, "abc", 3, &out, &used));
     FAILS(ERR_INTERNAL, codec_encode(c, 20, "abc", 3, &out, &used));
+    FAILS(ERR_LIMIT, codec_encode(c, 1, "abc", SIZE_MAX, &out, &used)); /* nothing is read */
 }
 
 static void test_damage(void **state)

@@ -4,8 +4,9 @@
 
 #include "repo/repo_internal.h"
 
-/* A backup of nothing, with these facts. */
-static void put(Repo *r, const char *database, Instant t, const char *filter)
+/* A backup of nothing, with these facts, as if it had been made for this repository. */
+static void put_made_for(Repo *r, const char *repository, const char *database, Instant t,
+                         const char *filter)
 {
     AUTO(Manifest) m = manifest_new();
     AUTO_VALUE(Buf) b = {0};
@@ -18,8 +19,13 @@ static void put(Repo *r, const char *database, Instant t, const char *filter)
     i->server = mem_strdup("localhost:5432");
     i->database_version = mem_strdup("PostgreSQL 15.3");
     i->timestamp = i->started = i->finished = t;
-    OK(manifest_encode(m, repo_id(r), repo_keys(r), &b));
+    OK(manifest_encode(m, repository, repo_keys(r), &b));
     OK(store_put(repo_store(r), name_manifest(i->id, name), b.data, b.len));
+}
+
+static void put(Repo *r, const char *database, Instant t, const char *filter)
+{
+    put_made_for(r, repo_id(r), database, t, filter);
 }
 
 #define DAY 86400000ll
@@ -105,6 +111,34 @@ static void test_resolve(void **state)
     hint_has(catalog_resolve(empty, "latest", NULL, &id), ERR_NOT_FOUND, "no backup");
     hint_has(catalog_resolve(empty, "x", NULL, &id), ERR_NOT_FOUND, "right one");
     assert_null(id);
+}
+
+/* Sound manifests that lie where they do not belong: another repository's, another backup's. */
+static void test_strange(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = filled();
+    AUTO(Repo) other = kit_repo();
+    AUTO_VALUE(BackupList) l = {0};
+    AUTO_VALUE(Buf) b = {0};
+    AUTO(Manifest) m = NULL;
+    char name[NAME_TEXT];
+    static const char *const strange[] = {"wiki-20240117T103000Z", "wiki-20240118T103000Z"};
+    put_made_for(r, repo_id(other), "wiki", START + 2 * DAY, "");
+    OK(store_get_all(repo_store(r), name_manifest("wiki-20240116T103000Z", name), 65536,
+                     &b));
+    OK(store_put(repo_store(r), name_manifest(strange[1], name), b.data, b.len));
+    OK(catalog_list(r, "wiki", &l));
+    assert_int_equal(l.count, 1);
+    assert_string_equal(l.items[0].id, "wiki-20240116T103000Z");
+    assert_int_equal(l.damaged.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t size;
+        assert_true(text_starts(l.damaged.items[i], strange[i]));
+        OK(store_size(repo_store(r), name_manifest(strange[i], name), &size));
+        FAILS(ERR_DAMAGED, catalog_load(r, strange[i], &m));
+        FAILS(ERR_DAMAGED, catalog_read_packs(r, strange[i], size, &m));
+    }
 }
 
 /* An id that is also the beginning of others, and broken ones by their whole id. */
@@ -256,10 +290,11 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),         cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_exact),        cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_at),           cmocka_unit_test(test_proofs),
-        cmocka_unit_test(test_damage_marks), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_list),    cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_strange), cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_delete),  cmocka_unit_test(test_at),
+        cmocka_unit_test(test_proofs),  cmocka_unit_test(test_damage_marks),
+        cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

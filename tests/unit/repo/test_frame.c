@@ -88,7 +88,7 @@ static void test_frame(void **state)
         wrong.chunks += i == 1;
         wrong.stored += i == 2;
         wrong.header -= i == 3;
-        FAILS(ERR_DAMAGED, decode(&wrong, &b, b.len, hash));
+        FAILS(ERR_DAMAGED, decode(&wrong, &b, wrong.stored, hash));
     }
     b.data[COLUMNS_AT] = 1;
     seal_again(OBJECT_FRAME_HEADER, 5, hash, b.data + 4, info.header);

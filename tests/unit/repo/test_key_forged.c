@@ -91,6 +91,37 @@ static void test_stripped(void **state)
     assert_null(repo_keys(r));
 }
 
+/* Slots that say what they are not: nothing is taken from them. */
+static void test_slot_exchanged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        ErrorKind kind;
+    } changes[] = {
+        {"\"kind\": \"passphrase\"", "\"kind\": \"thumb\"", ERR_REPO_UNSUPPORTED},
+        {"\"slot\": \"", "\"slot\": \"0", ERR_DAMAGED},
+        {"\"created\": \"", "\"created\": \"x", ERR_DAMAGED},
+        {"\"ops\": ", "\"ops\": -", ERR_DAMAGED},
+        {"\"memory\": ", "\"memory\": -", ERR_DAMAGED},
+        {"\"salt\": \"", "\"salt\": \"x", ERR_DAMAGED},
+        {"\"sealed\": \"", "\"sealed\": \"x", ERR_DAMAGED},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        AUTO_VALUE(Place) p = place_encrypted("correct horse");
+        AUTO(Repo) r = open_as(&p, "correct horse");
+        AUTO_VALUE(KeySlotList) l = {0};
+        AUTO_VALUE(KeySlot) slot = {0};
+        char name[KEY_NAME_TEXT];
+        OK(keys_list(r, &l));
+        OK(key_slot_get(repo_store(r), l.items[0].id, &slot));
+        exchange(repo_store(r), key_slot_name(slot.id, name), changes[i].from, changes[i].to);
+        AUTO_VALUE(KeySlot) again = {0};
+        FAILS(changes[i].kind, key_slot_get(repo_store(r), l.items[0].id, &again));
+        assert_int_equal(again.sealed.len, 0);
+    }
+}
+
 /* A slot that an attacker made for himself: with a secret and a key of his own, and an escrow by
  * keys of a repository of his own. */
 static void test_forged_slot(void **state)
@@ -276,9 +307,9 @@ int main(void)
     setenv("PGSTOW_CHEAP_PASSPHRASES", "1", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_exchanged), cmocka_unit_test(test_stripped),
-        cmocka_unit_test(test_forged_slot),      cmocka_unit_test(test_hostile_slots),
-        cmocka_unit_test(test_changed_slot),     cmocka_unit_test(test_forged_epoch),
-        cmocka_unit_test(test_forged_set),
+        cmocka_unit_test(test_slot_exchanged),   cmocka_unit_test(test_forged_slot),
+        cmocka_unit_test(test_hostile_slots),    cmocka_unit_test(test_changed_slot),
+        cmocka_unit_test(test_forged_epoch),     cmocka_unit_test(test_forged_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

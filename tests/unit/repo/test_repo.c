@@ -68,6 +68,21 @@ static void test_damaged_config(void **state)
     }
 }
 
+/* What a process that opened it long ago says when it is no longer the same repository. */
+static void test_exchanged_config(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = kit_repo();
+    AUTO(Repo) other = kit_repo();
+    AUTO_VALUE(Buf) b = {0};
+    OK(repo_check_config(r));
+    OK(store_get_all(repo_store(other), "config", 4096, &b));
+    OK(store_delete(repo_store(r), "config"));
+    FAILS(ERR_DAMAGED, repo_check_config(r));
+    OK(store_put(repo_store(r), "config", b.data, b.len));
+    FAILS(ERR_DAMAGED, repo_check_config(r));
+}
+
 /* A repository that lost its config must not get a new identity. */
 static void test_lost_config(void **state)
 {
@@ -138,7 +153,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create),         cmocka_unit_test(test_features),
-        cmocka_unit_test(test_damaged_config), cmocka_unit_test(test_lost_config),
+        cmocka_unit_test(test_damaged_config), cmocka_unit_test(test_exchanged_config),
+        cmocka_unit_test(test_lost_config),
         cmocka_unit_test(test_race),           cmocka_unit_test(test_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
