@@ -2,10 +2,12 @@
 """Which lines and branches of src the tests have reached, from gcov, and which that they have not are
 excused. See ./dev coverage.
 
-Standard output: a summary by folder. BUILD/coverage.txt: each file with the lines not reached.
-BUILD/coverage.unexcused: each region (lines that follow each other in one function) that nothing in
-tests/coverage.excuses gives a reason for. Exit status 1 where there are more of these than that file
-says, or where an excuse excuses nothing."""
+Standard output: a summary by folder, what the lines not reached are, and as the last line
+`lines N %, branches N %, unexcused N` (unexcused are lines). BUILD/coverage.txt: each file with the lines
+not reached. BUILD/coverage.excused: each region (lines that follow each other in one function) that was not
+reached, under the reason that tests/coverage.excuses gives for it. BUILD/coverage.unexcused: those that
+nothing there gives a reason for. Exit status 1 where these are more lines than that file says, or where an
+excuse excuses nothing."""
 
 import fnmatch
 import json
@@ -75,7 +77,8 @@ def files_of(build):
 
 
 class Excuse:
-    """FILE FUNCTION REASON, or FILE /PATTERN/ REASON: a pattern is looked for in every line of a region."""
+    """FILE FUNCTION REASON, or FILE /PATTERN/ REASON: a pattern is looked for in every line of a region. Which
+    of several counts is the first in the file."""
 
     def __init__(self, number, text):
         match = re.fullmatch(r"(\S+)\s+(/(?:[^/\\]|\\.)+/|\S+)\s+(\S.*)", text)
@@ -83,7 +86,9 @@ class Excuse:
             raise SystemExit(f"{EXCUSES.name}:{number}: not FILE FUNCTION REASON: {text}")
         self.number, self.file, self.what, self.reason = number, *match.groups()
         self.pattern = re.compile(self.what[1:-1]) if self.what.startswith("/") else None
+        self.untested = self.reason.startswith("untested:")
         self.used = 0
+        self.regions = []  # (file, function, lines) for which it is the first
 
     def covers(self, file, function, texts):
         if not fnmatch.fnmatchcase(file, self.file):
@@ -94,8 +99,8 @@ class Excuse:
 
 
 def read_excuses():
-    """The excuses, and how many regions may be without; None where the file sets no limit."""
-    excuses, most = [], None
+    """The excuses, and how many lines may be without: none where the file does not say."""
+    excuses, most = [], 0
     for number, line in enumerate(EXCUSES.read_text().splitlines(), 1):
         if line.startswith("unexcused "):
             most = int(line.split()[1])
@@ -126,6 +131,7 @@ def line(name, sums):
 
 
 def summarize(files, build):
+    """Prints it and returns the sums of all."""
     folders = defaultdict(lambda: [0, 0, 0, 0])
     with open(build / "coverage.txt", "w") as details:
         for name, file in sorted(files.items()):
@@ -140,40 +146,88 @@ def summarize(files, build):
     for folder in sorted(folders, key=lambda name: (name == "all", name)):
         print(line(folder, folders[folder]))
     print(f"by file, with the lines not reached: {build / 'coverage.txt'}")
+    return folders["all"]
+
+
+ON_UNREACHED, NEVER_FAILED = "on lines not reached, or leading to one", "where a call never failed (TRY, TRY_CTX)"
+INLINED, CONDITION = "in what is inlined (AUTO frees what may be empty)", "in conditions"
+
+
+def kind_of_branch(text):
+    if re.search(r"\bTRY(_CTX)?\(", text):
+        return NEVER_FAILED
+    return CONDITION if re.search(r"\b(if|for|while|switch|case)\b|&&|\|\||\?", text) else INLINED
+
+
+def branches_of(files, build):
+    """Prints how many branches were never taken, by why, and lists those that no line stands for."""
+    counts = dict.fromkeys((ON_UNREACHED, NEVER_FAILED, INLINED, CONDITION), 0)
+    with open(build / "coverage.branches", "w") as out:
+        for name, file in sorted(files.items()):
+            source, known = (ROOT / name).read_text().splitlines(), sorted(file.lines)
+            for number, after in zip(known, [*known[1:], None]):
+                missed = sum(count == 0 for count in file.branches[number].values())
+                if not missed:
+                    continue
+                near = not file.lines[number] or (after and not file.lines[after])
+                kind = ON_UNREACHED if near else kind_of_branch(source[number - 1])
+                counts[kind] += missed
+                if kind == CONDITION:
+                    print(f"{name}:{number} {file.functions[number]}: {missed} of {len(file.branches[number])}: "
+                          f"{source[number - 1].strip()}", file=out)  # fmt: skip
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    print(f"branches not taken: {told}; the last are in {build / 'coverage.branches'}")
+
+
+def write_excused(excuses, path):
+    with open(path, "w") as out:
+        for excuse in excuses:
+            count = sum(len(numbers) for _, _, numbers in excuse.regions)
+            print(f"{count} lines, {excuse.file} {excuse.what}: {excuse.reason}", file=out)
+            for name, function, numbers in excuse.regions:
+                print(f"    {name}:{ranges(numbers)} {function}", file=out)
 
 
 def judge(files, build):
-    """Holds what was not reached against the excuses."""
+    """Holds what was not reached against the excuses. How many lines have none, and whether that is right."""
     excuses, most = read_excuses()
-    regions = unexcused = 0
+    unexcused = 0
     with open(build / "coverage.unexcused", "w") as out:
         for name, file in sorted(files.items()):
             source = (ROOT / name).read_text().splitlines()
             for function, numbers in file.regions():
-                regions += 1
                 texts = [source[number - 1] for number in numbers]
                 found = [e for e in excuses if e.covers(name, function, texts)]
                 for excuse in found:
                     excuse.used += 1
-                if not found:
-                    unexcused += 1
+                if found:
+                    found[0].regions.append((name, function, numbers))
+                else:
+                    unexcused += len(numbers)
                     print(f"{name}:{ranges(numbers)} {function}: {texts[0].strip()}", file=out)
-    print(f"{regions} regions not reached, {regions - unexcused} of them excused; the other {unexcused}: "
-          f"{build / 'coverage.unexcused'}")  # fmt: skip
+    write_excused(excuses, build / "coverage.excused")
+    sums = [0, 0]
+    for excuse in excuses:
+        sums[excuse.untested] += sum(len(numbers) for _, _, numbers in excuse.regions)
+    print(f"lines not reached: {sums[0]} with a reason, {sums[1]} that are owned up to as untested, {unexcused} with "
+          f"neither; see {build / 'coverage.excused'} and {build / 'coverage.unexcused'}")  # fmt: skip
     stale = [excuse for excuse in excuses if not excuse.used]
     for excuse in stale:
         print(f"{EXCUSES.name}:{excuse.number}: excuses nothing any more: {excuse.file} {excuse.what}")
-    grown = most is not None and unexcused > most
+    grown = unexcused > most
     if grown:
-        print(f"that is more than the {most} that {EXCUSES.name} has: test the new ones, or say there why not")
-    return not stale and not grown
+        print(f"without a reason are more than the {most} that {EXCUSES.name} allows: test them, or say there why not")
+    return unexcused, not stale and not grown
 
 
 def main():
     build = Path(sys.argv[1]).resolve()
     files = files_of(build)
-    summarize(files, build)
-    return 0 if judge(files, build) else 1
+    reached, known, taken, branches = summarize(files, build)
+    branches_of(files, build)
+    unexcused, agreed = judge(files, build)
+    print(f"lines {share(reached, known):.1f} %, branches {share(taken, branches):.1f} %, unexcused {unexcused}")
+    return 0 if agreed else 1
 
 
 if __name__ == "__main__":
