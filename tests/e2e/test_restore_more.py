@@ -181,10 +181,11 @@ def test_indexes_are_made_beside_the_loading(cluster, pgstow, database):
     start = cluster.log.stat().st_size
     cluster.sql("ALTER SYSTEM SET log_statement = mod; ALTER SYSTEM SET log_line_prefix = '%p '; SELECT pg_reload_conf()")
     try:
-        pgstow.run("restore", backup, "--to-db", f"{name}_back", db=name)
+        pgstow.run("restore", backup, "--to-db", f"{name}_back", "--jobs", "1", db=name)
     finally:
         cluster.sql("ALTER SYSTEM RESET log_statement; ALTER SYSTEM RESET log_line_prefix; SELECT pg_reload_conf()")
     statements = re.findall(r"^(\d+) LOG:  statement: (.*(?:\n\t.*)*)", cluster.log.read_bytes()[start:].decode(), re.M)
+    # With one job it is one connection that loads; pg_restore's are others.
     loaders = {pid for pid, statement in statements if statement.startswith("COPY")}
     made_by = {}
     for pid, statement in statements:
