@@ -66,12 +66,6 @@ void doc_set_int(Doc *object, const char *key, int64_t value)
     set(object, key, json_integer(value));
 }
 
-void doc_set_real(Doc *object, const char *key, double value)
-{
-    json_t *j = json_real(value);
-    set(object, key, j ? j : json_null());
-}
-
 void doc_set_bool(Doc *object, const char *key, bool value)
 {
     set(object, key, json_boolean(value));

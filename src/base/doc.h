@@ -20,7 +20,6 @@ DEFINE_AUTO(Doc, doc_free)
 void doc_set_str(Doc *object, const char *key,
                  const char *value); /* NULL becomes null; bad UTF-8 escaped */
 void doc_set_int(Doc *object, const char *key, int64_t value);
-void doc_set_real(Doc *object, const char *key, double value);
 void doc_set_bool(Doc *object, const char *key, bool value);
 void doc_set_null(Doc *object, const char *key);
 /* These take `value` over. */

@@ -21,11 +21,6 @@ const Keyring *keys_ring(const Keys *k)
     return k->ring;
 }
 
-const char *keys_slot(const Keys *k)
-{
-    return k->slot;
-}
-
 Error *keys_check_config(const Keys *k, const Doc *config)
 {
     return key_chain_check_config(config, k->ring);

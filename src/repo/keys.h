@@ -35,7 +35,6 @@ typedef struct Keys Keys;
 void keys_free(Keys *k);
 DEFINE_AUTO(Keys, keys_free)
 const Keyring *keys_ring(const Keys *k);
-const char *keys_slot(const Keys *k); /* the one that opened it */
 
 /* Makes the first key set and its slot. `config` (with its id) is then ready to be put, which makes
  * them count: it names the set, and is signed by it. */

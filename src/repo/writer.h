@@ -45,7 +45,6 @@ typedef struct WriterOptions {
  */
 Error *writer_open(Repo *r, const WriterOptions *options, Job *job, Writer **out) MUST_CHECK;
 const char *writer_id(const Writer *w);
-const char *writer_parent(const Writer *w); /* the parent's id, "" for none */
 /* The parent's piece_pages of this table, so that bounds stay where they are; `otherwise` where it
  * is not known. */
 uint32_t writer_piece_pages(const Writer *w, uint32_t oid, const char *schema, const char *name,

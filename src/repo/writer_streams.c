@@ -7,11 +7,6 @@ const char *writer_id(const Writer *w)
     return w->session.backup_id;
 }
 
-const char *writer_parent(const Writer *w)
-{
-    return w->parent_id;
-}
-
 uint32_t writer_piece_pages(const Writer *w, uint32_t oid, const char *schema, const char *name,
                             uint32_t otherwise)
 {
