@@ -301,6 +301,9 @@ static Error *settle(Conn *c)
         buf_add_str(&sql, "; SET lock_timeout = 0");
     if (version >= 90600)
         buf_add_str(&sql, "; SET idle_in_transaction_session_timeout = 0");
+    /* Estimates over the catalog are large enough for it; compiling took longer than all else. */
+    if (version >= 110000)
+        buf_add_str(&sql, "; SET jit = off");
     if (version >= 140000)
         buf_add_str(&sql, "; SET idle_session_timeout = 0");
     if (version >= 170000)

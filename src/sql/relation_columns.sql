@@ -1,4 +1,5 @@
--- Columns of all tables, by table and place. The base type is what domains come down to.
+-- Columns of all tables, by table and place. The base type is what domains come down to. Servers before 12 have no
+-- attgenerated, before 10 no attidentity: there the names within the small selects are those of "missing".
 WITH RECURSIVE base (oid, base) AS (
     SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.typtype <> 'd'
     UNION ALL
@@ -14,9 +15,10 @@ SELECT a.attrelid, a.attnum, a.attname,
             WHEN t.typtype IN ('r', 'm') THEN 'range'
             ELSE '' END,
        a.attnotnull,
-       COALESCE(pg_catalog.row_to_json(a) ->> 'attgenerated', '') <> '',
-       COALESCE(pg_catalog.row_to_json(a) ->> 'attidentity', '')
-  FROM pg_catalog.pg_attribute a
+       (SELECT attgenerated FROM pg_catalog.pg_attribute x WHERE x.attrelid = a.attrelid AND x.attnum = a.attnum) <> '',
+       (SELECT attidentity FROM pg_catalog.pg_attribute x WHERE x.attrelid = a.attrelid AND x.attnum = a.attnum)
+  FROM (SELECT ''::"char" AS attgenerated, ''::"char" AS attidentity) AS missing
+ CROSS JOIN pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN base b ON b.oid = a.atttypid
