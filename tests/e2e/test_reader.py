@@ -84,7 +84,8 @@ def test_keys_and_epochs(cluster, folder, shop, database):
     for backup in (first, second, third):
         vault.assert_same(backup)
         vault.assert_same(backup, PGSTOW_KEY_FILE=str(paper))
-    paper.write_text(paper.read_text().replace("-", "- ")[:-1] + "x")
+    typed = paper.read_text().replace("-", "- ")
+    paper.write_text(typed[:-1] + ("y" if typed[-1] == "x" else "x"))
     vault.read(expect="KEY", PGSTOW_KEY_FILE=str(paper))
     vault.read(expect="KEY", PGSTOW_PASSPHRASE="others")
 
