@@ -1,6 +1,5 @@
 #include "cli/progress.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -8,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "flow/cond.h"
 
 #define TICK_MS 250
 
@@ -138,12 +138,7 @@ static void *tick(void *arg)
     Progress *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!p->stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&p->wake, &p->lock, &until);
+        cond_wait_until(&p->wake, &p->lock, clock_mono_ms() + TICK_MS);
         if (!p->stopping)
             draw(p);
     }
@@ -160,7 +155,7 @@ Error *progress_start(Job *job, bool wanted, Progress **out)
     Progress *p = mem_new(Progress);
     p->job = job;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->wake, NULL);
+    cond_init(&p->wake);
     int failed = pthread_create(&p->thread, NULL, tick, p);
     if (failed) {
         free(p);

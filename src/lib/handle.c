@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "flow/cond.h"
+
+#define REPORT_MS 250 /* between two reports of progress */
 
 struct pgstow_error {
     Error *error;
@@ -122,10 +125,8 @@ static void *watch(void *arg)
         pthread_mutex_unlock(&c->lock);
         report(c);
         pthread_mutex_lock(&c->lock);
-        Instant until = clock_now() + 250;
-        struct timespec t = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
         if (!c->over)
-            pthread_cond_timedwait(&c->ended, &c->lock, &t);
+            cond_wait_until(&c->ended, &c->lock, clock_mono_ms() + REPORT_MS);
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
@@ -135,8 +136,8 @@ Error *call_begin(pgstow *p, Call *c)
 {
     *c = (Call){.p = p,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
-                .ended = PTHREAD_COND_INITIALIZER,
                 .context = {.repo_dir = p->repo, .db_url = p->database, .jobs = p->jobs}};
+    cond_init(&c->ended);
     for (int i = 0; i < TOOL_NAMES; i++)
         c->context.tools.setting[i] = p->tools[i];
     if (p->key)
@@ -162,6 +163,7 @@ pgstow_error *call_end(Call *c, Error *e)
         pthread_mutex_unlock(&c->lock);
         pthread_join(c->watcher, NULL);
     }
+    pthread_cond_destroy(&c->ended);
     if (c->job)
         job_free(c->job);
     if (c->cancel)

@@ -2,13 +2,14 @@
 #include "pg/conn_internal.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#define STOP_PATIENCE_S 3
+#include "base/clock.h"
+#include "flow/cond.h"
+
+#define STOP_PATIENCE_MS 3000
 
 /* PQcancel opens a connection and waits for its end without any limit, so it has a thread of its
  * own, which is left alone when it takes too long. */
@@ -52,17 +53,15 @@ static void stop_statement(Conn *c)
         return;
     Stop *s = mem_new(Stop);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, NULL);
+    cond_init(&s->changed);
     s->cancel = cancel;
     s->users = 2;
     pthread_t thread;
     pthread_mutex_lock(&s->lock);
     if (pthread_create(&thread, NULL, stop_run, s) == 0) {
         pthread_detach(thread);
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += STOP_PATIENCE_S;
-        while (!s->done && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
+        int64_t until = clock_mono_ms() + STOP_PATIENCE_MS;
+        while (!s->done && cond_wait_until(&s->changed, &s->lock, until))
             continue;
     } else {
         s->users = 1;

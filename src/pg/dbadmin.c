@@ -1,11 +1,11 @@
 #include "pg/dbadmin.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "flow/cond.h"
 #include "sql.h"
 
 #define NAME_BYTES 63
@@ -127,6 +127,8 @@ Error *dbadmin_lock(Conn *c, const char *name)
     return NULL;
 }
 
+#define CLOSE_AGAIN_MS 100
+
 struct DbCloser {
     Conn *c;
     char *name;
@@ -146,13 +148,8 @@ static void *keep_closing(void *arg)
         AUTO(char) ended = NULL;
         error_drop(conn_value(d->c, sql_db_terminate, 1, params, &ended));
         pthread_mutex_lock(&d->lock);
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 100 * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
         if (!d->stop)
-            pthread_cond_timedwait(&d->wake, &d->lock, &until);
+            cond_wait_until(&d->wake, &d->lock, clock_mono_ms() + CLOSE_AGAIN_MS);
     }
     pthread_mutex_unlock(&d->lock);
     return NULL;
@@ -162,7 +159,7 @@ Error *dbadmin_close_begin(const Conn *c, const char *name, DbCloser **out)
 {
     AUTO(DbCloser) d = mem_new(DbCloser);
     pthread_mutex_init(&d->lock, NULL);
-    pthread_cond_init(&d->wake, NULL);
+    cond_init(&d->wake);
     d->name = mem_strdup(name);
     TRY(conn_open_like(c, NULL, NULL, &d->c));
     /* At once, so that most are gone before the caller's statement looks. */
