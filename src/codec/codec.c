@@ -20,7 +20,28 @@ struct Codec {
     Buf proof; /* what was encoded, decoded again */
 };
 
-static Error *add_compressed(Codec *c, int level, const void *p, size_t n, Buf *out, size_t *added);
+/* A failure of zstd that is not the input's fault. */
+static Error *zstd_failed(const char *verb, size_t code)
+{
+    ErrorKind kind =
+        ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation ? ERR_MEMORY : ERR_INTERNAL;
+    return ERROR_NEW(kind, "zstd could not %s: %s", verb, ZSTD_getErrorName(code));
+}
+
+/* Adds what p[0..n) becomes by zstd to `out`; *added is its length. */
+static Error *add_compressed(Codec *c, int level, const void *p, size_t n, Buf *out, size_t *added)
+{
+    size_t bound = ZSTD_compressBound(n);
+    size_t code = ZSTD_CCtx_setParameter(c->packer, ZSTD_c_compressionLevel, level);
+    if (ZSTD_isError(code))
+        return zstd_failed("set its level", code);
+    TRY(buf_reserve(out, bound, out->len + bound));
+    code = ZSTD_compress2(c->packer, out->data + out->len, bound, p, n);
+    if (ZSTD_isError(code))
+        return zstd_failed("compress", code);
+    out->len += *added = code;
+    return NULL;
+}
 
 static size_t measure(void *ctx, const void *p, size_t n)
 {
@@ -65,29 +86,6 @@ static Error *store(const void *p, size_t n, Buf *out, CodecId *used)
     TRY(buf_reserve(out, n, MAX_RAW));
     buf_add(out, p, n);
     *used = CODEC_STORE;
-    return NULL;
-}
-
-/* A failure of zstd that is not the input's fault. */
-static Error *zstd_failed(const char *verb, size_t code)
-{
-    ErrorKind kind =
-        ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation ? ERR_MEMORY : ERR_INTERNAL;
-    return ERROR_NEW(kind, "zstd could not %s: %s", verb, ZSTD_getErrorName(code));
-}
-
-/* Adds what p[0..n) becomes by zstd to `out`; *added is its length. */
-static Error *add_compressed(Codec *c, int level, const void *p, size_t n, Buf *out, size_t *added)
-{
-    size_t bound = ZSTD_compressBound(n);
-    size_t code = ZSTD_CCtx_setParameter(c->packer, ZSTD_c_compressionLevel, level);
-    if (ZSTD_isError(code))
-        return zstd_failed("set its level", code);
-    TRY(buf_reserve(out, bound, out->len + bound));
-    code = ZSTD_compress2(c->packer, out->data + out->len, bound, p, n);
-    if (ZSTD_isError(code))
-        return zstd_failed("compress", code);
-    out->len += *added = code;
     return NULL;
 }
 
