@@ -4,6 +4,12 @@
 
 #include "cli/command.h"
 
+static void tell(const Run *run, const char *what, const char *id)
+{
+    if (!run->json)
+        printf("%s %s\n", what, id);
+}
+
 /* One backup; with --ignore-missing one that is not there is told as a warning. */
 static Error *delete_one(Run *run, const char *name, Doc *deleted, Doc *missing)
 {
@@ -17,8 +23,7 @@ static Error *delete_one(Run *run, const char *name, Doc *deleted, Doc *missing)
     }
     TRY(e);
     doc_push_str(deleted, id);
-    if (!run->json)
-        printf("deleted %s\n", id);
+    tell(run, "deleted", id);
     return NULL;
 }
 
@@ -36,31 +41,45 @@ Error *cmd_DELETE(Run *run)
     return e;
 }
 
-typedef Error *(*Verb)(const OpContext *c, const char *name, char **id);
+static Error *undelete_one(Run *run, const char *name, char **id)
+{
+    TRY(op_undelete(&run->op, name, id));
+    tell(run, "undeleted", *id);
+    return NULL;
+}
 
-/* One verb for each id; what was done before an error is told. NULL: op_unpin, which may find
- * nothing to do. */
-static Error *each_word(Run *run, const char *what, Verb verb)
+static Error *pin_one(Run *run, const char *name, char **id)
+{
+    TRY(op_pin(&run->op, name, id));
+    tell(run, "pinned", *id);
+    return NULL;
+}
+
+static Error *unpin_one(Run *run, const char *name, char **id)
+{
+    bool was;
+    TRY(op_unpin(&run->op, name, id, &was));
+    if (was)
+        tell(run, "unpinned", *id);
+    else if (!run->json)
+        printf("%s was not pinned\n", *id);
+    return NULL;
+}
+
+/* For each word; as JSON the ids stand under `key`. What was done before an error is told. */
+static Error *each_word(Run *run, const char *key,
+                        Error *(*verb)(Run *run, const char *name, char **id))
 {
     AUTO(Doc) result = doc_object();
     Doc *done = doc_array();
     Error *e = NULL;
-    for (size_t i = 0; i < run->args->word_count; i++) {
+    for (size_t i = 0; i < run->args->word_count && !e; i++) {
         AUTO(char) id = NULL;
-        const char *name = run->args->words[i];
-        bool did = true;
-        e = verb ? verb(&run->op, name, &id) : op_unpin(&run->op, name, &id, &did);
-        if (e)
-            break;
-        doc_push_str(done, id);
-        if (run->json)
-            continue;
-        if (did)
-            printf("%s %s\n", what, id);
-        else
-            printf("%s was not pinned\n", id);
+        e = verb(run, run->args->words[i], &id);
+        if (!e)
+            doc_push_str(done, id);
     }
-    doc_set(result, what, done);
+    doc_set(result, key, done);
     if (run->json)
         run_result(run, STEAL(result));
     return e;
@@ -68,15 +87,15 @@ static Error *each_word(Run *run, const char *what, Verb verb)
 
 Error *cmd_UNDELETE(Run *run)
 {
-    return each_word(run, "undeleted", op_undelete);
+    return each_word(run, "undeleted", undelete_one);
 }
 
 Error *cmd_PIN(Run *run)
 {
-    return each_word(run, "pinned", op_pin);
+    return each_word(run, "pinned", pin_one);
 }
 
 Error *cmd_UNPIN(Run *run)
 {
-    return each_word(run, "unpinned", NULL);
+    return each_word(run, "unpinned", unpin_one);
 }
