@@ -12,21 +12,13 @@ void args_clear(Args *a)
     *a = (Args){0};
 }
 
-static bool in_set(SettingSet set, SettingId id)
-{
-    return set >> id & 1;
-}
-
-static SettingSet known_to(const CommandInfo *command)
-{
-    return command ? command->settings | SET_EVERYWHERE : ~(SettingSet)0;
-}
-
 /* --help and --version are no settings: they have no value and no other source. */
 static const char *const own_flags[] = {"help", "version"};
 
-/* The setting of `set` whose flag this is; *negated where it is written --no-flag. */
-static bool find_long(SettingSet set, const char *name, size_t n, SettingId *out, bool *negated)
+/* The setting whose flag this is, of those that the command (NULL: any) takes; *negated where it is
+ * written --no-flag. */
+static bool find_long(const CommandInfo *command, const char *name, size_t n, SettingId *out,
+                      bool *negated)
 {
     for (int no = 0; no < 2; no++)
         for (SettingId id = 0; id < SETTINGS; id++) {
@@ -35,7 +27,7 @@ static bool find_long(SettingSet set, const char *name, size_t n, SettingId *out
             size_t length = no ? n - 3 : n;
             if (no && (s->type != SETTING_IS_BOOL || n < 4 || strncmp(name, "no-", 3) != 0))
                 continue;
-            if (in_set(set, id) && *s->flag && strlen(s->flag) == length &&
+            if (command_takes(command, id) && *s->flag && strlen(s->flag) == length &&
                 !strncmp(s->flag, written, length)) {
                 *out = id;
                 *negated = no;
@@ -45,10 +37,10 @@ static bool find_long(SettingSet set, const char *name, size_t n, SettingId *out
     return false;
 }
 
-static bool find_short(SettingSet set, char letter, SettingId *out)
+static bool find_short(const CommandInfo *command, char letter, SettingId *out)
 {
     for (SettingId id = 0; id < SETTINGS; id++)
-        if (in_set(set, id) && letter && setting_info(id)->short_flag == letter) {
+        if (command_takes(command, id) && letter && setting_info(id)->short_flag == letter) {
             *out = id;
             return true;
         }
@@ -60,7 +52,7 @@ static Error *with_nearest_flag(Error *e, const CommandInfo *command, const char
     const char *names[SETTINGS + 2];
     size_t count = 0;
     for (SettingId id = 0; id < SETTINGS; id++)
-        if (in_set(known_to(command), id) && *setting_info(id)->flag)
+        if (command_takes(command, id) && *setting_info(id)->flag)
             names[count++] = setting_info(id)->flag;
     for (size_t i = 0; i < 2; i++)
         names[count++] = own_flags[i];
@@ -78,10 +70,10 @@ static Error *unknown_flag(const CommandInfo *command, const char *written, cons
     bool negated;
     AUTO(char) shown = text_printable(written);
     /* A flag of other commands is not unknown but misplaced. */
-    if (command && find_long(~(SettingSet)0, name, strlen(name), &id, &negated)) {
+    if (command && find_long(NULL, name, strlen(name), &id, &negated)) {
         Buf takers = {0};
         for (size_t i = 0; i < COMMANDS; i++)
-            if (in_set(command_info((CommandId)i)->settings, id))
+            if (setting_in(command_info((CommandId)i)->settings, id))
                 buf_printf(&takers, "%s%s", takers.len ? ", " : "",
                            command_info((CommandId)i)->name);
         AUTO(char) who = buf_steal_str(&takers);
@@ -112,7 +104,7 @@ static Error *take_value(int argc, char **argv, int *i, SettingId id, const char
     /* --repo --json: a value was forgotten. Whoever means it writes --repo=--json. */
     bool is_flag =
         next && text_starts(next, "--") &&
-        (!next[2] || find_long(~(SettingSet)0, next + 2, strcspn(next + 2, "="), &other, &negated));
+        (!next[2] || find_long(NULL, next + 2, strcspn(next + 2, "="), &other, &negated));
     if (!next || is_flag)
         return error_hint(ERROR_NEW(ERR_USAGE, "%s needs a value", written), "write %s %s", written,
                           s->argument);
@@ -137,7 +129,7 @@ static Error *parse_long(int argc, char **argv, int *i, const CommandInfo *comma
         out->version = true;
         return NULL;
     }
-    if (!find_long(known_to(command), name, n, &id, &negated))
+    if (!find_long(command, name, n, &id, &negated))
         return unknown_flag(command, written, bare);
     if (setting_info(id)->type == SETTING_IS_BOOL) {
         Error *e = equals ? text_parse_bool(equals + 1, &yes) : NULL;
@@ -163,7 +155,7 @@ static Error *parse_short(int argc, char **argv, int *i, const CommandInfo *comm
             continue;
         }
         AUTO(char) written = mem_printf("-%c", *p);
-        if (!find_short(known_to(command), *p, &id)) {
+        if (!find_short(command, *p, &id)) {
             AUTO(char) shown = text_printable(written);
             return error_hint(ERROR_NEW(ERR_USAGE, "unknown flag %s", shown),
                               "`pgstow %s%s--help` lists what there is",
@@ -253,12 +245,12 @@ Error *args_parse(int argc, char **argv, Args *out)
         return NULL;
     /* A flag given before the command was looked for among those of all commands. */
     for (size_t f = 0; f < before; f++)
-        if (!in_set(known_to(out->command), out->flags[f].id)) {
+        if (!command_takes(out->command, out->flags[f].id)) {
             const char *flag = setting_info(out->flags[f].id)->flag;
             AUTO(char) written = mem_printf("--%s", flag);
             SettingId same;
             bool negated;
-            if (!find_long(known_to(out->command), flag, strlen(flag), &same, &negated))
+            if (!find_long(out->command, flag, strlen(flag), &same, &negated))
                 return unknown_flag(out->command, written, flag);
             out->flags[f].id = same;
         }

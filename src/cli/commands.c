@@ -18,11 +18,24 @@ _Static_assert(ERROR_KINDS <= 64, "KindSet has 64 bits");
 static const CommandInfo infos[COMMANDS] = {
 #define COMMAND(id_, name_, alias_, arguments_, least_, most_, summary_, help_, examples_,         \
                 settings_, statuses_)                                                              \
-    [COMMAND_##id_] = {COMMAND_##id_, name_, alias_,    arguments_, least_,   most_,               \
-                       summary_,      help_, examples_, settings_,  statuses_},
+    [COMMAND_##id_] = {                                                                            \
+        COMMAND_##id_, name_,    alias_, arguments_, least_,                                       \
+        most_,         summary_, help_,  examples_,  (const SettingId[]){settings_ SETTINGS},      \
+        statuses_},
 #include "spec/commands.def"
 #undef COMMAND
 };
+
+const SettingId command_everywhere[] = {
+    SETTING_REPO,   SETTING_KEY_FILE, SETTING_PASSPHRASE_COMMAND,
+    SETTING_DB,     SETTING_JOBS,     SETTING_YES,
+    SETTING_JSON,   SETTING_QUIET,    SETTING_VERBOSE,
+    SETTING_CONFIG, SETTINGS};
+
+bool command_takes(const CommandInfo *command, SettingId id)
+{
+    return !command || setting_in(command->settings, id) || setting_in(command_everywhere, id);
+}
 
 const CommandInfo *command_info(CommandId id)
 {

@@ -24,18 +24,18 @@ typedef struct CommandInfo {
     const char *name, *alias, *arguments;
     int least, most;
     const char *summary, *help, *examples;
-    SettingSet settings; /* without those of SET_EVERYWHERE */
-    KindSet statuses;    /* without those of KINDS_ANY */
+    const SettingId *settings; /* a set, without those of command_everywhere */
+    KindSet statuses;          /* without those of KINDS_ANY */
 } CommandInfo;
 
 /* What every command takes, and what any command can end with. */
-#define SET_EVERYWHERE                                                                             \
-    (SET(REPO) | SET(KEY_FILE) | SET(PASSPHRASE_COMMAND) | SET(DB) | SET(JOBS) | SET(YES) |        \
-     SET(JSON) | SET(QUIET) | SET(VERBOSE) | SET(CONFIG))
+extern const SettingId command_everywhere[];
 #define KINDS_ANY                                                                                  \
     (KIND(INTERNAL) | KIND(USAGE) | KIND(CONFIG) | KIND(IO) | KIND(MEMORY) | KIND(CANCELLED))
 
 const CommandInfo *command_info(CommandId id);
+/* Whether the command takes the setting's flag; NULL: whether any command does. */
+bool command_takes(const CommandInfo *command, SettingId id);
 /* By name or alias; NULL where there is none. */
 const CommandInfo *command_find(const char *name);
 /* The nearest name, or NULL. */

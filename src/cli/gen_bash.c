@@ -35,7 +35,7 @@ static void add_value_case(Buf *out, const SettingInfo *s)
     buf_printf(out, ")\n        %s\n        return\n        ;;\n", text);
 }
 
-static void add_flags(Buf *out, SettingSet set)
+static void add_flags(Buf *out, const SettingId *set)
 {
     for (SettingId id = 0; id < SETTINGS; id++)
         if (help_has(set, id))
@@ -100,7 +100,7 @@ void gen_completion(Buf *out)
     }
     buf_add_str(out, "    esac\n    if [[ $cur == -* ]]; then\n"
                      "        COMPREPLY=($(compgen -W \"$flags");
-    add_flags(out, SET_EVERYWHERE);
+    add_flags(out, command_everywhere);
     buf_add_str(out, " --help --version\" -- \"$cur\"))\n        return\n    fi\n"
                      "    case $command in\n    '' | help)\n        COMPREPLY=($(compgen -W '");
     for (size_t i = 0; i < COMMANDS; i++)

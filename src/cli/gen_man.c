@@ -141,7 +141,7 @@ void gen_man(Buf *out)
                    "number of databases.");
     buf_add_str(out, ".SH OPTIONS OF ALL COMMANDS\n");
     for (SettingId id = 0; id < SETTINGS; id++)
-        if (help_has(SET_EVERYWHERE, id))
+        if (help_has(command_everywhere, id))
             add_option(out, id);
     add_entry(out, "-h, --help", "Explain pgstow, or the command.");
     add_entry(out, "--version", "Print the version.");

@@ -41,10 +41,10 @@ static void add_setting(Buf *out, SettingId id)
         }
     if (*s->flag) {
         buf_add_str(out, "| taken by | ");
-        bool any = help_has(SET_EVERYWHERE, id);
+        bool any = help_has(command_everywhere, id);
         if (any)
             buf_add_str(out, "all commands");
-        for (size_t i = 0; i < COMMANDS && !help_has(SET_EVERYWHERE, id); i++)
+        for (size_t i = 0; i < COMMANDS && !help_has(command_everywhere, id); i++)
             if (help_has(command_info((CommandId)i)->settings, id)) {
                 buf_printf(out, "%s%s", any ? ", " : "", command_info((CommandId)i)->name);
                 any = true;
@@ -83,7 +83,7 @@ void gen_settings(Buf *out)
     out->len--;
 }
 
-static void add_options(Buf *out, SettingSet set)
+static void add_options(Buf *out, const SettingId *set)
 {
     buf_add_str(out, "| option | meaning |\n| --- | --- |\n");
     for (SettingId id = 0; id < SETTINGS; id++) {
@@ -124,7 +124,7 @@ void gen_commands(Buf *out)
         buf_printf(out, "| [%s](#%s) | %s |\n", c->name, c->name, c->summary);
     }
     buf_add_str(out, "\n## Options of all commands\n\n");
-    add_options(out, SET_EVERYWHERE);
+    add_options(out, command_everywhere);
     buf_add_str(out, "Exit statuses of all commands: 0 it worked, ");
     add_statuses(out, KINDS_ANY);
     buf_add_str(out, "; see [errors.md](errors.md).\n");
@@ -133,7 +133,7 @@ void gen_commands(Buf *out)
         buf_printf(out, "\n## %s\n\n    pgstow %s [OPTION...]%s%s\n\n%s.%s%s%s\n\n%s\n\n", c->name,
                    c->name, *c->arguments ? " " : "", c->arguments, c->summary,
                    *c->alias ? " Also called `" : "", c->alias, *c->alias ? "`." : "", c->help);
-        if (c->settings)
+        if (*c->settings != SETTINGS)
             add_options(out, c->settings);
         buf_printf(out, "```sh\n%s```\n", c->examples);
         if (c->statuses) {

@@ -7,9 +7,9 @@
 #define WIDTH 80
 #define NAME_COLUMN 24 /* where the second column of lists begins */
 
-bool help_has(SettingSet set, SettingId id)
+bool help_has(const SettingId *set, SettingId id)
 {
-    return set >> id & 1 && *setting_info(id)->flag;
+    return setting_in(set, id) && *setting_info(id)->flag;
 }
 
 static void add_spaces(Buf *out, size_t n)
@@ -131,7 +131,7 @@ static size_t first_sentence(const char *help)
 static void add_everywhere(Buf *out, bool whole)
 {
     for (SettingId id = 0; id < SETTINGS; id++) {
-        if (!help_has(SET_EVERYWHERE, id))
+        if (!help_has(command_everywhere, id))
             continue;
         if (whole) {
             add_option(out, id);
@@ -172,7 +172,7 @@ void help_command(Buf *out, const CommandInfo *c)
         buf_printf(out, "       (or: pgstow %s ...)\n", c->alias);
     buf_u8(out, '\n');
     help_wrap(out, c->help, 0);
-    if (c->settings) {
+    if (*c->settings != SETTINGS) {
         buf_add_str(out, "\nOptions:\n");
         for (SettingId id = 0; id < SETTINGS; id++)
             if (help_has(c->settings, id))

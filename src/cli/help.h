@@ -16,7 +16,7 @@ char *help_flag(const SettingInfo *s);
 /* "Default: x. In the environment: y. In the file: z." or "". Caller frees. */
 char *help_sources(SettingId id);
 /* Whether the flag takes part in the command's own options, in the order of the rows. */
-bool help_has(SettingSet set, SettingId id);
+bool help_has(const SettingId *set, SettingId id);
 /* `text` (paragraphs separated by empty lines) in lines of at most 80 columns. */
 void help_wrap(Buf *out, const char *text, size_t indent);
 

@@ -8,8 +8,6 @@
 #include "base/text.h"
 #include "base/zone.h"
 
-_Static_assert(SETTINGS <= 128, "SettingSet has 128 bits");
-
 static const SettingInfo infos[SETTINGS] = {
 #define SETTING(id_, type_, key_, env_, flag_, short_, argument_, standard_, allowed_, help_)      \
     [SETTING_##id_] = {#id_,   SETTING_IS_##type_, key_,      env_,     flag_,                     \
@@ -21,6 +19,13 @@ static const SettingInfo infos[SETTINGS] = {
 const SettingInfo *setting_info(SettingId id)
 {
     return &infos[id];
+}
+
+bool setting_in(const SettingId *set, SettingId id)
+{
+    while (*set != SETTINGS && *set != id)
+        set++;
+    return *set == id;
 }
 
 char *setting_name(SettingId id)

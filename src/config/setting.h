@@ -40,9 +40,9 @@ typedef struct SettingInfo {
     const char *argument, *standard, *allowed, *help;
 } SettingInfo;
 
-/* A set of settings, as commands have one. */
-typedef unsigned __int128 SettingSet;
-#define SET(id) ((SettingSet)1 << SETTING_##id)
+/* A set of settings, as commands have one: an array that ends with SETTINGS. */
+#define SET(id) SETTING_##id,
+bool setting_in(const SettingId *set, SettingId id);
 
 const SettingInfo *setting_info(SettingId id);
 /* What messages call it, by what it has: its key, else --flag, else its variable. Caller frees. */

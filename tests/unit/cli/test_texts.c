@@ -23,9 +23,10 @@ static void test_help(void **state)
             assert_true(n <= 80);
             assert_true(n == 0 || line[n - 1] != ' ');
         }
-        SettingSet set = SET_EVERYWHERE | (i < 0 ? 0 : command_info((CommandId)i)->settings);
         for (SettingId id = 0; id < SETTINGS; id++)
-            if (help_has(set, id)) {
+            if (*setting_info(id)->flag &&
+                (i < 0 ? setting_in(command_everywhere, id)
+                       : command_takes(command_info((CommandId)i), id))) {
                 AUTO(char) flag = help_flag(setting_info(id));
                 assert_non_null(strstr(text, flag));
             }
