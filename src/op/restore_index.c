@@ -6,7 +6,16 @@
 
 #define NOWHERE SIZE_MAX
 
-enum { WAITING, RUNNING, MADE, LEFT };
+struct IndexJob {
+    const TocEntry *entry; /* borrowed from the Toc */
+    char *name;            /* for people */
+    uint64_t weight;       /* bytes of its tables: the heaviest go first */
+    size_t *tables; /* that it locks, by the places of their TABLE DATA (or TABLE) in the Toc */
+    size_t table_count;
+    size_t *after; /* jobs that must be done before it */
+    size_t after_count;
+    enum { WAITING, RUNNING, MADE, LEFT } state;
+};
 
 typedef struct Table {
     uint64_t bytes;
@@ -306,6 +315,11 @@ void index_plan_done(IndexPlan *p, IndexJob *job, bool made)
     count_use(p, job, false);
     job->state = made ? MADE : LEFT;
     p->made[place(p, job->entry)] = made;
+}
+
+const char *index_job_name(const IndexJob *job)
+{
+    return job->name;
 }
 
 Error *index_job_run(const RestoreWork *w, Conn *c, const IndexJob *job)

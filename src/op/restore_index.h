@@ -13,16 +13,7 @@
 #include "pg/load.h"
 
 typedef struct IndexPlan IndexPlan; /* not safe for several threads by itself */
-typedef struct IndexJob {
-    const TocEntry *entry; /* borrowed from the Toc */
-    char *name;            /* for people */
-    uint64_t weight;       /* bytes of its tables: the heaviest go first */
-    size_t *tables; /* that it locks, by the places of their TABLE DATA (or TABLE) in the Toc */
-    size_t table_count;
-    size_t *after; /* jobs that must be done before it */
-    size_t after_count;
-    int state;
-} IndexJob;
+typedef struct IndexJob IndexJob;   /* one statement; the plan owns it */
 
 /* Of `toc`; tables that are not loaded by a COPY into themselves have no jobs. */
 IndexPlan *index_plan_new(const Toc *toc, const Manifest *m, const LoadPlan *tables);
@@ -37,6 +28,7 @@ void index_plan_done(IndexPlan *p, IndexJob *job, bool made);
 /* By places in the Toc: what was made. Borrowed. */
 const bool *index_plan_made(const IndexPlan *p);
 
+const char *index_job_name(const IndexJob *job); /* for people */
 /* Runs the statement on a session made ready by load_session. */
 Error *index_job_run(const RestoreWork *w, Conn *c, const IndexJob *job) MUST_CHECK;
 

@@ -239,7 +239,7 @@ static Error *make_index(Load *l, Conn *c, IndexJob *job)
     pthread_mutex_unlock(&l->lock);
     if (!e || conn_broken(c) || cancel_requested(l->cancel))
         return e;
-    log_debug("%s is left to pg_restore: %s", job->name, error_message(e));
+    log_debug("%s is left to pg_restore: %s", index_job_name(job), error_message(e));
     error_free(e);
     return NULL;
 }

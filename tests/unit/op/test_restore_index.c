@@ -4,6 +4,7 @@
 
 /* An archive of two tables, with entries as pg_dump makes them. */
 enum { PATH, T, U, T_DATA, U_DATA, T_KEY, T_INDEX, T_LOWER, T_PART, U_KEY, U_REF, ENTRIES };
+static const char *const tags[ENTRIES] = {"", "t", "u", "t", "u", "k", "i", "l", "p", "uk", "f"};
 
 typedef struct World {
     TocEntry entries[ENTRIES];
@@ -31,7 +32,7 @@ static void entry(World *w, int id, const char *desc, TocSection section, const 
         deps[n++] = b + 1;
     *e = (TocEntry){.dump_id = id + 1,
                     .desc = desc,
-                    .tag = "x",
+                    .tag = tags[id],
                     .schema = "s",
                     .defn = defn,
                     .tablespace = "",
@@ -86,7 +87,9 @@ static IndexJob *take(World *w, int id)
 {
     IndexJob *job = index_plan_take(w->plan);
     assert_non_null(job);
-    assert_int_equal(job->entry->dump_id, id + 1);
+    char name[80];
+    snprintf(name, sizeof name, "%s s.%s", w->entries[id].desc, tags[id]);
+    assert_string_equal(index_job_name(job), name);
     return job;
 }
 
