@@ -39,6 +39,10 @@ _pgstow()
         COMPREPLY=($(compgen -f -- "$cur"))
         return
         ;;
+    --entry|-e)
+        :
+        return
+        ;;
     --key-file)
         COMPREPLY=($(compgen -f -- "$cur"))
         return
@@ -313,7 +317,7 @@ _pgstow()
         flags='--search-path --timeout --level --older-than --sample --drill-db --assert --report --validate'
         ;;
     restore)
-        flags='--exclude-table --schema --validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --salvage --no-analyze --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --data-only --schema-only'
+        flags='--validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --salvage --no-analyze --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --schema --exclude-table --data-only --schema-only'
         ;;
     delete)
         flags='--ignore-missing'
@@ -331,7 +335,7 @@ _pgstow()
         flags=''
         ;;
     export)
-        flags='--exclude-table --schema --where --cascade --mask --table --data-only --schema-only --format --compression --for-pg-restore --output --overwrite'
+        flags='--table --schema --exclude-table --data-only --schema-only --format --where --cascade --mask --compression --for-pg-restore --output --overwrite'
         ;;
     import)
         flags='--accept-older --compression --encrypt --tag --parent --max-rate --no-owner --no-privileges --timeout --as --at'
@@ -343,7 +347,7 @@ _pgstow()
         flags='--max-seconds --heapallindexed --run-functions'
         ;;
     diff)
-        flags='--schema --table --rows --limit --exit-code'
+        flags='--table --schema --rows --limit --exit-code'
         ;;
     check)
         flags='--max-age'
@@ -365,7 +369,7 @@ _pgstow()
         ;;
     esac
     if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "$flags --repo --db --jobs --yes --json --quiet --verbose --config --key-file --passphrase-command --help --version" -- "$cur"))
+        COMPREPLY=($(compgen -W "$flags --repo --db --jobs --yes --json --quiet --verbose --config --entry --key-file --passphrase-command --help --version" -- "$cur"))
         return
     fi
     case $command in

@@ -84,7 +84,8 @@ Error *backup_all(Run *run)
 {
     const Config *c = run->config;
     AUTO_VALUE(Work) w = {0};
-    TRY(backup_options_from(c, &w.each));
+    backup_options_from(c, &w.each);
+    backup_filters_from(c, &w.each);
     TRY(cleanup_options_from(c, &w.zone, &w.cleanup));
     w.options =
         (BackupAllOptions){.each = &w.each,

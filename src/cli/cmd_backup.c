@@ -5,7 +5,7 @@
 #include "cli/cmd_cleanup.h"
 #include "cli/command.h"
 
-Error *backup_options_from(const Config *c, BackupOptions *out)
+void backup_filters_from(const Config *c, BackupOptions *out)
 {
     strlist_copy(&out->exclude_tables, config_list(c, SETTING_EXCLUDE_TABLE));
     strlist_copy(&out->exclude_table_data, config_list(c, SETTING_EXCLUDE_TABLE_DATA));
@@ -13,11 +13,15 @@ Error *backup_options_from(const Config *c, BackupOptions *out)
     strlist_copy(&out->where, config_list(c, SETTING_WHERE));
     strlist_copy(&out->masks, config_list(c, SETTING_MASK));
     out->cascade = config_bool(c, SETTING_CASCADE);
+    const char *fallback = config_str(c, SETTING_FALLBACK);
+    out->fallback_rows = fallback && !strcmp(fallback, "json");
+}
+
+void backup_options_from(const Config *c, BackupOptions *out)
+{
     out->globals = config_bool(c, SETTING_GLOBALS);
     out->role_passwords = config_bool(c, SETTING_ROLE_PASSWORDS);
     strlist_copy(&out->tags, config_list(c, SETTING_TAG));
-    const char *fallback = config_str(c, SETTING_FALLBACK);
-    out->fallback_rows = fallback && !strcmp(fallback, "json");
     out->parent = config_str(c, SETTING_PARENT);
     out->level = (int)config_int(c, SETTING_COMPRESSION);
     out->max_rate = config_size(c, SETTING_MAX_RATE);
@@ -25,7 +29,6 @@ Error *backup_options_from(const Config *c, BackupOptions *out)
     out->lock_wait_ms = config_duration(c, SETTING_LOCK_WAIT);
     out->consistency.mode = (ValidateMode)config_int(c, SETTING_BACKUP_VALIDATE);
     out->consistency.max_ms = config_int(c, SETTING_VALIDATE_SECONDS) * 1000;
-    return NULL;
 }
 
 typedef struct Work {
@@ -75,7 +78,8 @@ Error *cmd_BACKUP(Run *run)
     if (config_list(run->config, SETTING_INCLUDE_DATABASE)->count ||
         config_list(run->config, SETTING_EXCLUDE_DATABASE)->count)
         FAIL(ERR_USAGE, "--include-database and --exclude-database belong to --all-databases");
-    TRY(backup_options_from(run->config, &w.options));
+    backup_options_from(run->config, &w.options);
+    backup_filters_from(run->config, &w.options);
     TRY(cleanup_options_from(run->config, &w.zone, &w.cleanup));
     w.clean = !config_bool(run->config, SETTING_NO_CLEANUP);
     Error *e = run_with_progress(run, work_backup, &w);

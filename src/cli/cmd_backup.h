@@ -5,8 +5,9 @@
 #include "cli/command.h"
 #include "op/backup.h"
 
-/* ERR_CONFIG where encryption is asked for. */
-Error *backup_options_from(const Config *c, BackupOptions *out) MUST_CHECK;
+/* All but the filters; and those: what makes a backup less than the whole. */
+void backup_options_from(const Config *c, BackupOptions *out);
+void backup_filters_from(const Config *c, BackupOptions *out);
 /* A line for each database as soon as it is done. */
 Error *backup_all(Run *run) MUST_CHECK;
 

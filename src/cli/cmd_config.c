@@ -5,7 +5,7 @@
 
 static const char *source_name(ConfigSource source)
 {
-    static const char *const names[] = {"default", "file", ".env", "environment", "flag"};
+    static const char *const names[] = {"default", "file", ".env", "environment", "entry", "flag"};
     return names[source];
 }
 
@@ -26,6 +26,14 @@ static void print_files(const Config *c)
     const char *yaml = config_yaml_file(c), *dotenv = config_dotenv_file(c);
     printf("read: %s%s%s\n", yaml ? yaml : "", yaml && dotenv ? " and " : "",
            dotenv ? dotenv : (yaml ? "" : "no file of settings"));
+}
+
+static void print_entries(const StrList *entries)
+{
+    for (size_t i = 0; i < entries->count; i++)
+        printf("%s%s", i ? ", " : "databases (--entry NAME): ", entries->items[i]);
+    if (entries->count)
+        putchar('\n');
 }
 
 static Doc *config_doc(const Config *c)
@@ -55,6 +63,7 @@ static Doc *config_doc(const Config *c)
         doc_push_str(libpq, name);
     }
     doc_set(d, "libpqFromDotenv", libpq);
+    doc_set(d, "databases", doc_texts(config_entries(c)));
     return d;
 }
 
@@ -74,6 +83,7 @@ static void print_settings(const Config *c)
     table_print(&t);
     putchar('\n');
     print_files(c);
+    print_entries(config_entries(c));
     for (size_t i = 0; i < config_libpq(c)->count; i++) {
         const char *text = config_libpq(c)->items[i];
         printf("%s %.*s", i ? "," : "for libpq, from .env:", (int)strcspn(text, "="), text);
@@ -106,6 +116,7 @@ Error *cmd_CONFIG(Run *run)
         print_settings(run->config);
     } else {
         print_files(run->config);
+        print_entries(config_entries(run->config));
         puts("all settings are good");
     }
     return NULL;

@@ -136,7 +136,7 @@ Error *cmd_DIFF(Run *run)
                      .rows = config_bool(c, SETTING_ROWS),
                      .limit = (size_t)config_int(c, SETTING_LIMIT)}};
     strlist_copy(&w.options.tables, config_list(c, SETTING_TABLE));
-    strlist_copy(&w.options.schemas, config_list(c, SETTING_SCHEMA));
+    strlist_copy(&w.options.schemas, config_list(c, SETTING_PART_SCHEMA));
     TRY(run_with_progress(run, work_diff, &w));
     if (run->json)
         run_result(run, diff_doc(&w.result, w.options.rows));

@@ -57,8 +57,8 @@ static ExportOptions options_of(const Run *run, const char *output)
                            .compression = (int)config_int(c, SETTING_EXPORT_COMPRESSION) - 1,
                            .restore_major = restore ? (int)restore + 11 : 0,
                            .select = {.tables = config_list(c, SETTING_TABLE),
-                                      .schemas = config_list(c, SETTING_SCHEMA),
-                                      .exclude_tables = config_list(c, SETTING_EXCLUDE_TABLE),
+                                      .schemas = config_list(c, SETTING_PART_SCHEMA),
+                                      .exclude_tables = config_list(c, SETTING_PART_EXCLUDE_TABLE),
                                       .data_only = config_bool(c, SETTING_DATA_ONLY),
                                       .schema_only = config_bool(c, SETTING_SCHEMA_ONLY)}};
 }
@@ -84,9 +84,9 @@ Error *cmd_EXPORT(Run *run)
     char size[32];
     TRY(check_output(run, output));
     AUTO_VALUE(Work) w = {.options = options_of(run, output)};
-    w.filter = (ExportFilter){.where = config_list(run->config, SETTING_WHERE),
-                              .masks = config_list(run->config, SETTING_MASK),
-                              .cascade = config_bool(run->config, SETTING_CASCADE)};
+    w.filter = (ExportFilter){.where = config_list(run->config, SETTING_EXPORT_WHERE),
+                              .masks = config_list(run->config, SETTING_EXPORT_MASK),
+                              .cascade = config_bool(run->config, SETTING_EXPORT_CASCADE)};
     TRY(run_with_progress(run, work_export, &w));
     const ExportResult *r = &w.result;
     for (size_t i = 0; i < r->warnings.count; i++)

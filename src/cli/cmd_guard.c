@@ -39,7 +39,7 @@ static Doc *result_doc(const GuardResult *r)
 Error *cmd_GUARD(Run *run)
 {
     AUTO_VALUE(Work) w = {.result = {.command_status = -1}};
-    TRY(backup_options_from(run->config, &w.options));
+    backup_options_from(run->config, &w.options); /* and no filters: it is to bring all back */
     strlist_copy(&w.command, &run->args->rest);
     strlist_own(&w.command, NULL);
     Error *e = run_with_progress(run, work_guard, &w);

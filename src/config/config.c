@@ -28,6 +28,10 @@ void config_free(Config *c)
     for (size_t i = 0; i < c->libpq.count; i++)
         explicit_bzero(c->libpq.items[i], strlen(c->libpq.items[i]));
     strlist_free(&c->libpq);
+    for (size_t i = 0; i < c->entries.count; i++)
+        config_free(c->entry[i]);
+    free(c->entry);
+    strlist_free(&c->entries);
     free(c->yaml_file);
     free(c->dotenv_file);
     free(c);
@@ -60,7 +64,8 @@ Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSou
     const SettingInfo *s = setting_info(id);
     AUTO(char) origin = mem_printf("%s:%zu", f->shown, line);
     /* Whoever can leave a file where we are run must not get a program of his started. */
-    bool runs = s->type == SETTING_IS_COMMAND || id == SETTING_ASSERTIONS;
+    bool runs = s->type == SETTING_IS_COMMAND || id == SETTING_ASSERTIONS || id == SETTING_WHERE ||
+                id == SETTING_MASK;
     if (runs && !f->chosen && f->owner != 0 && f->owner != geteuid())
         return error_hint(
             ERROR_NEW(ERR_CONFIG, "%s: %s names %s, and the file belongs to another user (%u)",
@@ -159,14 +164,19 @@ static Error *read_dotenv(Config *c, const ConfigInputs *in)
     return NULL;
 }
 
+static const char *flag_of(const ConfigInputs *in, SettingId id)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < in->flag_count; i++)
+        if (in->flags[i].id == id)
+            value = in->flags[i].value;
+    return value;
+}
+
 static Error *load(Config *c, const ConfigInputs *in)
 {
-    const char *chosen = NULL;
-    for (size_t i = 0; i < in->flag_count; i++)
-        if (in->flags[i].id == SETTING_CONFIG)
-            chosen = in->flags[i].value;
     TRY(set_defaults(c));
-    TRY(read_yaml(c, in, chosen));
+    TRY(read_yaml(c, in, flag_of(in, SETTING_CONFIG)));
     TRY(read_dotenv(c, in));
     for (SettingId id = 0; id < SETTINGS; id++) {
         const char *name = setting_info(id)->env;
@@ -174,6 +184,8 @@ static Error *load(Config *c, const ConfigInputs *in)
         if (text && *text)
             TRY(config_set(c, id, text, CONFIG_ENVIRONMENT, name, NULL));
     }
+    if (flag_of(in, SETTING_ENTRY))
+        TRY(config_apply_entry(c, flag_of(in, SETTING_ENTRY)));
     for (size_t i = 0; i < in->flag_count; i++) {
         AUTO(char) origin = mem_printf("--%s", setting_info(in->flags[i].id)->flag);
         TRY(config_set(c, in->flags[i].id, in->flags[i].value, CONFIG_FLAG, origin, NULL));

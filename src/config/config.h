@@ -1,6 +1,11 @@
 /* The settings of one run, from all sources: flags beat the environment, that beats ./.env, that
  * beats the YAML file, and that beats the defaults.
  *
+ * The YAML file may have a list `databases:` of entries, each with a name and settings of its own
+ * (those of the sections database and backup by their bare keys, others in their sections). They
+ * count where the setting ENTRY names it: flags beat an entry, an entry beats the environment, as
+ * otherwise one DATABASE_URL would be every entry's database.
+ *
  * One YAML file is read: the one given, else pgstow.yaml in the working directory, else
  * pgstow.yaml in /etc/pgstow. An empty variable counts as not set. Everything is validated when it
  * is loaded, also what this run does not use.
@@ -48,6 +53,7 @@ typedef enum ConfigSource {
     CONFIG_FILE,
     CONFIG_DOTENV,
     CONFIG_ENVIRONMENT,
+    CONFIG_ENTRY,
     CONFIG_FLAG
 } ConfigSource;
 ConfigSource config_source(const Config *c, SettingId id);
@@ -58,6 +64,12 @@ char *config_shown(const Config *c, SettingId id);
 /* The YAML file and the .env that were read, NULL where there was none; borrowed. */
 const char *config_yaml_file(const Config *c);
 const char *config_dotenv_file(const Config *c);
+
+/* The names of the entries of `databases:`, in the file's order. */
+const StrList *config_entries(const Config *c);
+/* Whether `text` may be the name of one: at most 63 letters, digits, "_", "-", ".", the first of
+ * them a letter or a digit. */
+bool config_is_entry_name(const char *text);
 
 /* libpq's own variables (PGHOST, PGPASSWORD, ...) that .env has and the environment has not, as
  * NAME=value. config_export_libpq puts them into this process's environment: once, before threads

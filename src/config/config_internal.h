@@ -16,6 +16,9 @@ typedef struct Value {
 
 struct Config {
     Value values[SETTINGS];
+    StrList entries; /* names, in the file's order */
+    Config **entry;  /* of each, what it sets */
+    size_t entry_cap;
     char *yaml_file, *dotenv_file;
     StrList libpq;
 };
@@ -38,6 +41,10 @@ Error *config_set(Config *c, SettingId id, const char *text, ConfigSource source
  * warns of secrets that all can read. */
 Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSource source,
                             const SourceFile *f, size_t line, const char *name) MUST_CHECK;
+/* Takes `entry` over. */
+void config_add_entry(Config *c, const char *name, Config *entry);
+/* ERR_USAGE where there is none of this name. */
+Error *config_apply_entry(Config *c, const char *name) MUST_CHECK;
 /* Also true for one that may not be read, but not where its folder is closed to us: who is run in
  * such a place (sudo from /root) did not put settings there. */
 bool config_file_is_there(const char *path);

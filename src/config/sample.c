@@ -25,37 +25,39 @@ static void add_comment(Buf *out, const char *indent, const char *text)
     buf_u8(out, '\n');
 }
 
+/* What stands for a setting that has no default: of its key, else of its type. */
 static const char *sample_value(const SettingInfo *s)
 {
+    static const char *const by_key[][2] = {
+        {"tools.pgDump", "/usr/lib/postgresql/16/bin/pg_dump"},
+        {"tools.pgRestore", "/usr/lib/postgresql/16/bin/pg_restore"},
+        {"encryption.passphraseCommand", "pass show pgstow"},
+        {"encryption.keyFile", "/etc/pgstow/key"},
+        {"drill.assertions", "/etc/pgstow/checks.sql"},
+        {"backup.groupByTag", "why"},
+        {"backup.keepTag", "keep=yes"},
+        {"backup.excludeTable", "audit_*"},
+        {"backup.excludeTableData", "audit_*"},
+        {"backup.where", "\"shop.orders: placed > now() - interval '90 days'\""},
+        {"backup.mask", "\"shop.customer.email: md5(email)\""},
+        {"backup.includeDatabase", "shop_*"},
+        {"backup.excludeDatabase", "test_*"},
+    };
+    static const char *const by_type[] = {
+        [SETTING_IS_URL] = "postgresql://backup@localhost:5432/shop",
+        [SETTING_IS_SCHEDULE] = "\"30 2 * * *\"",
+        [SETTING_IS_ZONE] = "Europe/Berlin",
+        [SETTING_IS_EMAIL] = "dba@example.com",
+        [SETTING_IS_DURATION] = "4h",
+        [SETTING_IS_COMMAND] = "docker exec -i db psql",
+        [SETTING_IS_LIST] = "public",
+    };
     if (*s->standard)
         return s->standard;
-    switch (s->type) {
-    case SETTING_IS_URL:
-        return "postgresql://backup@localhost:5432/shop";
-    case SETTING_IS_SCHEDULE:
-        return "\"30 2 * * *\"";
-    case SETTING_IS_ZONE:
-        return "Europe/Berlin";
-    case SETTING_IS_EMAIL:
-        return "dba@example.com";
-    case SETTING_IS_DURATION:
-        return "4h";
-    case SETTING_IS_COMMAND:
-        return !strcmp(s->key, "tools.pgDump") ? "/usr/lib/postgresql/16/bin/pg_dump"
-               : !strcmp(s->key, "encryption.passphraseCommand") ? "pass show pgstow"
-               : !strcmp(s->key, "tools.pgRestore") ? "/usr/lib/postgresql/16/bin/pg_restore"
-                                                    : "docker exec -i db psql";
-    case SETTING_IS_STRING:
-        return !strcmp(s->key, "encryption.keyFile")   ? "/etc/pgstow/key"
-               : !strcmp(s->key, "backup.groupByTag") ? "why"
-                                                      : "";
-    case SETTING_IS_LIST:
-        return !strcmp(s->key, "drill.assertions") ? "/etc/pgstow/checks.sql"
-               : *s->allowed                       ? "keep=yes"
-                                                   : "public";
-    default:
-        return "";
-    }
+    for (size_t i = 0; i < sizeof by_key / sizeof *by_key; i++)
+        if (!strcmp(by_key[i][0], s->key))
+            return by_key[i][1];
+    return by_type[s->type] ? by_type[s->type] : "";
 }
 
 static void add_setting(Buf *out, SettingId id, const char *name, const char *indent)
@@ -101,6 +103,17 @@ char *setting_sample(void)
                 add_setting(&out, in, other + strlen(section) + 1, "  ");
         }
     }
-    out.len--; /* one empty line less at the end */
+    add_comment(
+        &out, "",
+        "Several databases, each under a name and with settings of its own: any of the above "
+        "but those of the server, those of database: and backup: without these words. "
+        "`pgstow backup --entry shop` takes them by hand.");
+    buf_add_str(&out, "# databases:\n#   - name: shop\n"
+                      "#     url: postgresql://backup@db.example.com/shop\n"
+                      "#     schedule: \"30 2 * * *\"\n#     retentionDays: 90\n"
+                      "#     excludeTableData: [audit_*]\n"
+                      "#   - name: office\n"
+                      "#     url: postgresql://backup@office.example.com/postgres\n"
+                      "#     allDatabases: true\n");
     return buf_steal_str(&out);
 }

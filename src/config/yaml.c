@@ -6,14 +6,17 @@
 /* libyaml's own types, held the way this house holds things. */
 typedef struct Parser {
     yaml_parser_t yaml;
-    Config *config;
+    Config *config; /* of the entry, while one is read */
     const SourceFile *file;
-    StrList seen; /* keys, with their section */
+    StrList seen;        /* keys, with their section */
+    ConfigSource source; /* CONFIG_ENTRY while an entry is read */
+    char *name;          /* its name, once it is read; owned */
 } Parser;
 static void parser_clear(Parser *p)
 {
     yaml_parser_delete(&p->yaml);
     strlist_free(&p->seen);
+    free(p->name);
 }
 DEFINE_AUTO_VALUE(Parser, parser_clear)
 
@@ -45,26 +48,49 @@ static Error *next(Parser *p, Event *out)
         "`pgstow config sample` prints one");
 }
 
-/* The keys and sections known under a section ("" is the top), each once. */
-static void known_names(const char *section, StrList *out)
+#define ENTRIES "databases"
+#define ENTRIES_MAX 1000
+
+/* The sections whose keys stand in an entry without them. */
+static const char *const bare[] = {"database", "backup"};
+
+/* The section that has no place in an entry. */
+#define NOT_IN_ENTRY "server"
+
+static bool is_bare(const char *section)
+{
+    return !strcmp(section, bare[0]) || !strcmp(section, bare[1]);
+}
+
+/* The keys and sections known under a section ("" is the top, or that of an entry), each once. */
+static void known_names(const Parser *p, const char *section, StrList *out)
 {
     size_t n = strlen(section);
+    bool entry = !n && p->source == CONFIG_ENTRY;
+    if (entry)
+        strlist_add(out, "name");
     for (SettingId id = 0; id < SETTINGS; id++) {
         const char *key = setting_info(id)->key;
         if (!*key || (n && (strncmp(key, section, n) != 0 || key[n] != '.')))
             continue;
         const char *rest = n ? key + n + 1 : key;
         AUTO(char) name = mem_strndup(rest, strcspn(rest, "."));
-        if (!strlist_has(out, name))
+        if (entry && is_bare(name)) {
+            free(name);
+            name = mem_strdup(strchr(rest, '.') + 1);
+        }
+        if (!strlist_has(out, name) && !(entry && !strcmp(name, NOT_IN_ENTRY)))
             strlist_add(out, name);
     }
+    if (!n && !entry)
+        strlist_add(out, ENTRIES);
 }
 
 static Error *unknown_key(const Parser *p, const Event *key, const char *name, const char *section)
 {
     AUTO_VALUE(StrList) names = {0};
     AUTO_VALUE(Buf) hint = {0};
-    known_names(section, &names);
+    known_names(p, section, &names);
     const char *near = text_nearest(name, (const char *const *)names.items, names.count);
     if (near)
         buf_printf(&hint, "did you mean \"%s\"? ", near);
@@ -89,9 +115,11 @@ static Error *unknown_key(const Parser *p, const Event *key, const char *name, c
                       "%s", text);
 }
 
-static bool is_section(const char *name)
+static bool is_section(const Parser *p, const char *name)
 {
     size_t n = strlen(name);
+    if (p->source == CONFIG_ENTRY && (is_bare(name) || !strcmp(name, NOT_IN_ENTRY)))
+        return false;
     for (SettingId id = 0; id < SETTINGS; id++)
         if (!strncmp(setting_info(id)->key, name, n) && setting_info(id)->key[n] == '.')
             return true;
@@ -106,6 +134,21 @@ static bool find_key(const char *full, SettingId *out)
             return true;
         }
     return false;
+}
+
+/* The setting that a key means; *full gets its whole name. */
+static bool find_setting(const Parser *p, const char *section, const char *name, SettingId *out,
+                         char **full)
+{
+    for (size_t i = 0; i < 2 && p->source == CONFIG_ENTRY && !*section; i++) {
+        AUTO(char) key = mem_printf("%s.%s", bare[i], name);
+        if (find_key(key, out)) {
+            *full = STEAL(key);
+            return true;
+        }
+    }
+    *full = mem_printf("%s%s%s", section, *section ? "." : "", name);
+    return find_key(*full, out);
 }
 
 static bool is_null(const Event *e)
@@ -158,7 +201,73 @@ static Error *read_value(Parser *p, const Event *e, SettingId id, const char *fu
     TRY(scalar_text(p, e, &text));
     if (is_null(e)) /* "key:" with nothing behind it: not set */
         return NULL;
-    return config_set_from_file(p->config, id, text, CONFIG_FILE, p->file, line_of(e), full);
+    return config_set_from_file(p->config, id, text, p->source, p->file, line_of(e), full);
+}
+
+static Error *read_mapping(Parser *p, const char *section);
+
+static Error *read_entry_name(Parser *p, const Event *value)
+{
+    const char *text = "";
+    if (value->yaml.type == YAML_SCALAR_EVENT)
+        TRY(scalar_text(p, value, &text));
+    if (!config_is_entry_name(text))
+        return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: that is no name for an entry of databases",
+                                    p->file->shown, line_of(value)),
+                          "up to 63 letters, digits, \"_\", \"-\", \".\", the first a letter or a "
+                          "digit");
+    p->name = mem_strdup(text);
+    return NULL;
+}
+
+/* One entry; its mapping has begun at this line. */
+static Error *read_entry(Parser *p, size_t line)
+{
+    Config *whole = p->config;
+    AUTO(Config) entry = mem_new(Config);
+    AUTO_VALUE(StrList) outside = p->seen;
+    p->seen = (StrList){0};
+    p->config = entry;
+    p->source = CONFIG_ENTRY;
+    Error *e = read_mapping(p, "");
+    AUTO(char) name = STEAL(p->name);
+    p->config = whole;
+    p->source = CONFIG_FILE;
+    strlist_free(&p->seen);
+    p->seen = outside;
+    outside = (StrList){0};
+    TRY(e);
+    if (!name)
+        return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: this entry of databases has no name",
+                                    p->file->shown, line),
+                          "give it one: \"- name: shop\"; --entry and the service know it by that");
+    if (strlist_has(&whole->entries, name))
+        FAIL(ERR_CONFIG, "%s:%zu: a second entry \"%s\" in databases", p->file->shown, line, name);
+    if (whole->entries.count == ENTRIES_MAX)
+        FAIL(ERR_CONFIG, "%s:%zu: over %d entries in databases", p->file->shown, line, ENTRIES_MAX);
+    config_add_entry(whole, name, STEAL(entry));
+    return NULL;
+}
+
+static Error *read_entries(Parser *p, const Event *list)
+{
+    if (list->yaml.type == YAML_SCALAR_EVENT && is_null(list))
+        return NULL;
+    if (list->yaml.type != YAML_SEQUENCE_START_EVENT)
+        return error_hint(
+            ERROR_NEW(ERR_CONFIG, "%s:%zu: databases is a list", p->file->shown, line_of(list)),
+            "each entry begins with \"- name: \", its keys indented below");
+    for (;;) {
+        AUTO_VALUE(Event) e = {0};
+        TRY(next(p, &e));
+        if (e.yaml.type == YAML_SEQUENCE_END_EVENT)
+            return NULL;
+        if (e.yaml.type != YAML_MAPPING_START_EVENT)
+            return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: an entry of databases has keys",
+                                        p->file->shown, line_of(&e)),
+                              "each begins with \"- name: \", its keys indented below");
+        TRY(read_entry(p, line_of(&e)));
+    }
 }
 
 /* The keys of one section; its mapping has begun. Sections are only those of the rows, so that the
@@ -176,19 +285,23 @@ static Error *read_mapping(Parser *p, const char *section)
         if (key.yaml.type != YAML_SCALAR_EVENT)
             FAIL(ERR_CONFIG, "%s:%zu: a key is expected here", p->file->shown, line_of(&key));
         TRY(scalar_text(p, &key, &name));
-        AUTO(char) full = mem_printf("%s%s%s", section, *section ? "." : "", name);
+        AUTO(char) full = NULL;
         bool dotted = strchr(name, '.') != NULL; /* a section is written as one */
-        bool known = !dotted && find_key(full, &id);
-        if (!known && (dotted || !is_section(full)))
+        bool known = find_setting(p, section, name, &id, &full) && !dotted;
+        bool own = !*section && !strcmp(name, p->source == CONFIG_ENTRY ? "name" : ENTRIES);
+        if (!known && !own && (dotted || !is_section(p, full)))
             return unknown_key(p, &key, name, section);
-        if (strlist_has(&p->seen, full))
+        const char *shown = p->source == CONFIG_ENTRY && !*section ? name : full;
+        if (strlist_has(&p->seen, shown))
             return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: \"%s\" is there twice", p->file->shown,
-                                        line_of(&key), full),
+                                        line_of(&key), shown),
                               "keep one of the two");
-        strlist_add(&p->seen, full);
+        strlist_add(&p->seen, shown);
         TRY(next(p, &value));
-        if (known)
-            TRY(read_value(p, &value, id, full));
+        if (own)
+            TRY(p->source == CONFIG_ENTRY ? read_entry_name(p, &value) : read_entries(p, &value));
+        else if (known)
+            TRY(read_value(p, &value, id, shown));
         else if (value.yaml.type == YAML_MAPPING_START_EVENT)
             TRY(read_mapping(p, full));
         else if (value.yaml.type != YAML_SCALAR_EVENT || !is_null(&value))
@@ -228,7 +341,7 @@ Error *config_read_yaml(Config *c, SourceFile *f, bool *found)
     if (!*found)
         return NULL;
     TRY(config_read_file(f, &text));
-    AUTO_VALUE(Parser) p = {.config = c, .file = f};
+    AUTO_VALUE(Parser) p = {.config = c, .file = f, .source = CONFIG_FILE};
     if (!yaml_parser_initialize(&p.yaml))
         FAIL(ERR_MEMORY, "no memory to read %s", f->shown);
     yaml_parser_set_encoding(&p.yaml, YAML_UTF8_ENCODING);
