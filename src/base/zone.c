@@ -13,6 +13,7 @@
 #define FOLDER "/usr/share/zoneinfo"
 #define DAY 86400
 #define NAME_BYTES 128
+#define SECONDS_MAX (INT64_MAX / 1000)
 
 /* A day of the year on which clocks change, as TZ writes it, and the second of that day. */
 typedef struct Change {
@@ -176,14 +177,19 @@ static int64_t change_at(const Change *c, int year)
     return day * DAY + c->second;
 }
 
+static int rule_year(const Rule *r, int64_t t)
+{
+    time_t local = (time_t)(t + r->standard);
+    struct tm tm;
+    gmtime_r(&local, &tm);
+    return tm.tm_year + 1900;
+}
+
 static int32_t rule_offset(const Rule *r, int64_t t)
 {
     if (!r->summer)
         return r->standard;
-    time_t local = (time_t)(t + r->standard);
-    struct tm tm;
-    gmtime_r(&local, &tm);
-    int year = tm.tm_year + 1900;
+    int year = rule_year(r, t);
     int64_t start = change_at(&r->start, year) - r->standard;
     int64_t end = change_at(&r->end, year) - r->daylight;
     bool summer = start < end ? start <= t && t < end : t < end || start <= t;
@@ -336,12 +342,10 @@ static int64_t seconds_of(Instant t)
     return t >= 0 ? t / 1000 : -((-t + 999) / 1000);
 }
 
-int32_t zone_offset(const Zone *z, Instant t)
+/* How many of the file's times are at or before this. */
+static size_t times_until(const Zone *z, int64_t at)
 {
-    int64_t at = seconds_of(t);
-    if (z->rule.there && (!z->count || at >= z->times[z->count - 1]))
-        return rule_offset(&z->rule, at);
-    size_t low = 0, high = z->count; /* the first that comes later */
+    size_t low = 0, high = z->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (z->times[middle] <= at)
@@ -349,7 +353,20 @@ int32_t zone_offset(const Zone *z, Instant t)
         else
             high = middle;
     }
-    return low ? z->offsets[low - 1] : z->first;
+    return low;
+}
+
+static int32_t offset_at(const Zone *z, int64_t at)
+{
+    if (z->rule.there && (!z->count || at >= z->times[z->count - 1]))
+        return rule_offset(&z->rule, at);
+    size_t past = times_until(z, at);
+    return past ? z->offsets[past - 1] : z->first;
+}
+
+int32_t zone_offset(const Zone *z, Instant t)
+{
+    return offset_at(z, seconds_of(t));
 }
 
 Instant zone_instant(const Zone *z, int64_t local)
@@ -373,4 +390,66 @@ Instant zone_days_before(const Zone *z, Instant t, int64_t days)
 {
     Instant before = zone_instant(z, t + (int64_t)zone_offset(z, t) * 1000 - days * DAY * 1000);
     return before < t ? before : t - days * DAY * 1000;
+}
+
+/* Not where an Instant cannot reach: old files begin with the Big Bang. */
+static bool changes_at(const Zone *z, int64_t at)
+{
+    return at > -SECONDS_MAX && at < SECONDS_MAX && offset_at(z, at) != offset_at(z, at - 1);
+}
+
+/* The nearest change that the rule makes: after `at` and after `least`, or at or before the one and
+ * not before the other. The offset is constant between these: both changes of each year, and the
+ * year's beginning, where changes that fall out of their own year are taken up. */
+static bool rule_change(const Zone *z, int64_t at, int64_t least, bool next, int64_t *out)
+{
+    const Rule *r = &z->rule;
+    bool found = false;
+    int year = rule_year(r, at);
+    for (int y = year - 2; r->summer && y <= year + 2; y++) {
+        int64_t places[] = {change_at(&r->start, y) - r->standard,
+                            change_at(&r->end, y) - r->daylight,
+                            first_of(y, 1) * DAY - r->standard};
+        for (int i = 0; i < 3; i++) {
+            int64_t p = places[i];
+            if (p < least || (next ? p <= at : p > at) || !changes_at(z, p))
+                continue;
+            if (!found || (next ? p < *out : p > *out))
+                *out = p;
+            found = true;
+        }
+    }
+    return found;
+}
+
+bool zone_next_change(const Zone *z, Instant t, Instant *out)
+{
+    int64_t at = seconds_of(t), found;
+    for (size_t i = times_until(z, at); i < z->count; i++)
+        if (changes_at(z, z->times[i])) {
+            *out = z->times[i] * 1000;
+            return true;
+        }
+    int64_t last = z->count ? z->times[z->count - 1] : at;
+    if (!rule_change(z, at > last ? at : last, INT64_MIN, true, &found))
+        return false;
+    *out = found * 1000;
+    return true;
+}
+
+bool zone_last_change(const Zone *z, Instant t, Instant *out)
+{
+    int64_t at = seconds_of(t), found;
+    size_t i = times_until(z, at);
+    if (i == z->count &&
+        rule_change(z, at, z->count ? z->times[z->count - 1] : INT64_MIN, false, &found)) {
+        *out = found * 1000;
+        return true;
+    }
+    while (i--)
+        if (changes_at(z, z->times[i])) {
+            *out = z->times[i] * 1000;
+            return true;
+        }
+    return false;
 }

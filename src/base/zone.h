@@ -24,5 +24,9 @@ Instant zone_instant(const Zone *z, int64_t local);
 /* The same time of day, so many days (at least one) of the calendar before. Always earlier: where
  * clocks were set by a day or more in between, the days are of 24 hours. */
 Instant zone_days_before(const Zone *z, Instant t, int64_t days);
+/* The first instant after t, or the last at or before it, from which the offset is another than
+ * just before. False where there is none. Rules without end are followed for two years from t. */
+bool zone_next_change(const Zone *z, Instant t, Instant *out);
+bool zone_last_change(const Zone *z, Instant t, Instant *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cron.h"
 #include "base/text.h"
 #include "base/zone.h"
 
@@ -71,7 +72,8 @@ char *setting_allowed(SettingId id)
     case SETTING_IS_COMMAND:
         return mem_strdup("a program, a folder that holds it, or a command");
     case SETTING_IS_SCHEDULE:
-        return mem_strdup("five fields, as cron has them: \"30 2 * * *\" is daily at 02:30");
+        return mem_strdup("five fields, as cron has them: \"30 2 * * *\" is daily at 02:30; or "
+                          "@hourly, @daily, @weekly, @monthly or @yearly");
     case SETTING_IS_ZONE:
         return mem_strdup("a time zone of tzdata: Europe/Berlin, UTC");
     case SETTING_IS_EMAIL:
@@ -118,65 +120,11 @@ static bool parse_enum(const char *text, const char *allowed, int64_t *number)
     return false;
 }
 
-/* One field of a schedule: "*", "5", "1-5", "MON", lists of these, each with "/STEP". */
-static bool is_schedule_field(const char *p, size_t n, int field)
+/* The parser knows best which field is wrong. */
+static Error *error_of_schedule(const char *text)
 {
-    static const int least[] = {0, 0, 1, 1, 0}, most[] = {59, 23, 31, 12, 7};
-    static const char *const months = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
-    static const char *const days = "SUNMONTUEWEDTHUFRISAT";
-    const char *end = p + n;
-    do {
-        int bounds[2] = {least[field], most[field]};
-        if (p < end && *p == '*') {
-            p++;
-        } else {
-            for (int side = 0; side < 2; side++) {
-                const char *names = field == 3 ? months : field == 4 ? days : "";
-                int value = -1;
-                for (int i = 0; names[i] && end - p >= 3; i += 3)
-                    if (!strncasecmp(p, names + i, 3))
-                        value = i / 3 + (field == 3);
-                if (value >= 0) {
-                    p += 3;
-                } else {
-                    const char *digits = p;
-                    for (value = 0; p < end && isdigit((unsigned char)*p) && value < 100; p++)
-                        value = value * 10 + (*p - '0');
-                    if (p == digits)
-                        return false;
-                }
-                if (value < least[field] || value > most[field])
-                    return false;
-                bounds[side] = value;
-                if (side || p >= end || *p != '-')
-                    break;
-                p++;
-            }
-            if (bounds[0] > bounds[1])
-                return false;
-        }
-        if (p < end && *p == '/') {
-            int step = 0;
-            for (p++; p < end && isdigit((unsigned char)*p) && step < 100; p++)
-                step = step * 10 + (*p - '0');
-            if (step < 1)
-                return false;
-        }
-    } while (p < end && *p == ',' && ++p);
-    return p == end;
-}
-
-static bool is_schedule(const char *text)
-{
-    const char *p = text;
-    for (int field = 0; field < 5; field++) {
-        p += strspn(p, " \t");
-        size_t n = strcspn(p, " \t");
-        if (!n || !is_schedule_field(p, n, field))
-            return false;
-        p += n;
-    }
-    return !p[strspn(p, " \t")];
+    AUTO(Cron) parsed = NULL;
+    return cron_parse(text, &parsed);
 }
 
 static bool is_email(const char *text)
@@ -240,8 +188,7 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
         good = !*s->allowed || (strchr(text, '=') && text[0] != '=');
         break;
     case SETTING_IS_SCHEDULE:
-        good = is_schedule(text);
-        break;
+        return error_of_schedule(text);
     case SETTING_IS_ZONE:
         good = is_zone(text);
         break;

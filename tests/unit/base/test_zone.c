@@ -120,11 +120,51 @@ static void test_days_before(void **state)
                 at("2024-02-29T12:00:00+01:00"));
 }
 
+/* Both ways from any instant, what the C library's clocks do hour by hour. */
+static void test_changes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Europe/Berlin",
+                                        "Australia/Lord_Howe",
+                                        "Pacific/Apia",
+                                        "Africa/Casablanca",
+                                        "America/St_Johns",
+                                        "UTC",
+                                        "XXX3YYY,J60/2,300/2:30:15"};
+    static const char *const spans[][2] = {
+        {"1976-01-01", "1985-01-01"}, {"2005-01-01", "2040-01-01"}, {"2085-01-01", "2092-01-01"}};
+    size_t found = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (size_t k = 0; k < sizeof spans / sizeof *spans; k++) {
+            AUTO(Zone) z = NULL;
+            Instant first = at(spans[k][0]), end = at(spans[k][1]), change = first, last, seen;
+            OK(zone_open(names[i], &z));
+            bool any = zone_next_change(z, first, &change);
+            in_zone(names[i]);
+            for (Instant t = first; t < end; t += 900000) {
+                bool turns = asked(t) != asked(t + 900000);
+                /* what the rule with seconds does lies within a quarter of an hour */
+                assert_true(turns == (any && change > t && change <= t + 900000));
+                if (!turns)
+                    continue;
+                assert_true(asked(change) != asked(change - 1000));
+                assert_true(zone_last_change(z, change, &seen) && seen == change);
+                assert_true(zone_last_change(z, change + 86400000, &seen) && seen == change);
+                last = change;
+                any = zone_next_change(z, change, &change);
+                assert_true(!any || (zone_last_change(z, change - 1, &seen) && seen == last));
+                found++;
+            }
+            in_zone(NULL);
+        }
+    assert_true(found > 300);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_c_library), cmocka_unit_test(test_rules_of_tz),
         cmocka_unit_test(test_the_machines_own), cmocka_unit_test(test_no_such_zone),
-        cmocka_unit_test(test_days_before)};
+        cmocka_unit_test(test_days_before),      cmocka_unit_test(test_changes)};
     return cmocka_run_group_tests_name("base/zone", tests, NULL, NULL);
 }

@@ -136,12 +136,13 @@ static void test_compression(void **state)
 
 static void test_schedule_and_email(void **state)
 {
-    static const char *const good[] = {"30 2 * * *", "*/15 * * * *", "0 0 1,15 * MON-FRI",
-                                       "5-55/10 8-18 * 3 7", " 0  4 * jan 0 "};
-    static const char *const bad[] = {"daily",       "* * * *",     "* * * * * *", "60 * * * *",
-                                      "* 24 * * *",  "* * 0 * *",   "* * * 13 *",  "* * * * 8",
-                                      "5-1 * * * *", "*/0 * * * *", "1, * * * *",  "- * * * *",
-                                      "1- * * * *",  "* * * xyz *", "1a * * * *"};
+    static const char *const good[] = {"30 2 * * *",         "*/15 * * * *",   "0 0 1,15 * MON-FRI",
+                                       "5-55/10 8-18 * 3 7", " 0  4 * jan 0 ", "@daily",
+                                       "0 3 * * FRI#2"};
+    static const char *const bad[] = {"daily",        "* * * *",     "* * * * * *", "60 * * * *",
+                                      "* 24 * * *",   "* * 0 * *",   "* * * 13 *",  "* * * * 8",
+                                      "*/60 * * * *", "*/0 * * * *", "1, * * * *",  "- * * * *",
+                                      "1- * * * *",   "* * * xyz *", "1a * * * *"};
     (void)state;
     int64_t number;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
