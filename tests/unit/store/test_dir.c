@@ -303,13 +303,20 @@ static void test_permission(void **state)
     set_modes(path, 0700, 0700, 0600);
 }
 
-/* Fills a disk of 256 KiB of its own: 0 where all was as it should be, 77 where we may not mount.
- */
+/* A disk of this process alone; false where we may not mount. */
+static bool mount_own(const char *path, const char *size)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", path, "tmpfs", 0, size) == 0;
+}
+
+#define MAY_NOT_MOUNT 77
+
+/* Fills a disk of 256 KiB: 0 where all was as it should be. */
 static int fill_disk(const char *path)
 {
-    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("none", path, "tmpfs", 0, "size=256k") < 0)
-        return 77;
+    if (!mount_own(path, "size=256k"))
+        return MAY_NOT_MOUNT;
     AUTO(Store) s = NULL;
     OK(store_open_dir(path, false, &s));
     OK(store_put(s, "small", "x", 1));
@@ -357,9 +364,8 @@ static bool is_full(Error *e)
  * none. */
 static int use_reserve(const char *path)
 {
-    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("none", path, "tmpfs", 0, "size=3m") < 0)
-        return 77;
+    if (!mount_own(path, "size=3m"))
+        return MAY_NOT_MOUNT;
     AUTO(Store) s = NULL;
     AUTO(Store) frees = NULL;
     AUTO(Store) again = NULL;
@@ -416,7 +422,7 @@ static void in_child(const char *name, int (*work)(const char *path))
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77)
+    if (WEXITSTATUS(status) == MAY_NOT_MOUNT)
         skip();
     assert_int_equal(WEXITSTATUS(status), 0);
 }
