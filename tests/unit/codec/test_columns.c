@@ -201,6 +201,60 @@ static void test_few_texts(void **state)
     assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 * 3 / 8 + 200);
 }
 
+/* Words that are too many for a token each, and some that occur once. */
+static void test_texts_of_many_words(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    seed = 6;
+    for (unsigned row = 0; row < 5000; row++) {
+        for (uint64_t n = 3 + below(8); n--;)
+            buf_printf(&rows, "%c%u ", (char)('a' + below(20)), (unsigned)below(1 + below(60)));
+        buf_printf(&rows, row % 10 ? "\n" : "once%u\n", row);
+    }
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, rows.len * 2 / 5);
+}
+
+/* A bit each is all that a code can do for them. */
+static void test_yes_and_no(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    for (int i = 0; i < 4096; i++)
+        buf_printf(&rows, "%d\n", below(7) == 0);
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 / 8 + 50);
+}
+
+/* Each value as often as the two before it together: codes that would be too long. */
+static void test_rare_values(void **state)
+{
+    (void)state;
+    for (unsigned values = 11; values <= 20; values++) {
+        AUTO_VALUE(Buf) rows = {0};
+        size_t left[20], all = 0;
+        for (unsigned i = 0; i < values; i++)
+            all += left[i] = i < 2 ? 1 : left[i - 1] + left[i - 2];
+        for (; all; all--) {
+            size_t at = below(all), i = 0;
+            for (; at >= left[i]; i++)
+                at -= left[i];
+            left[i]--;
+            buf_printf(&rows, "%zu\n", i);
+        }
+        trip(rows.data, rows.len, CODEC_COLUMNS);
+    }
+}
+
+/* Repeated, and what is repeated has a distance that is always the same. */
+static void test_steps(void **state)
+{
+    (void)state;
+    AUTO_VALUE(Buf) rows = {0};
+    for (int i = 0; i < 4096; i++)
+        buf_printf(&rows, "%d\t%d.5\n", 1000 + i / 16 * 3, i % 32 < 16 ? 2 : 40);
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 100);
+}
+
 /* -- whatever the fields are ------------------------------------------------------------------- */
 
 static void add_field(Buf *b, unsigned kind, unsigned row)
@@ -430,12 +484,13 @@ static void test_damage(void **state)
 }
 
 /* Headers that claim what no frame holds: refused before memory is taken for it. */
-static void lies(const uint8_t *form, size_t n, size_t raw_len)
+static void lies(const char *bytes, const uint8_t *form, size_t n, size_t raw_len)
 {
     AUTO(Columns) c = columns_new(NULL, NULL);
     AUTO_VALUE(Buf) text = {0};
     AUTO_VALUE(Buf) out = {0};
-    OK(buf_reserve(&text, COLUMNS_TEXT_SLACK, COLUMNS_TEXT_SLACK));
+    OK(buf_reserve(&text, strlen(bytes) + COLUMNS_TEXT_SLACK, SIZE_MAX));
+    buf_add_str(&text, bytes);
     FAILS(ERR_DAMAGED, columns_decode(c, form, n, &text, raw_len, &out));
     assert_in_range(out.cap, 0, raw_len + 1000);
 }
@@ -443,8 +498,9 @@ static void lies(const uint8_t *form, size_t n, size_t raw_len)
 static void test_lying_headers(void **state)
 {
     (void)state;
-#define LIES(raw_len, ...)                                                                         \
-    lies((const uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), raw_len)
+#define LIES_OF(text, raw_len, ...)                                                                \
+    lies(text, (const uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), raw_len)
+#define LIES(raw_len, ...) LIES_OF("", raw_len, __VA_ARGS__)
     LIES(1000, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1, 2, 0, 0, 0, 0, 0);
     LIES(1000, 1, 10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 0, 0, 0, 0, 0);
     LIES(1000, 1, 100, 100, 2, 0, 0, 0, 0, 0); /* more fields than bytes */
@@ -466,15 +522,40 @@ static void test_lying_headers(void **state)
     LIES(20, 1, 10, 1, 1, 11, 0, 0, 0);                        /* more words than rows */
     LIES(20, 1, 10, 1, 1, 1, 0, 0, 0);                         /* a word that is not there */
     LIES(SIZE_MAX, 1, 10, 1, 2, 0, 0, 0, 0, 2);
+    LIES(30, 1, 10, 1, 5, 1, '0', 0, 0, 0, 2);                         /* a template of one byte */
+    LIES(30, 1, 10, 1, 5, 2, 'a', 'b', 0, 0, 0, 2);                    /* one without a digit */
+    LIES_OF("abc", 2, 0, 3);                                           /* bytes behind the end */
+    LIES_OF("1\n", 20, 1, 10, 1, 6, 2, 1, 0, 10, 0, 4, 8, 2, 0, 0, 0); /* a word not in the list */
+    LIES_OF("1\n", 20, 1, 10, 1, 6, 2, 0, 1, 10, 0, 4, 8, 0, 0, 0, 0); /* single, and ten times */
+    LIES_OF("1\n2\n", 20, 1, 10, 1, 6, 4, 1, 1, 10, 0, 4, 8, 1, 0, 0,
+            0);                                                          /* one that is left over */
+    LIES_OF("1\n", 20, 1, 10, 1, 6, 2, 1, 0, 10, 0, 6, 8, 1, 0, 0, 0);   /* longer than the list */
+    LIES_OF("1\n", 20, 1, 10, 1, 6, 2, 1, 0, 10, 0, 2, 8, 1, 0, 0, 0);   /* shorter than it */
+    LIES_OF("1\n", 20, 1, 10, 1, 6, 2, 1, 0, 11, 0, 4, 8, 1, 0, 0, 0);   /* more than the frame */
+    LIES_OF("1\n", 20, 1, 10, 1, 6, 2, 1, 0, 10, 0, 4, 136, 1, 0, 0, 0); /* words with signs */
 #undef LIES
-    /* And one that is true, so that the others are lies in the one thing alone. */
+#undef LIES_OF
+}
+
+/* They are lies in the one thing alone. */
+static void says(const char *bytes, const uint8_t *form, size_t n)
+{
     AUTO(Columns) c = columns_new(NULL, NULL);
     AUTO_VALUE(Buf) text = {0};
     AUTO_VALUE(Buf) out = {0};
-    OK(buf_reserve(&text, COLUMNS_TEXT_SLACK, COLUMNS_TEXT_SLACK));
-    static const uint8_t form[] = {1, 10, 1, 2, 0, 0, 0, 0, 2};
-    OK(columns_decode(c, form, sizeof form, &text, 20, &out));
+    OK(buf_reserve(&text, strlen(bytes) + COLUMNS_TEXT_SLACK, SIZE_MAX));
+    buf_add_str(&text, bytes);
+    OK(columns_decode(c, form, n, &text, 20, &out));
     assert_memory_equal(out.data, "1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n", 20);
+}
+
+static void test_true_headers(void **state)
+{
+    (void)state;
+    static const uint8_t number[] = {1, 10, 1, 2, 0, 0, 0, 0, 2};
+    static const uint8_t words_of[] = {1, 10, 1, 6, 2, 1, 0, 10, 0, 4, 8, 1, 0, 0, 0};
+    says("", number, sizeof number);
+    says("1\n", words_of, sizeof words_of);
 }
 
 int main(void)
@@ -484,6 +565,10 @@ int main(void)
         cmocka_unit_test(test_a_column_relative_to_another),
         cmocka_unit_test(test_few_texts),
         cmocka_unit_test(test_texts_of_words),
+        cmocka_unit_test(test_texts_of_many_words),
+        cmocka_unit_test(test_yes_and_no),
+        cmocka_unit_test(test_rare_values),
+        cmocka_unit_test(test_steps),
         cmocka_unit_test(test_random_tables),
         cmocka_unit_test(test_odd_fields),
         cmocka_unit_test(test_edges_of_frames),
@@ -491,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_lying_headers),
+        cmocka_unit_test(test_true_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
