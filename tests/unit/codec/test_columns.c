@@ -215,6 +215,16 @@ static void test_texts_of_many_words(void **state)
     assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, rows.len * 2 / 5);
 }
 
+static void test_few_numbers(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"0.5", "-2", "0.125", "7.25", "12"};
+    AUTO_VALUE(Buf) rows = {0};
+    for (int i = 0; i < 4096; i++)
+        buf_printf(&rows, "%s\n", numbers[below(5)]);
+    assert_in_range(trip(rows.data, rows.len, CODEC_COLUMNS), 1, 4096 * 3 / 8 + 100);
+}
+
 /* A bit each is all that a code can do for them. */
 static void test_yes_and_no(void **state)
 {
@@ -566,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_few_texts),
         cmocka_unit_test(test_texts_of_words),
         cmocka_unit_test(test_texts_of_many_words),
+        cmocka_unit_test(test_few_numbers),
         cmocka_unit_test(test_yes_and_no),
         cmocka_unit_test(test_rare_values),
         cmocka_unit_test(test_steps),
