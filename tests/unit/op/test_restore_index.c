@@ -176,10 +176,83 @@ static void test_other_ways_in(void **state)
     index_plan_free(w.plan);
 }
 
+static size_t jobs_beside(const char *desc, TocSection section)
+{
+    World w;
+    make(&w);
+    entry(&w, T_PART, desc, section, "", 0, 0);
+    entry(&w, T_LOWER, "INDEX", TOC_POST_DATA, "CREATE INDEX l ON s.t USING btree (b);", T, T_PART);
+    plan(&w);
+    size_t count = index_plan_count(w.plan);
+    index_plan_free(w.plan);
+    return count;
+}
+
+/* What is there before the rows, or what is filled behind them. */
+static void test_what_else_it_needs(void **state)
+{
+    (void)state;
+    assert_int_equal(jobs_beside("OPERATOR CLASS", TOC_PRE_DATA), 5);
+    assert_int_equal(jobs_beside("MATERIALIZED VIEW", TOC_PRE_DATA), 4);
+    assert_int_equal(jobs_beside("FOREIGN TABLE", TOC_PRE_DATA), 4);
+    assert_int_equal(jobs_beside("MATERIALIZED VIEW DATA", TOC_POST_DATA), 4);
+}
+
+static void test_rows_it_names(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    entry(&w, T_LOWER, "INDEX", TOC_POST_DATA, "CREATE INDEX l ON s.t USING btree (b);", T_DATA, 0);
+    plan(&w);
+    assert_int_equal(index_plan_count(w.plan), 5);
+    none(&w);
+    index_plan_loaded(w.plan, &w.entries[T_DATA]);
+    index_plan_done(w.plan, take(&w, T_KEY), true);
+    take(&w, T_INDEX);
+    take(&w, T_LOWER);
+    index_plan_free(w.plan);
+}
+
+/* The root of partitions: its own indexes wait for nothing, and no foreign key is made of it. */
+static void test_table_without_rows(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    w.entries[U_DATA].desc = "COMMENT";
+    plan(&w);
+    assert_int_equal(index_plan_count(w.plan), 3);
+    take(&w, U_KEY);
+    none(&w);
+    index_plan_free(w.plan);
+}
+
+static void test_table_that_refers_to_itself(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    entry(&w, U_REF, "FK CONSTRAINT", TOC_POST_DATA,
+          "ALTER TABLE ONLY s.u\n    ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES s.u(a);", U,
+          U_KEY);
+    plan(&w);
+    index_plan_loaded(w.plan, &w.entries[U_DATA]);
+    index_plan_done(w.plan, take(&w, U_KEY), true);
+    take(&w, U_REF);
+    none(&w);
+    index_plan_free(w.plan);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order), cmocka_unit_test(test_what_failed_stops_what_needs_it),
-        cmocka_unit_test(test_old_archive), cmocka_unit_test(test_other_ways_in)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order),
+                                       cmocka_unit_test(test_what_failed_stops_what_needs_it),
+                                       cmocka_unit_test(test_old_archive),
+                                       cmocka_unit_test(test_other_ways_in),
+                                       cmocka_unit_test(test_what_else_it_needs),
+                                       cmocka_unit_test(test_rows_it_names),
+                                       cmocka_unit_test(test_table_without_rows),
+                                       cmocka_unit_test(test_table_that_refers_to_itself)};
     return cmocka_run_group_tests_name("op/restore_index", tests, NULL, NULL);
 }
