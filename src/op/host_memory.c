@@ -12,6 +12,7 @@
 #include "crypto/hash.h"
 #include "repo/lineage.h"
 #include "repo/names.h"
+#include "state/state.h"
 
 #define FILE_MAX (16u << 20)
 #define MANIFEST_MAX (1u << 30)
@@ -74,17 +75,6 @@ DEFINE_AUTO_VALUE(Memory, memory_clear)
 /* -- the file ------------------------------------------------------------------------------------
  */
 
-/* NULL where there is no such place: a user without a home. */
-static char *state_folder(void)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state && *state == '/')
-        return file_join(state, "pgstow");
-    if (geteuid() == 0)
-        return mem_strdup("/var/lib/pgstow");
-    return home && *home == '/' ? mem_printf("%s/.local/state/pgstow", home) : NULL;
-}
-
 static void read_lineage(const Doc *d, Known *k)
 {
     mem_grow(k->lineages, k->count, k->cap);
@@ -140,7 +130,7 @@ static Error *load(Memory *m)
 static Error *open_memory(Memory *m)
 {
     m->lock.n = -1;
-    m->folder = state_folder();
+    m->folder = state_default_folder();
     if (!m->folder)
         return NULL;
     TRY(file_make_dir(m->folder, 0700));

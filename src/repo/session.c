@@ -1,13 +1,11 @@
 #include "repo/session.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/proc_id.h"
 #include "repo/repo_internal.h"
 
 #define SESSIONS "sessions/"
@@ -28,40 +26,6 @@ void session_info_clear(SessionInfo *s)
 
 /* -- this process and others ----------------------------------------------------------------- */
 
-/* When a process began, in the kernel's ticks since boot: field 22 of /proc/<pid>/stat, counted
- * from behind the command's closing bracket. -1 where that cannot be read. */
-static int64_t process_start(int64_t pid)
-{
-    AUTO(char) path = mem_printf("/proc/%lld/stat", (long long)pid);
-    AUTO_VALUE(Buf) text = {0};
-    Error *e = file_read(path, 65536, &text);
-    if (e || !text.data) {
-        error_drop(e);
-        return -1;
-    }
-    const char *at = strrchr((const char *)text.data, ')');
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    long long start = -1;
-    return at && sscanf(at, " %lld", &start) == 1 ? start : -1;
-}
-
-/* The boot's id and the PID namespace, in which alone a PID means something. */
-static char *boot_text(void)
-{
-    AUTO_VALUE(Buf) id = {0};
-    char space[64] = "";
-    Error *e = file_read("/proc/sys/kernel/random/boot_id", 4096, &id);
-    if (e || !id.data) {
-        error_drop(e);
-        return mem_strdup("");
-    }
-    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
-    space[n > 0 ? n : 0] = 0;
-    return mem_printf("%.*s %s", (int)strcspn((const char *)id.data, "\n"), (const char *)id.data,
-                      space);
-}
-
 static char *host_text(void)
 {
     char name[256] = "";
@@ -76,23 +40,20 @@ void session_info_here(SessionInfo *s)
     free(s->boot);
     s->id = session_id_new();
     s->host = host_text();
-    s->boot = boot_text();
+    s->boot = proc_id_boot();
     s->pid = getpid();
-    s->pid_start = process_start(s->pid);
+    s->pid_start = proc_id_start(s->pid);
     s->started = clock_now();
 }
 
 SessionState session_state(const SessionInfo *s)
 {
     AUTO(char) host = host_text();
-    AUTO(char) boot = boot_text();
+    AUTO(char) boot = proc_id_boot();
     /* A name alone does not make a host (containers share them): the boot must be the same too. */
     if (!*boot || strcmp(s->host, host) != 0 || strcmp(s->boot, boot) != 0)
         return SESSION_ELSEWHERE;
-    if (kill((pid_t)s->pid, 0) < 0 && errno == ESRCH)
-        return SESSION_DEAD;
-    int64_t start = process_start(s->pid);
-    return start < 0 || s->pid_start < 0 || start == s->pid_start ? SESSION_ALIVE : SESSION_DEAD;
+    return proc_id_is_alive(s->pid, s->pid_start) ? SESSION_ALIVE : SESSION_DEAD;
 }
 
 /* -- the object ------------------------------------------------------------------------------ */
