@@ -90,11 +90,16 @@ CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
     WHEN old.id > (SELECT id FROM audit_horizon) BEGIN
     SELECT raise(ABORT, 'the audit log is only added to');
 END;
+-- A number is given by the database (here it is not known yet: -1) and never used again.
 CREATE TRIGGER audit_no_insert BEFORE INSERT ON audit
-    WHEN new.id >= 0 AND new.id <= (SELECT id FROM audit_horizon) BEGIN
+    WHEN new.id <> -1 AND (new.id IN (SELECT id FROM audit)
+        OR new.id <= (SELECT id FROM audit_horizon)) BEGIN
     SELECT raise(ABORT, 'the audit log is only added to');
 END;
 CREATE TRIGGER audit_horizon_no_update BEFORE UPDATE ON audit_horizon WHEN new.id < old.id BEGIN
+    SELECT raise(ABORT, 'the audit log''s horizon only rises');
+END;
+CREATE TRIGGER audit_horizon_no_insert BEFORE INSERT ON audit_horizon BEGIN
     SELECT raise(ABORT, 'the audit log''s horizon only rises');
 END;
 CREATE TRIGGER audit_horizon_no_delete BEFORE DELETE ON audit_horizon BEGIN
