@@ -43,6 +43,10 @@ _pgstow()
         :
         return
         ;;
+    --events)
+        :
+        return
+        ;;
     --key-file)
         COMPREPLY=($(compgen -f -- "$cur"))
         return
@@ -369,7 +373,7 @@ _pgstow()
         ;;
     esac
     if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "$flags --repo --db --jobs --yes --json --quiet --verbose --config --entry --key-file --passphrase-command --help --version" -- "$cur"))
+        COMPREPLY=($(compgen -W "$flags --repo --db --jobs --yes --json --quiet --verbose --config --entry --events --key-file --passphrase-command --help --version" -- "$cur"))
         return
     fi
     case $command in

@@ -156,6 +156,14 @@ const char *doc_text(const Doc *d)
     return json_string_value(raw(d));
 }
 
+Doc *doc_copy(const Doc *d)
+{
+    json_t *copy = json_deep_copy(raw(d));
+    if (!copy)
+        abort();
+    return wrap(copy);
+}
+
 char *doc_print(const Doc *d, bool indented)
 {
     char *text =

@@ -44,6 +44,7 @@ const Doc *doc_at(const Doc *array, size_t i);
 const char *doc_key_at(const Doc *object, size_t i); /* the i-th key, in order */
 const char *doc_text(const Doc *string);             /* NULL for anything but a string */
 
+Doc *doc_copy(const Doc *d); /* of all that is in it */
 /* The text, one line, or indented; caller frees. */
 char *doc_print(const Doc *d, bool indented);
 /* ERR_DAMAGED, naming `what` and the place, for anything but one JSON value. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/events.h"
 #include "cli/help.h"
 #include "cli/keys_from.h"
 #include "cli/progress.h"
@@ -68,6 +69,7 @@ static void on_phase(void *ctx, const JobProgress *now)
 {
     (void)ctx;
     progress_phase(now, !strcmp(now->phase, GUARD_PHASE_COMMAND));
+    events_phase(now);
 }
 
 /* The settings and the operation's surroundings, then the command. */
@@ -108,7 +110,12 @@ static Error *run_command(int argc, char **argv, const Args *args, Cancel *cance
         .quiet = config_bool(config, SETTING_QUIET),
         .yes = config_bool(config, SETTING_YES),
         .result = result};
-    return functions[args->command->id](&run);
+    int events = (int)config_int(config, SETTING_EVENTS);
+    e = events ? events_start(events, args->command->name, job) : NULL;
+    if (!e)
+        e = functions[args->command->id](&run);
+    events_stop();
+    return e;
 }
 
 static Error *run_program(int argc, char **argv, Args *args, Doc **result)
@@ -157,8 +164,9 @@ int cli_main(int argc, char **argv)
     if (result)
         output_json(result);
     e = error_first(STEAL(e), output_finish());
-    if (!e)
-        return 0;
-    output_error(e);
-    return error_kind_info(error_kind(e))->exit_status;
+    int status = e ? error_kind_info(error_kind(e))->exit_status : 0;
+    events_end(result, e, status);
+    if (e)
+        output_error(e);
+    return status;
 }

@@ -30,7 +30,8 @@ const SettingId command_everywhere[] = {
     SETTING_REPO,   SETTING_KEY_FILE, SETTING_PASSPHRASE_COMMAND,
     SETTING_DB,     SETTING_JOBS,     SETTING_YES,
     SETTING_JSON,   SETTING_QUIET,    SETTING_VERBOSE,
-    SETTING_CONFIG, SETTING_ENTRY, SETTINGS};
+    SETTING_CONFIG, SETTING_ENTRY,    SETTING_EVENTS,
+    SETTINGS};
 
 bool command_takes(const CommandInfo *command, SettingId id)
 {

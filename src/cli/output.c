@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/events.h"
 #include "cli/progress.h"
 
 void table_clear(Table *t)
@@ -86,6 +87,7 @@ void output_error(const Error *e)
 void output_warning(const char *text)
 {
     AUTO(char) shown = text_printable(text);
+    events_log(LOG_WARNING, text);
     progress_hide();
     fprintf(stderr, "warning: %s\n", shown);
 }
@@ -116,6 +118,7 @@ static void show(void *ctx, LogLevel level, const char *message)
     (void)ctx;
     if (level == LOG_WARNING && said_before(message))
         return;
+    events_log(level, message);
     progress_hide();
     fprintf(stderr, "%s%s\n",
             level == LOG_WARNING ? "warning: "
