@@ -10,7 +10,8 @@
 /* Bounds of one thread's loaded pieces, beside the piece it writes itself. */
 #define LOADED_MAX 8
 #define LOADED_BYTES_MAX (16u << 20)
-/* Of a table's samples: those of about 500 GB. Beyond, only the same pieces are looked at. */
+/* Of a table's samples, 16 bytes each: all of about 500 GB. Of a larger table every second one is
+ * kept, or every fourth, and so on. */
 #define SAMPLES_MAX (1u << 20)
 /* Of the frames that dead sessions' small streams share. */
 #define LOOSE_CHUNKS_MAX (256u << 10)
@@ -18,6 +19,7 @@ struct Dedup {
     Repo *repo;
     Manifest *parent;
     ParentStreams *streams;
+    size_t samples_max;
     size_t seen[STREAM_KINDS]; /* streams of each kind that the backup has so far; not of tables */
     ParentPacks *packs;
     pthread_mutex_t lock;
@@ -37,6 +39,7 @@ struct DedupStream {
     pthread_mutex_t lock;
     Sample *samples; /* sorted; made at the first use */
     size_t sample_count, sample_cap;
+    uint64_t thinned; /* only prefixes without any of these bits are kept */
     bool sampled;
 };
 
@@ -66,6 +69,7 @@ Error *dedup_new(Repo *r, const DedupOptions *options, Dedup **out)
     AUTO(Dedup) d = mem_new(Dedup);
     d->repo = r;
     d->parent = options->parent;
+    d->samples_max = options->samples_max ? options->samples_max : SAMPLES_MAX;
     d->streams = parent_streams_new(d->parent, options->same_database);
     pthread_mutex_init(&d->lock, NULL);
     TRY(parent_packs_new(r, d->parent, options->dead, options->dead_count, &d->packs));
@@ -140,6 +144,14 @@ void dedup_stream_free(DedupStream *s)
     free(s);
 }
 
+size_t dedup_stream_bytes(DedupStream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t bytes = s->sample_cap * sizeof *s->samples;
+    pthread_mutex_unlock(&s->lock);
+    return bytes;
+}
+
 void dedup_stream_done(DedupStream *s)
 {
     pthread_mutex_lock(&s->lock);
@@ -176,20 +188,60 @@ static Error *absent(Error *e, const DedupStream *s, uint32_t piece)
     return NULL;
 }
 
+/* Sorted, each prefix once, with its first piece. */
+static void sort_samples(DedupStream *s)
+{
+    size_t kept = 0;
+    mem_sort(s->samples, s->sample_count, sizeof *s->samples, by_prefix);
+    for (size_t i = 0; i < s->sample_count; i++)
+        if (!kept || s->samples[i].prefix != s->samples[kept - 1].prefix)
+            s->samples[kept++] = s->samples[i];
+    s->sample_count = kept;
+}
+
+/* At most half of what may be stays: by bits of the ids, so that all pieces lose alike. (Those bits
+ * are others than the ones by which an id is a sample.) */
+static void thin_samples(DedupStream *s, size_t max)
+{
+    sort_samples(s);
+    while (s->sample_count > max / 2) {
+        size_t kept = 0;
+        s->thinned = s->thinned << 1 | 1;
+        for (size_t i = 0; i < s->sample_count; i++)
+            if (!(s->samples[i].prefix & s->thinned))
+                s->samples[kept++] = s->samples[i];
+        s->sample_count = kept;
+    }
+}
+
+static void add_sample(DedupStream *s, size_t max, uint64_t prefix, uint32_t piece)
+{
+    if (prefix & s->thinned)
+        return;
+    if (s->sample_count == max)
+        thin_samples(s, max);
+    if (prefix & s->thinned)
+        return;
+    if (s->sample_count == s->sample_cap) {
+        size_t cap = s->sample_cap ? s->sample_cap * 2 : 64;
+        s->sample_cap = cap < max ? cap : max;
+        s->samples = mem_realloc(s->samples, s->sample_cap, sizeof *s->samples);
+    }
+    s->samples[s->sample_count++] = (Sample){prefix, piece};
+}
+
 /* With the stream's lock held. */
 static Error *collect_samples(DedupHand *h, DedupStream *s)
 {
-    for (uint32_t i = 0; i < s->parent->piece_count && s->sample_count < SAMPLES_MAX; i++) {
+    for (uint32_t i = 0; i < s->parent->piece_count; i++) {
         AUTO_VALUE(RecipeIndex) x = {0};
         TRY(absent(recipe_load_index(repo_packs(h->d->repo), &s->parent->pieces[i].recipe, h->codec,
                                      h->hash, &x),
                    s, i));
-        for (size_t k = 0; k < x.sample_count && s->sample_count < SAMPLES_MAX; k++) {
-            mem_grow(s->samples, s->sample_count, s->sample_cap);
-            s->samples[s->sample_count++] = (Sample){sample_prefix(&x.samples[k]), i};
-        }
+        for (size_t k = 0; k < x.sample_count; k++)
+            add_sample(s, h->d->samples_max, sample_prefix(&x.samples[k]), i);
     }
-    mem_sort(s->samples, s->sample_count, sizeof *s->samples, by_prefix);
+    sort_samples(s);
     return NULL;
 }
 
@@ -306,6 +358,14 @@ void dedup_hand_free(DedupHand *h)
     for (size_t i = 0; i < LOADED_MAX; i++)
         chunk_map_clear(&h->loaded[i].map);
     free(h);
+}
+
+size_t dedup_hand_bytes(const DedupHand *h)
+{
+    size_t bytes = sizeof *h;
+    for (size_t i = 0; i < LOADED_MAX; i++)
+        bytes += chunk_map_bytes(&h->loaded[i].map);
+    return bytes;
 }
 
 static bool is_own(const DedupHand *h, const Loaded *l)

@@ -2,10 +2,10 @@
  * sessions that died.
  *
  * A stream's piece is looked up in the same piece of the parent, then in the pieces that samples
- * (one id in 64, for the whole table) hint at, and in what dead sessions had stored of it. Nothing
- * that is missing, of the wrong size or marked damaged is ever found; what cannot be read is
- * absent, with a warning. Frames and packs that are nearly dead are told as sparse, so that the
- * writer may write their chunks again (DESIGN 5.3: it is the compactor).
+ * (one id in 64, for the whole table; fewer of a very large one) hint at, and in what dead sessions
+ * had stored of it. Nothing that is missing, of the wrong size or marked damaged is ever found;
+ * what cannot be read is absent, with a warning. Frames and packs that are nearly dead are told as
+ * sparse, so that the writer may write their chunks again (DESIGN 5.3: it is the compactor).
  */
 #ifndef PGSTOW_REPO_DEDUP_H
 #define PGSTOW_REPO_DEDUP_H
@@ -23,6 +23,7 @@ typedef struct DedupOptions {
     bool same_database; /* the parent's OIDs mean the same tables */
     const SessionId *dead;
     size_t dead_count;
+    size_t samples_max; /* of one table, in memory: at least 2; 0 for the usual number */
 } DedupOptions;
 Error *dedup_new(Repo *r, const DedupOptions *options, Dedup **out) MUST_CHECK;
 void dedup_free(Dedup *d);
@@ -45,10 +46,13 @@ DedupStream *dedup_stream_new(Dedup *d, const Stream *s);
 void dedup_stream_free(DedupStream *s);
 /* The whole stream is written: its samples are let go. */
 void dedup_stream_done(DedupStream *s);
+/* Of memory, for its samples: at most 16 for each of samples_max, however large the table is. */
+size_t dedup_stream_bytes(DedupStream *s);
 
 DedupHand *dedup_hand_new(Dedup *d, Codec *codec, Hash *hash); /* borrows the thread's own */
 void dedup_hand_free(DedupHand *h);
 DEFINE_AUTO(DedupHand, dedup_hand_free)
+size_t dedup_hand_bytes(const DedupHand *h); /* of memory: a few pieces */
 Error *dedup_begin(DedupHand *h, DedupStream *s, uint32_t piece) MUST_CHECK;
 /* NULL in *found where the chunk must be written; borrowed until the next call. */
 Error *dedup_find(DedupHand *h, const ChunkId *id, uint32_t length,

@@ -93,6 +93,7 @@ PackReader *pack_reader_new(Store *store,
                             const Keyring *keys); /* both borrowed; keys NULL: plain */
 void pack_reader_free(PackReader *r);
 DEFINE_AUTO(PackReader, pack_reader_free)
+size_t pack_reader_bytes(PackReader *r); /* of memory, for footers: at most 16 MiB */
 /* One frame, whole and verified (checks, decoding). raw, ids and lengths are replaced; ids/lengths
  * may be NULL. `codec` and `hash` are the calling thread's. ERR_DAMAGED names pack and frame; a
  * missing pack is ERR_DAMAGED too. */

@@ -3,7 +3,10 @@
 
 #include "repo/frame.h"
 
+/* Of footers: so many at most, and of their frames so many bytes (the one in use is kept always). A
+ * pack of recipes has ten thousand frames. */
 #define FOOTERS_KEPT 128
+#define FOOTERS_BYTES (16u << 20)
 #define HASH_STEP (1u << 20)
 
 typedef struct Footer {
@@ -21,7 +24,7 @@ struct PackReader {
     const Keyring *keys;
     pthread_mutex_t lock;
     Footer kept[FOOTERS_KEPT];
-    size_t count;
+    size_t count, bytes;
     uint64_t clock;
 };
 
@@ -107,6 +110,23 @@ static Footer *find_kept(PackReader *r, PackId pack)
     return NULL;
 }
 
+static size_t footer_bytes(const Footer *f)
+{
+    return f->count * sizeof *f->frames;
+}
+
+/* With the lock held: the one that was used longest ago goes. */
+static void drop_oldest(PackReader *r)
+{
+    Footer *oldest = &r->kept[0];
+    for (size_t i = 1; i < r->count; i++)
+        if (r->kept[i].used_at < oldest->used_at)
+            oldest = &r->kept[i];
+    r->bytes -= footer_bytes(oldest);
+    footer_clear(oldest);
+    *oldest = r->kept[--r->count];
+}
+
 /* With the lock held; takes the footer over. */
 static Footer *keep(PackReader *r, Footer *f)
 {
@@ -115,19 +135,22 @@ static Footer *keep(PackReader *r, Footer *f)
         footer_clear(f);
         return place;
     }
-    if (r->count < FOOTERS_KEPT) {
-        place = &r->kept[r->count++];
-    } else {
-        place = &r->kept[0];
-        for (size_t i = 1; i < r->count; i++)
-            if (r->kept[i].used_at < place->used_at)
-                place = &r->kept[i];
-        footer_clear(place);
-    }
+    while (r->count == FOOTERS_KEPT || (r->count && r->bytes + footer_bytes(f) > FOOTERS_BYTES))
+        drop_oldest(r);
+    place = &r->kept[r->count++];
     *place = *f;
     *f = (Footer){0};
     place->used_at = ++r->clock;
+    r->bytes += footer_bytes(place);
     return place;
+}
+
+size_t pack_reader_bytes(PackReader *r)
+{
+    pthread_mutex_lock(&r->lock);
+    size_t bytes = r->bytes;
+    pthread_mutex_unlock(&r->lock);
+    return bytes;
 }
 
 /* Returns with the lock held where it succeeds. */
