@@ -103,7 +103,8 @@ static Error *check_footer(Check *c, PackEntry *entry)
     entry->frames = mem_calloc(count, sizeof *entry->frames);
     entry->frame_count = count;
     for (size_t i = 0; i < count; i++)
-        entry->frames[i] = (PlaceInfo){frames[i].number, frames[i].raw, frames[i].chunks};
+        entry->frames[i] = (PlaceInfo){
+            frames[i].number, found.kind == PACK_RECIPE ? frames[i].raw : frames[i].chunks};
     free(frames);
     if (found.size != said->size)
         FAIL(ERR_DAMAGED, "it has %llu bytes where %llu were written",

@@ -87,7 +87,7 @@ static void check_places(Walk *w, const Page *page)
         if (!before || before->frame != c->frame || !pack_id_equal(before->pack, c->pack))
             place = look_at(w, c->pack, c->frame, PACK_DATA);
         before = c;
-        if (place && c->index >= place->chunks) {
+        if (place && c->index >= place->size) {
             fault(w, "a chunk lies beyond the end of its frame");
             return;
         }
@@ -112,7 +112,7 @@ static Error *walk_page(Walk *w, const RecipeRef *ref, uint64_t *count)
         const PlaceInfo *place = look_at(w, ref->pack, ref->frame, PACK_RECIPE);
         if (!place)
             return NULL;
-        if (place->raw != ref->raw)
+        if (place->size != ref->raw)
             fault(w, "its recipe has another size than was written");
     }
     PackReader *packs = repo_packs(w->check->repo);
@@ -146,7 +146,7 @@ static Error *walk_piece(Walk *w, const Piece *piece, bool read)
     const RecipeRef *ref = &piece->recipe;
     if (!read && ref->kind != RECIPE_INLINE) {
         const PlaceInfo *place = look_at(w, ref->pack, ref->frame, PACK_RECIPE);
-        if (place && place->raw != ref->raw)
+        if (place && place->size != ref->raw)
             fault(w, "its recipe has another size than was written");
         return NULL;
     }

@@ -15,9 +15,10 @@
 
 #define NO_PROBLEM SIZE_MAX
 
-/* A frame as the pack's footer lists it. */
+/* A frame as the pack's footer lists it: eight bytes, since a backup of 1 TB has five million. */
 typedef struct PlaceInfo {
-    uint32_t number, raw, chunks;
+    uint32_t number;
+    uint32_t size; /* of a frame of rows: its chunks; of a recipe's: its raw bytes */
 } PlaceInfo;
 
 typedef struct BadFrame {
