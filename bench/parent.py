@@ -93,7 +93,8 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev bench parent", description=__doc__.split("\n")[0])
     parser.add_argument("--pgstow", required=True, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--gigabytes", type=int, action="append", help="of the database; several times for several (10, 100, 1000)")
+    parser.add_argument("--gigabytes", type=int, action="append", metavar="N",
+                        help="of the database, several times for several (10, 100, 1000)")  # fmt: skip
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where 4 GB are free (/var/tmp)")
     args = parser.parse_args()
     results = [measure(args.pgstow.resolve(), size, args.folder) for size in args.gigabytes or (10, 100, 1000)]
