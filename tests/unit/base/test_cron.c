@@ -287,7 +287,7 @@ static size_t compare(const char *text, const char *name, Instant from, int days
     int64_t most = INT64_MIN;
     size_t found = 0;
     Instant last = 0;
-    for (Instant t = from - 2 * DAY; t < end; t += MINUTE) {
+    for (Instant t = from - DAY; t < end; t += MINUTE) {
         int64_t local = c_local(t);
         bool is = false;
         if (*hour == '*')
