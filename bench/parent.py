@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from goals import size
+
 PLANS = {"same": "all the same", "changed": "1 chunk in 1000 new", "moved": "all moved, as by VACUUM FULL"}
 COMMANDS = {
     "list": ["list"],
@@ -54,32 +56,28 @@ def measure(pgstow, gigabytes, base):
 
 def rows(results):
     """The lines of the table: a title, and how each result shows it."""
-
-    def mb(value):
-        return f"{value / 1e6:,.1f} MB"
-
     yield "chunks; pieces", lambda r: f"{r['made']['chunks']:,}; {r['made']['pieces']:,}"
-    yield "packs; bytes in them", lambda r: f"{r['made']['packs']:,}; {r['made']['stored'] / 1e9:,.1f} GB"
-    yield "recipes; footers of packs of rows", lambda r: f"{mb(r['made']['recipes'])}; {mb(r['made']['footers'])}"
-    yield "manifest", lambda r: mb(r["made"]["manifest"])
+    yield "packs; bytes in them", lambda r: f"{r['made']['packs']:,}; {size(r['made']['stored'])}"
+    yield "recipes; footers of packs of rows", lambda r: f"{size(r['made']['recipes'])}; {size(r['made']['footers'])}"
+    yield "manifest", lambda r: size(r["made"]["manifest"])
     yield "opening it: processor; read; peak memory", lambda r: (
-        f"{r['same']['open_ms']:.0f} ms; {mb(r['same']['open_read'])}; {mb(r['same']['open_peak'])}"
+        f"{r['same']['open_ms']:.0f} ms; {size(r['same']['open_read'])}; {size(r['same']['open_peak'])}"
     )
     for plan, title in PLANS.items():
         yield f"{title}: processor a piece; in all", lambda r, p=plan: (
             f"{r[p]['piece_ms']:.1f} ms; {r[p]['pieces_ms'] / 1000:.1f} s"
         )
-        yield f"{title}: recipes and footers read a piece", lambda r, p=plan: f"{r[p]['piece_read'] / 1e6:.2f} MB"
-        yield f"{title}: peak memory", lambda r, p=plan: mb(r[p]["peak"])
-    yield f"{PLANS['changed']}: recipes written", lambda r: mb(r["changed"]["recipes"])
+        yield f"{title}: recipes and footers read a piece", lambda r, p=plan: size(r[p]["piece_read"])
+        yield f"{title}: peak memory", lambda r, p=plan: size(r[p]["peak"])
+    yield f"{PLANS['changed']}: recipes written", lambda r: size(r["changed"]["recipes"])
     yield f"{PLANS['moved']}: not found", lambda r: f"{100 * r['moved']['fresh'] / r['moved']['chunks']:.2f} %"
     yield "commit: processor", lambda r: f"{r['changed']['commit_ms']:.0f} ms"
     yield "at most in memory: samples; loaded pieces of 2 threads; footers", lambda r: "; ".join(
-        mb(max(r[plan][what] for plan in PLANS)) for what in ("samples", "hands", "footers")
+        size(max(r[plan][what] for plan in PLANS)) for what in ("samples", "hands", "footers")
     )
     for name in COMMANDS:
         words = " ".join(COMMANDS[name])
-        yield f"`{words}`: processor; peak memory", lambda r, n=name: f"{r[n]['seconds']:.2f} s; {mb(r[n]['peak'])}"
+        yield f"`{words}`: processor; peak memory", lambda r, n=name: f"{r[n]['seconds']:.2f} s; {size(r[n]['peak'])}"
 
 
 def show(results):
