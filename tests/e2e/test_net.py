@@ -15,7 +15,6 @@ import threading
 import time
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -423,24 +422,30 @@ def smtp(authority):
 
     def make(starttls=None, tls=None, **more):
         box = Box()
-        controller = Controller(box, hostname="127.0.0.1", port=0, ssl_context=tls, decode_data=False,
-                                server_kwargs={"tls_context": starttls, **more})  # fmt: skip
-        # aiosmtpd's own start asks the port that it was given; ours is chosen by the system
         loop = asyncio.new_event_loop()
         server = loop.run_until_complete(
-            loop.create_server(lambda: SMTP(box, loop=loop, hostname="mail.test", **controller.SMTP_kwargs),
-                               "127.0.0.1", 0, ssl=tls))  # fmt: skip
+            loop.create_server(
+                lambda: SMTP(box, loop=loop, hostname="mail.test", tls_context=starttls, **more),
+                "127.0.0.1", 0, ssl=tls))  # fmt: skip
         thread = threading.Thread(target=loop.run_forever, daemon=True)
         thread.start()
         box.port = server.sockets[0].getsockname()[1]
         made.append((loop, server, thread))
         return box
 
+    async def end(server):
+        server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     yield make
     for loop, server, thread in made:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(end(server), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+        loop.close()
 
 
 def login(mode, user=b"dba", password=PASSWORD.encode()):
