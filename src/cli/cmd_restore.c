@@ -25,6 +25,7 @@ static Error *options_from(const Run *run, RestoreOptions *out)
         .no_privileges = config_bool(c, SETTING_NO_PRIVILEGES),
         .no_tablespaces = config_bool(c, SETTING_NO_TABLESPACES),
         .no_analyze = config_bool(c, SETTING_NO_ANALYZE),
+        .keep_order = config_bool(c, SETTING_KEEP_ORDER),
         .salvage = config_bool(c, SETTING_SALVAGE),
         .role = config_str(c, SETTING_ROLE),
         .search_path = config_list(c, SETTING_SEARCH_PATH),

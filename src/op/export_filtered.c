@@ -49,7 +49,8 @@ static Error *fill(const OpContext *c, Filtered *f)
                               .way = RESTORE_CREATE,
                               .no_owner = true,
                               .no_privileges = true,
-                              .no_tablespaces = true};
+                              .no_tablespaces = true,
+                              .keep_order = true};
     return op_restore(c, &options, &restored);
 }
 

@@ -20,9 +20,10 @@ typedef struct RestoreOptions {
     bool detach; /* REPLACE, IN_PLACE: go on though replication slots, subscriptions ... are lost */
     bool globals; /* the backup's roles and tablespaces that the server has not are made first */
     bool no_owner, no_privileges, no_tablespaces, no_analyze;
-    bool salvage;   /* CREATE, the whole backup: what is damaged in it is left out */
-    bool temporary; /* whoever calls drops the database whatever comes of it: messages leave it out
-                     */
+    bool keep_order; /* each table by one COPY: its rows lie as they did, and are frozen */
+    bool salvage;    /* CREATE, the whole backup: what is damaged in it is left out */
+    bool temporary;  /* whoever calls drops the database whatever comes of it: messages leave it out
+                      */
     const char *role;           /* SET ROLE before restoring */
     const StrList *search_path; /* schemas that the backup's functions look into; NULL: none */
     int64_t timeout_ms;

@@ -5,6 +5,7 @@
 #include "pg/sql_words.h"
 
 #define NOWHERE SIZE_MAX
+#define ROWS_PER_KEY 6 /* a row is loaded in the time in which so many are indexed or compared */
 
 struct IndexJob {
     const TocEntry *entry; /* borrowed from the Toc */
@@ -257,6 +258,19 @@ IndexPlan *index_plan_new(const Toc *toc, const Manifest *m, const LoadPlan *tab
 size_t index_plan_count(const IndexPlan *p)
 {
     return p->count;
+}
+
+uint64_t index_plan_besides(const IndexPlan *p, const TocEntry *data)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; p && i < p->count; i++) {
+        const IndexJob *job = &p->jobs[i];
+        bool of_it = job->weight == UINT64_MAX;
+        for (size_t k = 0; data && k < job->table_count; k++)
+            of_it = of_it || job->tables[k] == place(p, data);
+        sum += of_it ? 0 : job->weight / ROWS_PER_KEY;
+    }
+    return sum;
 }
 
 const bool *index_plan_made(const IndexPlan *p)

@@ -22,6 +22,9 @@ DEFINE_AUTO(IndexPlan, index_plan_free)
 size_t index_plan_count(const IndexPlan *p);
 /* The rows of this TABLE DATA entry are in. */
 void index_plan_loaded(IndexPlan *p, const TocEntry *data);
+/* How many bytes could be loaded in the time that the jobs take that need not wait for this TABLE
+ * DATA entry (NULL: any), about. Of NULL: 0. */
+uint64_t index_plan_besides(const IndexPlan *p, const TocEntry *data);
 /* The heaviest job that may begin, which then counts as running; NULL for none. */
 IndexJob *index_plan_take(IndexPlan *p);
 void index_plan_done(IndexPlan *p, IndexJob *job, bool made);

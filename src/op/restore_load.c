@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "flow/group.h"
 #include "op/restore_index.h"
+#include "op/restore_split.h"
 #include "pg/load_objects.h"
 #include "pg/toc_search_path.h"
 
@@ -17,6 +18,7 @@
 typedef struct Item {
     const Stream *stream;
     const LoadTable *table; /* NULL: large objects */
+    bool split;             /* by several connections at once */
     bool again;             /* the server refused it, and may take it later */
     bool by_name;           /* because some function did not find something by its name */
     Error *refused;         /* what it said; owned */
@@ -26,8 +28,9 @@ typedef struct Load {
     RestoreWork *w;
     const char *dbname;
     Cancel *cancel;
-    Item *items; /* those that come late at the end, otherwise the largest first */
-    size_t count, cap, late_from;
+    /* Those that are split, the others, those that come late; the largest first. */
+    Item *items;
+    size_t count, cap, split_to, late_from;
     Item *serial; /* one after another, in the archive's order */
     size_t serial_count, serial_cap;
     atomic_uint_fast64_t rows, bytes, fetched;
@@ -116,8 +119,21 @@ static Error *take_objects(void *to, const void *p, size_t n)
     return load_objects_feed(to, p, n);
 }
 
+static Error *load_split(Load *l, Conn *prepared, Item *item)
+{
+    SplitOutcome outcome;
+    Error *e = restore_split_load(l->w, l->dbname, prepared, item->stream, item->table, &outcome);
+    atomic_fetch_add(&l->fetched, outcome.fetched);
+    item->again = outcome.again;
+    item->by_name = outcome.by_name;
+    item->split = false; /* where it is tried again */
+    return e;
+}
+
 static Error *load_rows(Load *l, Conn *c, Item *item)
 {
+    if (item->split)
+        return load_split(l, c, item);
     Error *e = load_table_begin(c, item->table);
     if (!e)
         e = pump(l, item->stream, take_rows, c);
@@ -341,11 +357,32 @@ static Error *load_refused(Load *l, Conn *c)
     return NULL;
 }
 
+/* Tables of which one COPY would still be running when all else is done, keys included: the largest
+ * first, and each compared with what is there to be done beside it. */
+static Error *choose_split(Load *l, Conn *prepared, uint64_t bytes)
+{
+    const RestoreOptions *o = l->w->o;
+    while (!o->salvage && !o->keep_order && l->split_to < l->late_from) {
+        Item *item = &l->items[l->split_to];
+        bytes -= item->stream->bytes;
+        uint64_t keys = index_plan_besides(l->indexes, item->table ? item->table->entry : NULL);
+        if (!item->table || !restore_split_pays(l->w, item->stream->bytes, bytes + keys))
+            break;
+        TRY(load_may_share(prepared, item->table, &item->split));
+        if (!item->split)
+            break;
+        l->split_to++;
+    }
+    return NULL;
+}
+
 static Error *load_tables(Load *l, Conn *prepared)
 {
     for (size_t i = 0; i < l->serial_count; i++)
         TRY(try_item(l, prepared, &l->serial[i]));
-    TRY(load_parallel(l, 0, l->late_from));
+    for (size_t i = 0; i < l->split_to; i++)
+        TRY(try_item(l, prepared, &l->items[i]));
+    TRY(load_parallel(l, l->split_to, l->late_from));
     return l->late_from < l->count ? load_parallel(l, l->late_from, l->count) : NULL;
 }
 
@@ -358,6 +395,7 @@ static Error *run(Load *l, Conn *prepared)
     job_phase(l->w->c->job, "copying", bytes, l->count + l->serial_count);
     if (!l->w->o->salvage)
         l->indexes = index_plan_new(l->w->backup.toc, l->w->backup.manifest, &tables);
+    TRY(choose_split(l, prepared, bytes));
     TRY(load_tables(l, prepared));
     if (l->indexes)
         l->w->indexed = mem_dup(index_plan_made(l->indexes), l->w->backup.toc->count);

@@ -189,10 +189,8 @@ Error *load_table_begin(Conn *c, const LoadTable *t)
     return copy_in_begin(c, t->copy);
 }
 
-static Error *end_copy(Conn *c, const LoadTable *t, uint64_t expected)
+Error *load_check_rows(const LoadTable *t, uint64_t rows, uint64_t expected)
 {
-    uint64_t rows = 0;
-    TRY(copy_in_end(c, &rows));
     if (rows != expected)
         FAIL(ERR_MISMATCH,
              "table %s: the backup recorded %" PRIu64 " rows, the server took %" PRIu64, t->name,
@@ -200,9 +198,49 @@ static Error *end_copy(Conn *c, const LoadTable *t, uint64_t expected)
     return NULL;
 }
 
+static Error *end_copy(Conn *c, const LoadTable *t, uint64_t expected)
+{
+    uint64_t rows = 0;
+    TRY(copy_in_end(c, &rows));
+    return load_check_rows(t, rows, expected);
+}
+
 Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected)
 {
     TRY(end_copy(c, t, expected));
+    return conn_exec(c, "COMMIT");
+}
+
+Error *load_may_share(Conn *c, const LoadTable *t, bool *out)
+{
+    AUTO(char) code = NULL;
+    *out = false;
+    if (!t->truncate || t->serial || t->late)
+        return NULL;
+    const char *params[] = {t->entry->schema, t->entry->tag};
+    TRY(conn_value(c, sql_load_runs_code, 2, params, &code));
+    *out = code && *code == 'f';
+    return NULL;
+}
+
+Error *load_table_empty(Conn *c, const LoadTable *t)
+{
+    return conn_exec(c, t->truncate);
+}
+
+Error *load_share_begin(Conn *c, const LoadTable *t)
+{
+    TRY(conn_exec(c, "BEGIN"));
+    return copy_in_begin(c, t->append);
+}
+
+Error *load_share_end(Conn *c, uint64_t *rows)
+{
+    return copy_in_end(c, rows);
+}
+
+Error *load_share_commit(Conn *c)
+{
     return conn_exec(c, "COMMIT");
 }
 

@@ -52,6 +52,19 @@ Error *load_search_path(Conn *c, const StrList *schemas_or_null) MUST_CHECK;
 Error *load_table_begin(Conn *c, const LoadTable *t) MUST_CHECK;
 Error *load_table_end(Conn *c, const LoadTable *t, uint64_t expected_rows) MUST_CHECK;
 void load_table_abort(Conn *c);
+/* The same shared by several connections: one has emptied the table, which is committed; each then
+ * has its BEGIN and COPY, in which nothing is frozen. load_share_end only tells the rows, so that
+ * all can be asked (load_check_rows: ERR_MISMATCH) before the first commits. After any failure:
+ * load_table_abort. */
+Error *load_table_empty(Conn *c, const LoadTable *t) MUST_CHECK;
+Error *load_share_begin(Conn *c, const LoadTable *t) MUST_CHECK;
+Error *load_share_end(Conn *c, uint64_t *rows) MUST_CHECK;
+Error *load_share_commit(Conn *c) MUST_CHECK;
+Error *load_check_rows(const LoadTable *t, uint64_t rows, uint64_t expected) MUST_CHECK;
+/* Whether it may be shared: its rows go into itself, which is empty before, and set off no code of
+ * the user's. Such code may write, and two that wait for each other's rows wait for ever, as one of
+ * them waits in the server and the other one for us. */
+Error *load_may_share(Conn *c, const LoadTable *t, bool *out) MUST_CHECK;
 /* The same inside of the caller's transaction, as a part of it that can be undone by itself;
  * `append` leaves the rows that are there. */
 Error *load_within_begin(Conn *c, const LoadTable *t, bool append) MUST_CHECK;
