@@ -5,12 +5,15 @@
 #include "pg/sql_words.h"
 
 #define NOWHERE SIZE_MAX
+#define ANALYZE_BYTES ((uint64_t)1 << 20) /* smaller ones are sorted in no time */
 #define ROWS_PER_KEY 6 /* a row is loaded in the time in which so many are indexed or compared */
 
 struct IndexJob {
-    const TocEntry *entry; /* borrowed from the Toc */
-    char *name;            /* for people */
-    uint64_t weight;       /* bytes of its tables: the heaviest go first */
+    const TocEntry *entry; /* borrowed from the Toc; for ANALYZE the TABLE DATA */
+    bool analyze;
+    char *name;      /* for people */
+    uint64_t weight; /* bytes of its tables: the heaviest go first */
+    bool urgent;     /* not even rows that could be loaded come before it */
     size_t *tables; /* that it locks, by the places of their TABLE DATA (or TABLE) in the Toc */
     size_t table_count;
     size_t *after; /* jobs that must be done before it */
@@ -24,7 +27,10 @@ typedef struct Table {
     bool loaded;       /* they are in */
     bool empty;        /* none are to come: the root of partitions, mostly */
     unsigned indexing; /* CREATE INDEX statements that run on it */
-    bool altering;     /* an ALTER TABLE that runs on it */
+    bool altering;     /* an ALTER TABLE or ANALYZE that runs on it */
+    bool unfinished;   /* its statistics will need more than its rows and the jobs here */
+    bool urgent;       /* index_plan_hurry */
+    bool awaited;      /* by urgent jobs */
 } Table;
 
 struct IndexPlan {
@@ -151,6 +157,16 @@ static bool plan_job(const IndexPlan *p, const TocEntry *e, IndexJob *job)
     return job->table_count && (!is_foreign_key(e) || refers_to_rows(p, job));
 }
 
+static void keep_job(IndexPlan *p, IndexJob job)
+{
+    const TocEntry *e = job.entry;
+    AUTO(char) encoding = toc_encoding(p->toc);
+    AUTO(char) name = mem_printf("%s %s.%s", job.analyze ? "ANALYZE" : e->desc, e->schema, e->tag);
+    job.name = part_text(encoding, name);
+    mem_grow(p->jobs, p->count, p->cap);
+    p->jobs[p->count++] = job;
+}
+
 static void add_job(IndexPlan *p, const TocEntry *e)
 {
     IndexJob job = {.entry = e};
@@ -159,14 +175,39 @@ static void add_job(IndexPlan *p, const TocEntry *e)
         free(job.after);
         return;
     }
-    AUTO(char) encoding = toc_encoding(p->toc);
-    AUTO(char) name = mem_printf("%s %s.%s", e->desc, e->schema, e->tag);
-    job.name = part_text(encoding, name);
     if (!job.weight) /* done in no time, and others may wait for it */
         job.weight = UINT64_MAX;
     p->job_of[place(p, e)] = p->count;
-    mem_grow(p->jobs, p->count, p->cap);
-    p->jobs[p->count++] = job;
+    keep_job(p, job);
+}
+
+/* Statistics of expressions and of columns together, and those of a table's children, are made by
+ * the ANALYZE at the end. */
+static void find_unfinished(IndexPlan *p)
+{
+    for (size_t i = 0; i < p->toc->count; i++) {
+        const TocEntry *e = &p->toc->entries[i];
+        bool more = (is_index(e) && p->job_of[i] == NOWHERE) || toc_is(e, "STATISTICS") ||
+                    toc_is(e, "TABLE") || toc_is(e, "FOREIGN TABLE") || toc_is(e, "TABLE ATTACH");
+        for (size_t k = 0; more && k < e->dep_count; k++) {
+            const TocEntry *d = toc_find(p->toc, e->deps[k]);
+            if (d && p->data_of[place(p, d)] != NOWHERE)
+                p->tables[p->data_of[place(p, d)]].unfinished = true;
+        }
+    }
+}
+
+static void add_analyze(IndexPlan *p)
+{
+    find_unfinished(p);
+    for (size_t i = 0; i < p->toc->count; i++) {
+        const Table *t = &p->tables[i];
+        if (!t->own || t->unfinished || t->bytes < ANALYZE_BYTES)
+            continue;
+        IndexJob job = {.entry = &p->toc->entries[i], .analyze = true};
+        add_table(p, &job, i);
+        keep_job(p, job);
+    }
 }
 
 /* Rows that are loaded through a partitioned table may belong into any of its partitions. */
@@ -213,6 +254,7 @@ static void find_tables(IndexPlan *p, const Manifest *m, const LoadPlan *tables)
 }
 
 typedef struct Weighed {
+    bool urgent;
     uint64_t weight;
     size_t job;
 } Weighed;
@@ -220,24 +262,59 @@ typedef struct Weighed {
 static int heavier_first(const void *a, const void *b)
 {
     const Weighed *x = a, *y = b;
+    if (x->urgent != y->urgent)
+        return x->urgent ? -1 : 1;
     if (x->weight != y->weight)
         return x->weight > y->weight ? -1 : 1;
     return (x->job > y->job) - (x->job < y->job);
 }
 
+/* What others wait for weighs as much as they: those come behind it in an archive. A table is
+ * analyzed before what it is of use for, one that is urgent behind all that. */
+static void weigh(const IndexPlan *p, Weighed *all)
+{
+    uint64_t *most = mem_calloc(p->toc->count, sizeof *most);
+    for (size_t i = p->count; i-- > 0;) {
+        const IndexJob *job = &p->jobs[i];
+        all[i].job = i;
+        all[i].urgent = all[i].urgent || job->urgent;
+        if (job->weight > all[i].weight)
+            all[i].weight = job->weight;
+        for (size_t k = 0; k < job->after_count; k++) {
+            Weighed *before = &all[job->after[k]];
+            before->urgent = before->urgent || all[i].urgent;
+            if (all[i].weight > before->weight)
+                before->weight = all[i].weight;
+        }
+        for (size_t k = 0; k < job->table_count; k++)
+            if (most[job->tables[k]] < job->weight)
+                most[job->tables[k]] = job->weight;
+    }
+    for (size_t i = 0; i < p->count; i++)
+        if (p->jobs[i].analyze) {
+            const size_t table = p->jobs[i].tables[0];
+            bool last = p->tables[table].urgent;
+            all[i].urgent = !last && p->jobs[i].urgent;
+            all[i].weight = last ? 0 : most[table] + 1;
+        }
+    free(most);
+}
+
 static void sort_jobs(IndexPlan *p)
 {
     Weighed *all = mem_calloc(p->count, sizeof *all);
+    free(p->order);
     p->order = mem_calloc(p->count, sizeof *p->order);
+    weigh(p, all);
     for (size_t i = 0; i < p->count; i++)
-        all[i] = (Weighed){p->jobs[i].weight, i};
+        p->jobs[i].urgent = all[i].urgent;
     mem_sort(all, p->count, sizeof *all, heavier_first);
     for (size_t i = 0; i < p->count; i++)
         p->order[i] = all[i].job;
     free(all);
 }
 
-IndexPlan *index_plan_new(const Toc *toc, const Manifest *m, const LoadPlan *tables)
+IndexPlan *index_plan_new(const Toc *toc, const Manifest *m, const LoadPlan *tables, bool analyze)
 {
     IndexPlan *p = mem_new(IndexPlan);
     p->toc = toc;
@@ -249,8 +326,39 @@ IndexPlan *index_plan_new(const Toc *toc, const Manifest *m, const LoadPlan *tab
     /* Archives from before 2018 give each entry a search_path; pg_restore knows which. */
     for (size_t i = 0; toc_first(toc, "SEARCHPATH") && i < toc->count; i++)
         add_job(p, &toc->entries[i]);
+    if (analyze)
+        add_analyze(p);
     sort_jobs(p);
     return p;
+}
+
+static bool has_table_at(const IndexJob *job, size_t at)
+{
+    for (size_t i = 0; i < job->table_count; i++)
+        if (job->tables[i] == at)
+            return true;
+    return false;
+}
+
+void index_plan_hurry(IndexPlan *p, const TocEntry *data)
+{
+    p->tables[place(p, data)].urgent = true;
+    for (size_t i = 0; i < p->count; i++) {
+        IndexJob *job = &p->jobs[i];
+        job->urgent = job->urgent || has_table_at(job, place(p, data));
+        for (size_t k = 0; job->urgent && k < job->table_count; k++)
+            p->tables[job->tables[k]].awaited = true;
+    }
+    /* Of what they refer to as well. */
+    for (size_t i = 0; i < p->count; i++)
+        if (p->jobs[i].analyze)
+            p->jobs[i].urgent = p->tables[p->jobs[i].tables[0]].awaited;
+    sort_jobs(p);
+}
+
+bool index_plan_is_awaited(const IndexPlan *p, const TocEntry *data)
+{
+    return p->tables[place(p, data)].awaited;
 }
 
 /* -- when ------------------------------------------------------------------------------------- */
@@ -265,10 +373,9 @@ uint64_t index_plan_besides(const IndexPlan *p, const TocEntry *data)
     uint64_t sum = 0;
     for (size_t i = 0; p && i < p->count; i++) {
         const IndexJob *job = &p->jobs[i];
-        bool of_it = job->weight == UINT64_MAX;
-        for (size_t k = 0; data && k < job->table_count; k++)
-            of_it = of_it || job->tables[k] == place(p, data);
-        sum += of_it ? 0 : job->weight / ROWS_PER_KEY;
+        if (!job->analyze && job->weight != UINT64_MAX &&
+            !(data && has_table_at(job, place(p, data))))
+            sum += job->weight / ROWS_PER_KEY;
     }
     return sum;
 }
@@ -309,12 +416,14 @@ static void count_use(IndexPlan *p, const IndexJob *job, bool begins)
     }
 }
 
-IndexJob *index_plan_take(IndexPlan *p)
+IndexJob *index_plan_take(IndexPlan *p, bool urgent_only)
 {
     while (p->first < p->count && p->jobs[p->order[p->first]].state != WAITING)
         p->first++;
     for (size_t i = p->first; i < p->count; i++) {
         IndexJob *job = &p->jobs[p->order[i]];
+        if (urgent_only && !job->urgent)
+            return NULL;
         if (!may_begin(p, job))
             continue;
         job->state = RUNNING;
@@ -338,8 +447,13 @@ const char *index_job_name(const IndexJob *job)
 
 Error *index_job_run(const RestoreWork *w, Conn *c, const IndexJob *job)
 {
+    job_object(w->c->job, job->name);
+    if (job->analyze) {
+        AUTO(char) schema = text_sql_ident(job->entry->schema);
+        AUTO(char) table = text_sql_ident(job->entry->tag);
+        return conn_execf(c, "ANALYZE %s.%s", schema, table);
+    }
     const char *tablespace = w->o->no_tablespaces ? "" : job->entry->tablespace;
     AUTO(char) name = *tablespace ? text_sql_ident(tablespace) : mem_strdup("''");
-    job_object(w->c->job, job->name);
     return conn_execf(c, "SET default_tablespace = %s; %s", name, job->entry->defn);
 }

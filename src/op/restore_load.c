@@ -19,6 +19,7 @@ typedef struct Item {
     const Stream *stream;
     const LoadTable *table; /* NULL: large objects */
     bool split;             /* by several connections at once */
+    bool awaited;           /* by the keys of one that is */
     bool again;             /* the server refused it, and may take it later */
     bool by_name;           /* because some function did not find something by its name */
     Error *refused;         /* what it said; owned */
@@ -56,6 +57,14 @@ static int larger_first(const void *a, const void *b)
     if (x->bytes != y->bytes)
         return x->bytes > y->bytes ? -1 : 1;
     return x->dump_id < y->dump_id ? -1 : x->dump_id > y->dump_id;
+}
+
+static int awaited_first(const void *a, const void *b)
+{
+    const Item *x = a, *y = b;
+    if (x->awaited != y->awaited)
+        return x->awaited ? -1 : 1;
+    return x->awaited ? larger_first(b, a) : larger_first(a, b);
 }
 
 static int archive_order(const void *a, const void *b)
@@ -200,7 +209,7 @@ static Error *try_item(Load *l, Conn *c, Item *item)
 
 /* -- workers ---------------------------------------------------------------------------------- */
 
-/* Rows first: only where they are in can indexes be made. */
+/* Rows first, as only where they are in can indexes be made, but for urgent ones. */
 typedef struct Task {
     Item *item;
     IndexJob *index;
@@ -209,10 +218,10 @@ typedef struct Task {
 static bool take_task(Load *l, Task *t)
 {
     *t = (Task){0};
-    if (l->next < l->end)
+    if (l->indexes)
+        t->index = index_plan_take(l->indexes, l->next < l->end);
+    if (!t->index && l->next < l->end)
         t->item = &l->items[l->next++];
-    else if (l->indexes)
-        t->index = index_plan_take(l->indexes);
     return t->item || t->index;
 }
 
@@ -255,7 +264,7 @@ static Error *make_index(Load *l, Conn *c, IndexJob *job)
     pthread_mutex_unlock(&l->lock);
     if (!e || conn_broken(c) || cancel_requested(l->cancel))
         return e;
-    log_debug("%s is left to pg_restore: %s", index_job_name(job), error_message(e));
+    log_debug("%s is left for later: %s", index_job_name(job), error_message(e));
     error_free(e);
     return NULL;
 }
@@ -376,6 +385,17 @@ static Error *choose_split(Load *l, Conn *prepared, uint64_t bytes)
     return NULL;
 }
 
+/* What their keys refer to comes behind them, the smallest first: the sooner can one begin. */
+static void hurry(Load *l)
+{
+    for (size_t i = 0; l->indexes && i < l->split_to; i++)
+        index_plan_hurry(l->indexes, l->items[i].table->entry);
+    for (size_t i = l->split_to; l->split_to && l->indexes && i < l->late_from; i++)
+        l->items[i].awaited =
+            l->items[i].table && index_plan_is_awaited(l->indexes, l->items[i].table->entry);
+    mem_sort(l->items + l->split_to, l->late_from - l->split_to, sizeof *l->items, awaited_first);
+}
+
 static Error *load_tables(Load *l, Conn *prepared)
 {
     for (size_t i = 0; i < l->serial_count; i++)
@@ -394,8 +414,10 @@ static Error *run(Load *l, Conn *prepared)
     TRY(plan(l, &tables, &bytes));
     job_phase(l->w->c->job, "copying", bytes, l->count + l->serial_count);
     if (!l->w->o->salvage)
-        l->indexes = index_plan_new(l->w->backup.toc, l->w->backup.manifest, &tables);
+        l->indexes =
+            index_plan_new(l->w->backup.toc, l->w->backup.manifest, &tables, !l->w->o->no_analyze);
     TRY(choose_split(l, prepared, bytes));
+    hurry(l);
     TRY(load_tables(l, prepared));
     if (l->indexes)
         l->w->indexed = mem_dup(index_plan_made(l->indexes), l->w->backup.toc->count);

@@ -8,7 +8,7 @@ WITH RECURSIVE far AS (
     UNION
     SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN far f ON f.oid = i.inhrelid
 )
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), n.nspname, c.relname
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm', 'p')
