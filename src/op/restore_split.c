@@ -121,6 +121,7 @@ static Error *deal(void *to, const void *data, size_t n)
     s->taken += here;
     if (!over)
         return NULL;
+    FAULT_POINT("restore.split.turn");
     s->turn = (s->turn + 1) % s->count;
     s->taken = n - here;
     return push(s, p + here, n - here);
