@@ -14,7 +14,7 @@ struct IndexJob {
     char *name;      /* for people */
     uint64_t weight; /* bytes of its tables: the heaviest go first */
     bool urgent;     /* not even rows that could be loaded come before it */
-    size_t *tables; /* that it locks, by the places of their TABLE DATA (or TABLE) in the Toc */
+    size_t *tables;  /* that it locks, by the places of their TABLE DATA (or TABLE) in the Toc */
     size_t table_count;
     size_t *after; /* jobs that must be done before it */
     size_t after_count;

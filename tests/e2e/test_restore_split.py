@@ -207,7 +207,7 @@ def test_statistics(cluster, pgstow, database, copy):
     db = database(sql=f"""
         CREATE TABLE plain AS {rows}; ALTER TABLE plain ADD PRIMARY KEY (id);
         CREATE TABLE computed AS {rows}; CREATE INDEX computed_index ON computed ((b + c));
-        CREATE TABLE together AS {rows}; CREATE STATISTICS both (ndistinct) ON b, c FROM together;
+        CREATE TABLE together AS {rows}; CREATE STATISTICS pair (ndistinct) ON b, c FROM together;
         CREATE TABLE parent (LIKE plain); CREATE TABLE child (EXTRA int) INHERITS (parent);
         INSERT INTO parent {rows}; INSERT INTO child {rows};""")  # fmt: skip
     backup = pgstow.backup(db)

@@ -80,12 +80,12 @@ static void make(World *w)
 
 static void plan(World *w)
 {
-    w->plan = index_plan_new(&w->toc, &w->m, &w->load);
+    w->plan = index_plan_new(&w->toc, &w->m, &w->load, false);
 }
 
 static IndexJob *take(World *w, int id)
 {
-    IndexJob *job = index_plan_take(w->plan);
+    IndexJob *job = index_plan_take(w->plan, false);
     assert_non_null(job);
     char name[80];
     snprintf(name, sizeof name, "%s s.%s", w->entries[id].desc, tags[id]);
@@ -95,7 +95,7 @@ static IndexJob *take(World *w, int id)
 
 static void none(World *w)
 {
-    assert_null(index_plan_take(w->plan));
+    assert_null(index_plan_take(w->plan, false));
 }
 
 static void test_order(void **state)
@@ -138,8 +138,9 @@ static void test_what_failed_stops_what_needs_it(void **state)
     plan(&w);
     index_plan_loaded(w.plan, &w.entries[T_DATA]);
     index_plan_loaded(w.plan, &w.entries[U_DATA]);
-    index_plan_done(w.plan, take(&w, U_KEY), true);
+    /* It weighs as much as the foreign key that waits for it. */
     index_plan_done(w.plan, take(&w, T_KEY), false);
+    index_plan_done(w.plan, take(&w, U_KEY), true);
     index_plan_done(w.plan, take(&w, T_INDEX), true);
     none(&w);
     index_plan_free(w.plan);
@@ -244,6 +245,78 @@ static void test_table_that_refers_to_itself(void **state)
     index_plan_free(w.plan);
 }
 
+static void analyzed(World *w, int id)
+{
+    IndexJob *job = index_plan_take(w->plan, false);
+    assert_non_null(job);
+    char name[80];
+    snprintf(name, sizeof name, "ANALYZE s.%s", tags[id]);
+    assert_string_equal(index_job_name(job), name);
+    index_plan_done(w->plan, job, true);
+}
+
+/* Before what its statistics are of use for; not where more of it is made later. */
+static void test_analyze(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    w.streams[0].bytes = w.streams[1].bytes = 4 << 20;
+    w.plan = index_plan_new(&w.toc, &w.m, &w.load, true);
+    assert_int_equal(index_plan_count(w.plan), 5); /* t has an index on an expression */
+    index_plan_loaded(w.plan, &w.entries[U_DATA]);
+    analyzed(&w, U_DATA);
+    assert_true(index_plan_made(w.plan)[U_DATA]);
+    take(&w, U_KEY);
+    index_plan_free(w.plan);
+    w.streams[1].bytes = 1000; /* hardly any */
+    w.plan = index_plan_new(&w.toc, &w.m, &w.load, true);
+    assert_int_equal(index_plan_count(w.plan), 4);
+    index_plan_free(w.plan);
+}
+
+/* u is what all will wait for: its key, then what of t its foreign key needs, then the rest. */
+static void test_hurry(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    w.entries[T_LOWER].desc = w.entries[T_PART].desc = "COMMENT";
+    w.streams[0].bytes = 8 << 20;
+    w.streams[1].bytes = 4 << 20;
+    w.plan = index_plan_new(&w.toc, &w.m, &w.load, true);
+    assert_false(index_plan_is_awaited(w.plan, &w.entries[T_DATA]));
+    index_plan_hurry(w.plan, &w.entries[U_DATA]);
+    assert_true(index_plan_is_awaited(w.plan, &w.entries[T_DATA]));
+    index_plan_loaded(w.plan, &w.entries[U_DATA]);
+    IndexJob *uk = index_plan_take(w.plan, true);
+    assert_non_null(strstr(index_job_name(uk), tags[U_KEY]));
+    index_plan_loaded(w.plan, &w.entries[T_DATA]);
+    analyzed(&w, T_DATA);
+    index_plan_done(w.plan, take(&w, T_KEY), true);
+    index_plan_done(w.plan, uk, true);
+    index_plan_done(w.plan, take(&w, U_REF), true);
+    assert_null(index_plan_take(w.plan, true));
+    index_plan_done(w.plan, take(&w, T_INDEX), true);
+    analyzed(&w, U_DATA);
+    none(&w);
+    index_plan_free(w.plan);
+}
+
+/* A foreign key counts for both its tables: beside t there is u's key alone. */
+static void test_besides(void **state)
+{
+    (void)state;
+    World w;
+    make(&w);
+    w.streams[0].bytes = w.streams[1].bytes = 6 << 20;
+    w.plan = index_plan_new(&w.toc, &w.m, &w.load, true);
+    assert_int_equal(index_plan_besides(w.plan, &w.entries[T_DATA]), 1 << 20);
+    assert_int_equal(index_plan_besides(w.plan, NULL), 5 << 20);
+    assert_int_equal(index_plan_besides(NULL, NULL), 0);
+    index_plan_free(w.plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order),
@@ -253,6 +326,9 @@ int main(void)
                                        cmocka_unit_test(test_what_else_it_needs),
                                        cmocka_unit_test(test_rows_it_names),
                                        cmocka_unit_test(test_table_without_rows),
-                                       cmocka_unit_test(test_table_that_refers_to_itself)};
+                                       cmocka_unit_test(test_table_that_refers_to_itself),
+                                       cmocka_unit_test(test_analyze),
+                                       cmocka_unit_test(test_hurry),
+                                       cmocka_unit_test(test_besides)};
     return cmocka_run_group_tests_name("op/restore_index", tests, NULL, NULL);
 }
