@@ -321,7 +321,7 @@ _pgstow()
         flags='--search-path --timeout --level --older-than --sample --drill-db --assert --report --validate'
         ;;
     restore)
-        flags='--validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --salvage --no-analyze --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --schema --exclude-table --data-only --schema-only'
+        flags='--validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --salvage --no-analyze --keep-order --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --schema --exclude-table --data-only --schema-only'
         ;;
     delete)
         flags='--ignore-missing'

@@ -81,7 +81,7 @@ def test_by_several_connections(cluster, saved, source, copy):
     compare.assert_same(cluster, source, copy)
     assert int(cluster.sql(f"SELECT count(*) FROM big WHERE length(t) = 3000001 AND id = {ROWS // 2}", copy)) == 1
     order = cluster.sql("SELECT correlation FROM pg_stats WHERE tablename = 'big' AND attname = 'id'", copy)
-    assert float(order) > 0.9
+    assert float(order) > 0.6  # of halves or thirds it would be less
 
 
 @pytest.mark.parametrize("args", [("-j", "1"), ("-j", "2", "--keep-order"), ("-j", "3", "--salvage")], ids=" ".join)
