@@ -38,10 +38,15 @@ Error *restore_pass(RestoreWork *w, const char *dbname, RestorePart part, const 
     return restore_pass_run(&o, part, &w->warnings);
 }
 
-/* A commit that waits for the disk takes along all earlier ones that did not. */
+/* A commit that waits for the disk takes along all earlier ones that did not; but only one that has
+ * written something waits. */
 static Error *make_durable(Conn *c)
 {
-    return conn_exec(c, "SET synchronous_commit = on; SELECT pg_catalog.txid_current()");
+    return conn_exec(c, conn_server_version(c) >= 90600
+                            ? "SET synchronous_commit = on; "
+                              "SELECT pg_catalog.pg_logical_emit_message(true, 'pgstow', '')"
+                            : "SET synchronous_commit = on; "
+                              "CREATE TEMPORARY TABLE pgstow_durable () ON COMMIT DROP");
 }
 
 /* An archive of chosen schemas makes the schema public, which a new database has already. That one

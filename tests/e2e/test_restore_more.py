@@ -9,6 +9,7 @@ import time
 import pytest
 
 from harness import compare
+from harness.cluster import Cluster
 from harness.program import Pgstow, program
 
 
@@ -196,3 +197,20 @@ def test_indexes_are_made_beside_the_loading(cluster, pgstow, database):
     assert any("customer_fkey" in what for what in ours) and len(ours) == 6, made_by
     assert {"by_lower", "of_some"} < made_by.keys() - ours
     compare.assert_same(cluster, name, f"{name}_back")
+
+
+def test_what_is_restored_survives_a_crash_of_the_server(folder):
+    """Its sessions commit without waiting for the disk; the last of it waits for all of them."""
+    server = Cluster(settings={"wal_writer_delay": "'10s'", "autovacuum": "off"})
+    try:
+        source, target = server.create(sql="""
+            CREATE TABLE item AS SELECT g AS id, md5(g::text) AS t FROM generate_series(1, 3000) g;
+            ALTER TABLE item ADD PRIMARY KEY (id); CREATE VIEW seen AS SELECT * FROM item"""), server.create()
+        here = Pgstow(server, folder)
+        here.restore(here.backup(source), source, "--to-db", target)
+        server.stop()  # at once
+        server.start()
+        compare.assert_same(server, source, target)
+        assert int(server.sql("SELECT count(*) FROM pg_stats WHERE tablename = 'item'", target)) > 0
+    finally:
+        server.destroy()
