@@ -1,18 +1,18 @@
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "flow/cond.h"
 #include "flow/group.h"
 #include "op/restore_index.h"
 #include "op/restore_split.h"
 #include "pg/load_objects.h"
 #include "pg/toc_search_path.h"
 
-#define WAIT_NS 100000000 /* how often a waiting worker looks for a cancellation */
+#define WAIT_MS 100 /* how often a waiting worker looks for a cancellation */
 
 /* A stream to be loaded, with where it goes. */
 typedef struct Item {
@@ -225,23 +225,13 @@ static bool take_task(Load *l, Task *t)
     return t->item || t->index;
 }
 
-static void wait_a_little(Load *l)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += WAIT_NS;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&l->ended, &l->lock, &until);
-}
-
 /* Waits while others work, as what they end may be what an index waits for. */
 static bool next_task(Load *l, Task *t)
 {
     pthread_mutex_lock(&l->lock);
     bool any = false;
     while (!cancel_requested(l->cancel) && !(any = take_task(l, t)) && l->indexes && l->busy)
-        wait_a_little(l);
+        cond_wait_until(&l->ended, &l->lock, clock_mono_ms() + WAIT_MS);
     l->busy += any;
     pthread_mutex_unlock(&l->lock);
     return any;
@@ -428,7 +418,7 @@ Error *restore_load(RestoreWork *w, const char *dbname, Conn *prepared)
 {
     Load l = {.w = w, .dbname = dbname, .cancel = w->cancel};
     pthread_mutex_init(&l.lock, NULL);
-    pthread_cond_init(&l.ended, NULL);
+    cond_init(&l.ended);
     Error *e = run(&l, prepared);
     pthread_mutex_destroy(&l.lock);
     pthread_cond_destroy(&l.ended);
