@@ -66,8 +66,8 @@ MUTANTS = [
     Mutant("xmloption for loading", "src/sql/load_session.sql", "SET xmloption = content;\n", "",
            FIDELITY + "test_settings_of_the_caller_do_not_change_the_rows"),
     # ---- locks and snapshot
-    Mutant("a table with a waiter is read where its lock is held", "src/op/copy_rows.c",
-           "if (conn_broken(c) || error_kind(e) != ERR_DB_IN_USE)", "if (true)",
+    Mutant("a table with a waiter is read where its lock is held", "src/pg/copy.c",
+           "if (e && (c->broken || error_kind(e) != ERR_DB_IN_USE))", "if (e)",
            "test_servers.py::test_a_waiter_during_copying"),
     # ---- large objects
     Mutant("large objects of more than one read", "src/pg/large_object.c",

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "crypto/hash.h"
+#include "flow/group.h"
 #include "op/copy_rows.h"
 #include "op/host_memory.h"
 #include "pg/doctor_pooler.h"
@@ -15,6 +16,7 @@
 #include "pg/globals.h"
 #include "pg/relation.h"
 #include "pg/snapshot.h"
+#include "pg/source.h"
 #include "pg/toc_as.h"
 #include "pg/toc_make.h"
 #include "repo/writer.h"
@@ -42,10 +44,13 @@ typedef struct Backup {
     Tool *tool;
     Snapshot *snapshot;
     Dump *dump;
-    Toc *toc;               /* recorded instead of pg_dump's own; or NULL */
-    RelationList relations; /* under the snapshot */
-    Filter *filter;         /* NULL where all is backed up as it is */
-    Globals globals;        /* where they are wanted */
+    Toc *toc;                       /* recorded instead of pg_dump's own; or NULL */
+    Rows *asked;                    /* what source_ask gave, under the snapshot; or NULL */
+    RelationList relations;         /* under the snapshot too */
+    Buf relation_lines;             /* as they are written */
+    ConsistencyBeside *consistency; /* looked at beside all this; or NULL */
+    Filter *filter;                 /* NULL where all is backed up as it is */
+    Globals globals;                /* where they are wanted */
     Writer *writer;
     BackupInfo facts;
     Instant taken; /* when the snapshot was */
@@ -57,7 +62,12 @@ static void backup_clear(Backup *b)
         writer_free(b->writer);
     if (b->filter)
         filter_free(b->filter);
+    if (b->consistency)
+        consistency_beside_free(b->consistency);
+    if (b->asked)
+        rows_free(b->asked);
     relation_list_clear(&b->relations);
+    buf_free(&b->relation_lines);
     globals_clear(&b->globals);
     if (b->toc)
         toc_free(b->toc);
@@ -289,18 +299,20 @@ static char *filter_text(const BackupOptions *o, bool rows_only)
 
 /* -- locks, snapshot, table of contents ------------------------------------------------------- */
 
+#define LOCKS_ENDED "the session that holds locks and snapshot has ended"
+
 /* What ends the session that holds locks and snapshot makes pg_dump and the readers fail too, and
  * they know less of it. */
 static Error *lock_ended(Backup *b, Error *e)
 {
-    if (!e || (error_kind(e) != ERR_TOOL_FAILED && error_kind(e) != ERR_CONNECT) ||
-        conn_broken(b->lock))
+    ErrorKind kind = e ? error_kind(e) : ERR_INTERNAL;
+    if ((kind != ERR_TOOL_FAILED && kind != ERR_CONNECT && kind != ERR_DB) || conn_broken(b->lock))
         return e;
     Error *ended = conn_exec(b->lock, "SELECT 1");
     if (!ended)
         return e;
     error_free(e);
-    return error_context(ended, "the session that holds locks and snapshot has ended");
+    return error_context(ended, LOCKS_ENDED);
 }
 
 /* Patterns come from the command line in UTF-8; pg_dump takes them in the database's encoding, and
@@ -328,15 +340,46 @@ static Error *cover(Backup *b, const Toc *toc)
     return e ? e : fault_reach("backup.start.covered");
 }
 
+static Error *read_relations(Backup *b)
+{
+    TRY_CTX(relation_list_read(b->lock, &b->relations), "reading the tables' columns and keys");
+    relation_list_encode(&b->relations, &b->relation_lines);
+    return NULL;
+}
+
 /* Every table was locked before the snapshot, so what the catalog shows now is covered. */
 static Error *make_toc(Backup *b)
 {
     TocRows choice = {.exclude_tables = &b->o->exclude_tables,
                       .exclude_table_data = &b->o->exclude_table_data,
                       .schemas = &b->o->schemas};
-    TRY_CTX(relation_list_read(b->lock, &b->relations), "reading the tables' columns and keys");
+    TRY(read_relations(b));
     TRY(toc_make_rows(b->lock, &b->relations, &choice, &b->toc));
     return cover(b, b->toc);
+}
+
+/* What we ask of the catalog ourselves, while pg_dump reads it: on the connection that holds the
+ * locks, so that nobody has to be waited for. */
+static Error *ask_catalog(void *arg)
+{
+    Backup *b = arg;
+    size_t count;
+    const uint32_t *tables = snapshot_tables(b->snapshot, &count);
+    TRY(source_ask(b->lock, tables, count, &b->asked));
+    return read_relations(b);
+}
+
+static Error *read_catalog(Backup *b, const DumpOptions *dump)
+{
+    AUTO(Group) group = NULL;
+    TRY(group_new(b->cancel, &group));
+    TRY(group_start(group, ask_catalog, b));
+    Error *e = dump_start(dump, &b->dump), *asked = group_join(group);
+    if (asked && conn_broken(b->lock)) { /* what pg_dump says then is a consequence */
+        error_free(e);
+        return cancel_requested(b->cancel) ? asked : error_context(asked, LOCKS_ENDED);
+    }
+    return error_first(dump_ask_why(e, b->list), asked);
 }
 
 static Error *take_once(Backup *b)
@@ -364,10 +407,12 @@ static Error *take_once(Backup *b)
                         .schemas = &schemas,
                         .lock_wait_ms = wait,
                         .cancel = b->cancel};
-    TRY(lock_ended(b, dump_ask_why(dump_start(&dump, &b->dump), b->list)));
+    TRY(lock_ended(b, read_catalog(b, &dump)));
     FAULT_POINT("backup.start.toc");
     TRY(cover(b, dump_toc(b->dump)));
-    return dump_ask_why(dump_end(b->dump, &b->facts.warnings), b->list);
+    TRY(dump_ask_why(dump_end(b->dump, &b->facts.warnings), b->list));
+    /* The last that is asked of it before anything is written: it must still be there. */
+    return lock_ended(b, conn_prepare_dump(b->lock, b->facts.encoding));
 }
 
 /* Until a snapshot was taken during whose beginning nobody changed a table's file. */
@@ -386,7 +431,10 @@ static Error *take_snapshot(Backup *b)
             dump_free(STEAL(b->dump));
         if (b->toc)
             toc_free(STEAL(b->toc));
+        if (b->asked)
+            rows_free(STEAL(b->asked));
         relation_list_clear(&b->relations);
+        buf_free(&b->relation_lines);
         if (b->snapshot)
             snapshot_free(STEAL(b->snapshot));
         /* A lock that was refused on the way leaves the transaction open. */
@@ -421,37 +469,34 @@ static Error *write_toc(Backup *b)
     return write_whole(b, &spec, &toc_of(b)->raw, 0);
 }
 
-/* What is read of the tables, on the connection that has their locks: nobody has to be waited for.
- */
-static Error *read_relations(Backup *b)
+/* On the connection that has the tables' locks, too. */
+static Error *make_filter(Backup *b)
 {
     const BackupOptions *o = b->o;
-    if (b->tool)
-        TRY_CTX(relation_list_read(b->lock, &b->relations), "reading the tables' columns and keys");
-    if (*b->facts.filter) {
-        job_phase(b->c->job, "checking the filter", 0, 0);
-        FilterOptions filter = {.where = &o->where,
-                                .masks = &o->masks,
-                                .cascade = o->cascade,
-                                .schemas_chosen = o->schemas.count > 0};
-        TRY(filter_make(b->lock, &b->relations, toc_of(b), &filter, &b->facts.warnings,
-                        &b->filter));
-        filter_masked(b->filter, &b->facts.masked);
-    }
+    if (!*b->facts.filter)
+        return NULL;
+    job_phase(b->c->job, "checking the filter", 0, 0);
+    FilterOptions filter = {.where = &o->where,
+                            .masks = &o->masks,
+                            .cascade = o->cascade,
+                            .schemas_chosen = o->schemas.count > 0};
+    TRY(conn_use_utf8(b->lock));
+    TRY(filter_make(b->lock, &b->relations, toc_of(b), &filter, &b->facts.warnings, &b->filter));
+    filter_masked(b->filter, &b->facts.masked);
     return conn_prepare_dump(b->lock, b->facts.encoding);
 }
 
 /* What readers want to know of the tables without understanding SQL: columns, types, keys. */
 static Error *write_relations(Backup *b)
 {
-    AUTO_VALUE(Buf) lines = {0};
-    relation_list_encode(&b->relations, &lines);
     StreamSpec spec = {.kind = STREAM_RELATIONS,
                        .schema = "",
                        .name = "relations",
                        .pieces = 1,
                        .rows_framed = true};
-    return write_whole(b, &spec, &lines, b->relations.count);
+    TRY(write_whole(b, &spec, &b->relation_lines, b->relations.count));
+    buf_free(&b->relation_lines);
+    return NULL;
 }
 
 static Error *write_globals(Backup *b)
@@ -484,6 +529,7 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
     CopyRows copy = {.lock = b->lock,
                      .snapshot = snapshot_name(b->snapshot),
                      .toc = toc_of(b),
+                     .asked = b->asked,
                      .filter = b->filter,
                      .columns_like = b->o->columns_like,
                      .writer = b->writer,
@@ -528,11 +574,12 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
     TRY(op_find_parent(b.repo, options->parent, b.facts.database, &parent));
     Consistency look = options->consistency;
     look.without_keys = options->where.count || options->masks.count;
-    TRY(consistency_check(c, &look, b.list, b.cancel, false, &b.facts.warnings));
+    TRY(consistency_start(c, &look, b.list, b.cancel, &b.consistency, &b.facts.warnings));
     TRY(take_snapshot(&b));
+    TRY(consistency_end(b.consistency, &b.facts.warnings));
     if (options->as)
         TRY(toc_as(dump_toc(b.dump), b.facts.database, &b.toc));
-    TRY(lock_ended(&b, read_relations(&b)));
+    TRY(lock_ended(&b, make_filter(&b)));
     if (!b.repo)
         TRY(make_repo(&b));
     AUTO(Rate) rate = rate_new(options->max_rate);

@@ -31,7 +31,7 @@ typedef struct BackupOptions {
     int64_t timeout_ms; /* 0: none */
     int64_t
         lock_wait_ms; /* longest wait for a table lock before starting over; 0: default (10 s) */
-    Consistency consistency; /* looked at before the snapshot */
+    Consistency consistency; /* looked at while the snapshot is taken and the catalog read */
 } BackupOptions;
 void backup_options_clear(BackupOptions *o);
 DEFINE_AUTO_VALUE(BackupOptions, backup_options_clear)

@@ -1,6 +1,7 @@
 #include "op/consistency.h"
 
 #include "base/log.h"
+#include "flow/group.h"
 
 /* A backup reads about so many bytes of a heap in a millisecond, and this may cost a twentieth of
  * that. */
@@ -35,18 +36,11 @@ Error *consistency_error(const ValidateReport *r)
     return NULL;
 }
 
-static Error *check(const OpContext *c, const Consistency *o, Conn *like, Cancel *cancel,
-                    bool restored, StrList *warnings)
+static Error *check(const Consistency *o, const ValidateOptions *options, const Conn *like,
+                    StrList *warnings)
 {
     AUTO_VALUE(ValidateReport) report = {0};
-    ValidateOptions options = {.max_ms = o->max_ms,
-                               .jobs = op_jobs(c),
-                               .job = c->job,
-                               .cancel = cancel,
-                               .restored = restored};
-    if (!options.max_ms)
-        TRY(default_limit(like, &options.max_ms));
-    TRY(validate_run(like, &options, &report));
+    TRY(validate_run(like, options, &report));
     for (size_t i = 0; i < report.count; i++) {
         AUTO(char)
         line = o->without_keys ? validate_line_bare(&report.findings[i])
@@ -59,20 +53,94 @@ static Error *check(const OpContext *c, const Consistency *o, Conn *like, Cancel
     return o->mode == VALIDATE_STRICT ? consistency_error(&report) : NULL;
 }
 
-Error *consistency_check(const OpContext *c, const Consistency *o, Conn *like, Cancel *cancel,
-                         bool restored, StrList *warnings)
+static bool is_wanted(const Consistency *o, const Conn *like)
 {
     if (o->mode == VALIDATE_OFF)
-        return NULL;
+        return false;
     if (o->mode == VALIDATE_WARN && conn_server_major(like) < VALIDATE_MAJOR) {
         log_info("a server of this version is not looked at for consistency");
-        return NULL;
+        return false;
     }
-    Error *e = check(c, o, like, cancel, restored, warnings);
+    return true;
+}
+
+/* That it could not be looked at. */
+static Error *only_a_warning(Error *e, const Cancel *cancel, StrList *warnings)
+{
     if (!e || error_kind(e) == ERR_INVALID || cancel_requested(cancel))
         return e;
     strlist_own(warnings, mem_printf("the consistency of the database could not be looked at: %s",
                                      error_message(e)));
     error_free(e);
     return NULL;
+}
+
+Error *consistency_check(const OpContext *c, const Consistency *o, Conn *like, Cancel *cancel,
+                         bool restored, StrList *warnings)
+{
+    ValidateOptions options = {.max_ms = o->max_ms,
+                               .jobs = op_jobs(c),
+                               .job = c->job,
+                               .cancel = cancel,
+                               .restored = restored};
+    if (!is_wanted(o, like))
+        return NULL;
+    Error *e = o->max_ms ? NULL : default_limit(like, &options.max_ms);
+    return only_a_warning(e ? e : check(o, &options, like, warnings), cancel, warnings);
+}
+
+struct ConsistencyBeside {
+    Consistency o;
+    ValidateOptions options;
+    const Conn *like;
+    StrList warnings;
+    Group *group;
+};
+
+static Error *look_beside(void *arg)
+{
+    ConsistencyBeside *b = arg;
+    Error *e = check(&b->o, &b->options, b->like, &b->warnings);
+    return only_a_warning(e, group_cancel(b->group), &b->warnings);
+}
+
+Error *consistency_start(const OpContext *c, const Consistency *o, Conn *like, Cancel *cancel,
+                         ConsistencyBeside **out, StrList *warnings)
+{
+    *out = NULL;
+    if (op_jobs(c) == 1 || o->max_ms > MOST_MS)
+        return consistency_check(c, o, like, cancel, false, warnings);
+    if (!is_wanted(o, like))
+        return NULL;
+    AUTO(ConsistencyBeside) b = mem_new(ConsistencyBeside);
+    b->o = *o;
+    b->like = like;
+    TRY(group_new(cancel, &b->group));
+    /* Without the job: progress tells of what the caller does. */
+    b->options = (ValidateOptions){
+        .max_ms = o->max_ms, .jobs = op_jobs(c), .cancel = group_cancel(b->group)};
+    Error *e = o->max_ms ? NULL : default_limit(like, &b->options.max_ms);
+    if (e)
+        return only_a_warning(e, cancel, warnings);
+    TRY(group_start(b->group, look_beside, b));
+    *out = STEAL(b);
+    return NULL;
+}
+
+Error *consistency_end(ConsistencyBeside *b, StrList *warnings)
+{
+    if (!b)
+        return NULL;
+    TRY(group_join(b->group));
+    for (size_t i = 0; i < b->warnings.count; i++)
+        strlist_add(warnings, b->warnings.items[i]);
+    return NULL;
+}
+
+void consistency_beside_free(ConsistencyBeside *b)
+{
+    if (b->group)
+        group_free(b->group);
+    strlist_free(&b->warnings);
+    free(b);
 }

@@ -19,6 +19,17 @@ typedef struct Consistency {
  * errors; that it could not be looked at is a warning. */
 Error *consistency_check(const OpContext *c, const Consistency *o, Conn *like, Cancel *cancel,
                          bool restored, StrList *warnings) MUST_CHECK;
+/* The same before a backup, beside what the caller does meanwhile, which must not wait for it.
+ * Where it may take long, or with one job, it is done at once, so that no lock and no snapshot is
+ * held for it, and no connection more is needed; *out is NULL then. `like` must stay, and is only
+ * asked for its address once this has returned. */
+typedef struct ConsistencyBeside ConsistencyBeside;
+Error *consistency_start(const OpContext *c, const Consistency *o, Conn *like, Cancel *cancel,
+                         ConsistencyBeside **out, StrList *warnings) MUST_CHECK;
+/* Waits for it; as consistency_check. NULL: nothing to do. */
+Error *consistency_end(ConsistencyBeside *b, StrList *warnings) MUST_CHECK;
+void consistency_beside_free(ConsistencyBeside *b); /* ends it where it still works */
+DEFINE_AUTO(ConsistencyBeside, consistency_beside_free)
 /* Errors of a report as one. */
 Error *consistency_error(const ValidateReport *r) MUST_CHECK;
 

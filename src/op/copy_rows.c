@@ -14,6 +14,10 @@
 /* How much larger or smaller than now fitting a parent's pieces may be and still be kept. */
 #define PINNED_FACTOR 8
 
+/* What one message asks for: so many tables, or about so many bytes of them. */
+#define BATCH_TABLES 100
+#define BATCH_BYTES (1u << 20)
+
 /* One COPY, or the large objects of one entry. */
 typedef struct Item {
     const Source *source;  /* NULL: large objects */
@@ -23,12 +27,19 @@ typedef struct Item {
     uint64_t weight;   /* about how many bytes: the heaviest go first */
 } Item;
 
+/* Items that are asked for at once. */
+typedef struct Batch {
+    size_t from, count;
+} Batch;
+
 typedef struct Run {
     CopyRows *c;
     SourceList sources;
     Item *items;
     size_t count, cap;
-    atomic_size_t next;
+    Batch *batches;
+    size_t batch_count, batch_cap;
+    atomic_size_t next;  /* batch */
     Queue *blocked;      /* items to be read on the locking connection */
     atomic_uint working; /* readers that may still find one */
     atomic_ullong large_objects;
@@ -104,6 +115,29 @@ static int heavier_first(const void *a, const void *b)
     return x->piece < y->piece ? -1 : 1;
 }
 
+/* Whether locks and rows of it may be asked for in one message. What a filter's statement reads
+ * besides is locked in its own way. */
+static bool is_plain(const Item *item)
+{
+    return item->source && item->source->lockable && !source_is_filtered(item->source);
+}
+
+/* Of many small tables each would cost more by its questions and answers than by its rows. */
+static void plan_batches(Run *r)
+{
+    for (size_t i = 0, end; i < r->count; i = end) {
+        uint64_t bytes = r->items[i].weight;
+        for (end = i + 1; end < r->count && end - i < BATCH_TABLES; end++) {
+            const Item *next = &r->items[end];
+            if (!is_plain(&r->items[i]) || !is_plain(next) || bytes + next->weight > BATCH_BYTES)
+                break;
+            bytes += next->weight;
+        }
+        mem_grow(r->batches, r->batch_count, r->batch_cap);
+        r->batches[r->batch_count++] = (Batch){.from = i, .count = end - i};
+    }
+}
+
 /* The entry of the same table; both lists are sorted alike, mostly: `from` is where the last one
  * was found. */
 static const TocEntry *same_table(const Toc *toc, const TocEntry *e, size_t *from)
@@ -147,7 +181,7 @@ static Error *order_columns(Run *r)
 
 static Error *plan(Run *r)
 {
-    TRY(source_resolve(r->c->lock, r->c->toc, &r->sources));
+    TRY(source_resolve(r->c->lock, r->c->toc, r->c->asked, &r->sources));
     if (r->c->filter)
         TRY(filter_apply(r->c->filter, r->c->lock, &r->sources));
     TRY(order_columns(r));
@@ -173,6 +207,7 @@ static Error *plan(Run *r)
     }
     r->c->tables = r->sources.count;
     mem_sort(r->items, r->count, sizeof *r->items, heavier_first);
+    plan_batches(r);
     job_phase(r->c->job, "copying", bytes, r->count);
     return NULL;
 }
@@ -188,6 +223,7 @@ static Error *read_large_objects(Run *r, Conn *c, PieceWriter *w, const Item *it
 {
     uint32_t *oids;
     size_t count;
+    TRY(piece_begin(w, item->stream, item->piece));
     job_object(r->c->job, "large objects");
     TRY(large_object_list(c, r->c->toc, item->blobs, &oids, &count));
     Error *e = large_object_read(c, oids, count, sink_piece, w);
@@ -196,12 +232,11 @@ static Error *read_large_objects(Run *r, Conn *c, PieceWriter *w, const Item *it
     return e ? e : piece_end(w, count);
 }
 
-static Error *read_table(Run *r, Conn *c, PieceWriter *w, const Item *item)
+/* The rows of the COPY that has begun. */
+static Error *take_rows(Run *r, Conn *c, PieceWriter *w, const Item *item)
 {
-    const Source *s = item->source;
-    AUTO(char) sql = source_copy_sql(s, item->from, item->to);
-    job_object(r->c->job, s->qualified);
-    TRY(copy_out_begin(c, sql));
+    TRY(piece_begin(w, item->stream, item->piece));
+    job_object(r->c->job, item->source->qualified);
     for (;;) {
         const char *row;
         size_t n;
@@ -214,16 +249,27 @@ static Error *read_table(Run *r, Conn *c, PieceWriter *w, const Item *item)
     return piece_end(w, copy_row_count(c));
 }
 
+static Error *read_table(Run *r, Conn *c, PieceWriter *w, const Item *item)
+{
+    AUTO(char) sql = source_copy_sql(item->source, item->from, item->to);
+    TRY(copy_out_begin(c, sql));
+    return take_rows(r, c, w, item);
+}
+
+static Error *item_done(Run *r)
+{
+    job_add_items(r->c->job, 1);
+    FAULT_POINT("backup.copied");
+    return NULL;
+}
+
 static Error *read_item(Run *r, Conn *c, PieceWriter *w, const Item *item)
 {
-    TRY(piece_begin(w, item->stream, item->piece));
     if (item->source)
         TRY_CTX(read_table(r, c, w, item), "table %s", item->source->qualified);
     else
         TRY(read_large_objects(r, c, w, item));
-    job_add_items(r->c->job, 1);
-    FAULT_POINT("backup.copied");
-    return NULL;
+    return item_done(r);
 }
 
 /* All tables that a filter's statement reads: they are locked as soon as it is planned, and stay
@@ -235,6 +281,14 @@ static Error *lock_filtered(Conn *c, const Item *item)
     TRY(conn_exec(c, "SET LOCAL lock_timeout = 1"));
     TRY(conn_execf(c, "EXPLAIN %s", sql));
     return conn_exec(c, "SET LOCAL lock_timeout = 0");
+}
+
+/* A lock was not to be had: those that this connection has go too, and the snapshot is joined anew.
+ */
+static Error *join_again(Run *r, Conn *c)
+{
+    TRY(conn_exec(c, "ROLLBACK"));
+    return snapshot_join(r->c->snapshot, c);
 }
 
 /* Takes the table's lock for this connection too, without waiting. *held: false where somebody
@@ -254,21 +308,62 @@ static Error *lock_here(Run *r, Conn *c, const Item *item, bool *held)
         return e;
     error_free(e);
     *held = false;
-    TRY(conn_exec(c, "ROLLBACK"));
-    return snapshot_join(r->c->snapshot, c);
+    return join_again(r, c);
+}
+
+/* The locks of all, then their rows, for the price of one question. *held: false where one of the
+ * locks was not to be had; nothing was read. */
+static Error *read_series(Run *r, Conn *c, PieceWriter *w, const Item *items, size_t n, bool *held)
+{
+    AUTO_VALUE(Buf) sql = {0};
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&sql, "%s ONLY %s", i ? "," : "LOCK TABLE", items[i].source->qualified);
+    buf_add_str(&sql, " IN ACCESS SHARE MODE NOWAIT");
+    for (size_t i = 0; i < n; i++) {
+        AUTO(char) copy = source_copy_sql(items[i].source, items[i].from, items[i].to);
+        buf_printf(&sql, "; %s", copy);
+    }
+    buf_u8(&sql, 0);
+    Error *e = copy_out_series(c, (const char *)sql.data, n, held);
+    if (e) /* of a lock that is refused the server says itself which one */
+        return *held || n == 1 ? error_context(e, "table %s", items[0].source->qualified) : e;
+    if (!*held)
+        return join_again(r, c);
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            TRY_CTX(copy_out_next(c), "table %s", items[i].source->qualified);
+        TRY_CTX(take_rows(r, c, w, &items[i]), "table %s", items[i].source->qualified);
+        TRY(item_done(r));
+    }
+    return NULL;
+}
+
+static Error *read_alone(Run *r, Conn *c, PieceWriter *w, Item *item)
+{
+    bool held;
+    if (is_plain(item)) {
+        TRY(read_series(r, c, w, item, 1, &held));
+    } else {
+        TRY(lock_here(r, c, item, &held));
+        if (held)
+            TRY(read_item(r, c, w, item));
+    }
+    if (!held && !queue_push(r->blocked, item, 1))
+        FAIL(ERR_CANCELLED, "stopped");
+    return NULL;
 }
 
 static Error *read_loop(Run *r, Conn *c, PieceWriter *w)
 {
-    for (size_t i; (i = atomic_fetch_add(&r->next, 1)) < r->count;) {
-        Item *item = &r->items[i];
-        bool held;
-        TRY(cancel_check(group_cancel(r->group)));
-        TRY(lock_here(r, c, item, &held));
-        if (held)
-            TRY(read_item(r, c, w, item));
-        else if (!queue_push(r->blocked, item, 1))
-            FAIL(ERR_CANCELLED, "stopped");
+    for (size_t i; (i = atomic_fetch_add(&r->next, 1)) < r->batch_count;) {
+        const Batch *b = &r->batches[i];
+        bool held = false;
+        if (b->count > 1)
+            TRY(read_series(r, c, w, &r->items[b->from], b->count, &held));
+        for (size_t k = 0; k < b->count && !held; k++) {
+            TRY(cancel_check(group_cancel(r->group)));
+            TRY(read_alone(r, c, w, &r->items[b->from + k]));
+        }
     }
     return piece_writer_finish(w);
 }
@@ -307,7 +402,7 @@ static Error *blocked_reader(void *arg)
 static Error *run(Run *r)
 {
     TRY(plan(r));
-    unsigned jobs = r->c->jobs < r->count ? r->c->jobs : (unsigned)r->count;
+    unsigned jobs = r->c->jobs < r->batch_count ? r->c->jobs : (unsigned)r->batch_count;
     if (!jobs)
         return NULL;
     r->blocked = queue_new(SIZE_MAX / 2, NULL);
@@ -331,5 +426,6 @@ Error *copy_rows(CopyRows *c)
     c->large_objects = atomic_load(&r.large_objects);
     source_list_clear(&r.sources);
     free(r.items);
+    free(r.batches);
     return e;
 }

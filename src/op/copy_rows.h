@@ -15,6 +15,7 @@ typedef struct CopyRows {
     Conn *lock; /* holds locks and snapshot; in nobody else's use meanwhile */
     const char *snapshot;
     const Toc *toc;
+    const Rows *asked;       /* of source_ask, or NULL */
     const Filter *filter;    /* or NULL */
     const Toc *columns_like; /* or NULL: see BackupOptions */
     Writer *writer;

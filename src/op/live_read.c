@@ -58,7 +58,7 @@ static Error *take(LiveRead *l)
     TRY(dump_end(l->dump, &l->warnings));
     TRY(relation_list_read(l->lock, &l->relations));
     TRY(conn_prepare_dump(l->lock, l->encoding));
-    TRY(source_resolve(l->lock, dump_toc(l->dump), &l->sources));
+    TRY(source_resolve(l->lock, dump_toc(l->dump), NULL, &l->sources));
     uint32_t *oids = mem_calloc(l->sources.count, sizeof *oids);
     for (size_t i = 0; i < l->sources.count; i++)
         oids[i] = l->sources.items[i].oid;

@@ -17,6 +17,7 @@ struct Conn {
     int64_t silence_ms; /* as in ConnOptions, but never 0 */
     uint64_t copy_rows;
     char *copy_row;      /* libpq's, that of the last copy_out_row */
+    size_t copies_left;  /* of a series: those behind the one that is read */
     int doubts;          /* how often still to look whether a COPY FROM has failed */
     int64_t doubt_after; /* and from when, by clock_mono_ms */
 };

@@ -12,24 +12,32 @@
 #define DOUBTS 4
 #define DOUBT_MS 250
 
-static Error *begin(Conn *c, const char *sql, ExecStatusType wanted)
+static Error *begin(Conn *c, const char *sql)
 {
     TRY(conn_begin(c));
     c->copy_rows = 0;
+    c->copies_left = 0;
     c->doubts = 0;
-    if (!PQsendQuery(c->pg, sql))
-        return conn_failure(c, NULL);
+    return PQsendQuery(c->pg, sql) ? NULL : conn_failure(c, NULL);
+}
+
+/* The next result must be this one. It goes to *out, which may be NULL. */
+static Error *expect(Conn *c, ExecStatusType wanted, PGresult **out)
+{
     TRY(conn_pump(c));
     PGresult *res = PQgetResult(c->pg);
     if (res && PQresultStatus(res) == wanted) {
-        PQclear(res);
+        if (out)
+            *out = res;
+        else
+            PQclear(res);
         return NULL;
     }
     Error *e = res && PQresultStatus(res) == PGRES_FATAL_ERROR ? conn_failure(c, res) : NULL;
     PQclear(res);
     if (!e) {
         c->broken = true;
-        FAIL(ERR_INTERNAL, "%s: not a COPY of the expected direction: %s", c->describe, sql);
+        FAIL(ERR_INTERNAL, "%s: not the COPY that was expected", c->describe);
     }
     return error_first(e, conn_finish(c, NULL));
 }
@@ -38,7 +46,10 @@ static Error *begin(Conn *c, const char *sql, ExecStatusType wanted)
 static Error *outcome(Conn *c)
 {
     PGresult *res = NULL;
-    TRY(conn_finish(c, &res));
+    if (c->copies_left)
+        TRY(expect(c, PGRES_COMMAND_OK, &res));
+    else
+        TRY(conn_finish(c, &res));
     c->copy_rows = strtoull(res ? PQcmdTuples(res) : "0", NULL, 10);
     PQclear(res);
     return NULL;
@@ -51,7 +62,32 @@ uint64_t copy_row_count(const Conn *c)
 
 Error *copy_out_begin(Conn *c, const char *sql)
 {
-    return begin(c, sql, PGRES_COPY_OUT);
+    TRY(begin(c, sql));
+    return expect(c, PGRES_COPY_OUT, NULL);
+}
+
+Error *copy_out_series(Conn *c, const char *sql, size_t copies, bool *held)
+{
+    TRY(begin(c, sql));
+    /* What fails here is the LOCK, and not a COPY that met somebody else's. */
+    Error *e = expect(c, PGRES_COMMAND_OK, NULL);
+    *held = !e;
+    if (e && (c->broken || error_kind(e) != ERR_DB_IN_USE))
+        return e;
+    error_free(e);
+    if (!*held)
+        return NULL;
+    c->copies_left = copies - 1;
+    return expect(c, PGRES_COPY_OUT, NULL);
+}
+
+Error *copy_out_next(Conn *c)
+{
+    TRY(conn_begin(c));
+    if (!c->copies_left)
+        FAIL(ERR_INTERNAL, "%s: the series of COPYs is over", c->describe);
+    c->copies_left--;
+    return expect(c, PGRES_COPY_OUT, NULL);
 }
 
 Error *copy_out_row(Conn *c, const char **row, size_t *n, bool *end)
@@ -82,7 +118,8 @@ Error *copy_out_row(Conn *c, const char **row, size_t *n, bool *end)
 
 Error *copy_in_begin(Conn *c, const char *sql)
 {
-    return begin(c, sql, PGRES_COPY_IN);
+    TRY(begin(c, sql));
+    return expect(c, PGRES_COPY_IN, NULL);
 }
 
 /* Something came from the server. While rows go in that is a notice, or that the COPY failed. */

@@ -6,6 +6,13 @@
 
 /* sql: a whole COPY ... TO STDOUT. */
 Error *copy_out_begin(Conn *c, const char *sql) MUST_CHECK;
+/* Several in one message, so that the server goes on with the next while we take the rows of one.
+ * sql: a LOCK TABLE ... NOWAIT, and so many whole COPY ... TO STDOUT behind it. *held: false where
+ * a lock was not to be had at once; nothing was read then, and the transaction has failed.
+ * Otherwise the first COPY is read to its end as after copy_out_begin, then with copy_out_next the
+ * others. */
+Error *copy_out_series(Conn *c, const char *sql, size_t copies, bool *held) MUST_CHECK;
+Error *copy_out_next(Conn *c) MUST_CHECK;
 /* The next row with its newline; borrowed until the next call on the connection. At the end *end
  * is true, the statement's outcome has been read (a late failure is returned here), and
  * copy_row_count tells the rows as the server counted them. Memory: one row, which libpq may hold

@@ -138,6 +138,12 @@ const char *snapshot_name(const Snapshot *s)
     return s->name;
 }
 
+const uint32_t *snapshot_tables(const Snapshot *s, size_t *count)
+{
+    *count = s->count;
+    return s->locked;
+}
+
 static Error *cover_one(Snapshot *s, uint32_t oid)
 {
     char text[16];

@@ -21,6 +21,8 @@ Error *snapshot_take(Conn *list, Conn *lock, int64_t lock_wait_ms, Job *job,
                      Snapshot **out) MUST_CHECK;
 const char *
 snapshot_name(const Snapshot *s); /* for SET TRANSACTION SNAPSHOT and pg_dump --snapshot */
+/* The OIDs of the tables that were locked before it was taken, sorted. */
+const uint32_t *snapshot_tables(const Snapshot *s, size_t *count);
 /* Locks these tables too, where they are not yet (never waiting). ERR_DB_CHANGED where one was
  * changed meanwhile: start over. */
 Error *snapshot_cover(Snapshot *s, const uint32_t *oids, size_t count) MUST_CHECK;

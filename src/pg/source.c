@@ -42,22 +42,22 @@ char *source_columns(const char *copy_stmt)
     return mem_strdup("");
 }
 
-static int compare_dump_row(const void *key, const void *row)
+/* The row of a table, in rows that come sorted by OID; or NO_ROW. */
+#define NO_ROW SIZE_MAX
+static size_t row_of(const Rows *rows, uint32_t oid)
 {
-    uint32_t a = *(const uint32_t *)key, b = *(const uint32_t *)row;
-    return a < b ? -1 : a > b;
-}
-
-/* oids as {1,2,3}. */
-static char *oid_array(const Toc *toc)
-{
-    Buf b = {0};
-    buf_u8(&b, '{');
-    for (size_t i = 0; i < toc->count; i++)
-        if (toc_is_table_data(&toc->entries[i]))
-            buf_printf(&b, "%s%u", b.len > 1 ? "," : "", toc->entries[i].oid);
-    buf_u8(&b, '}');
-    return buf_steal_str(&b);
+    size_t low = 0, high = rows ? rows_count(rows) : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        uint32_t there = rows_oid(rows, middle, 0);
+        if (there == oid)
+            return middle;
+        if (there < oid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NO_ROW;
 }
 
 /* Text of a column that holds it in hex. */
@@ -76,6 +76,7 @@ static void add_source(const Conn *c, const Rows *rows, size_t r, int dump_id, c
                        SourceList *out)
 {
     mem_grow(out->items, out->count, out->cap);
+    uint64_t heap = (uint64_t)rows_int(rows, r, 6), block = (uint64_t)rows_int(rows, r, 8);
     Source *s = &out->items[out->count++];
     *s = (Source){.dump_id = dump_id,
                   .oid = rows_oid(rows, r, 0),
@@ -85,9 +86,9 @@ static void add_source(const Conn *c, const Rows *rows, size_t r, int dump_id, c
                   .columns = columns,
                   .condition = mem_strdup(rows_text(rows, r, 5)),
                   .relkind = rows_text(rows, r, 4)[0],
-                  .heap_bytes = (uint64_t)rows_int(rows, r, 6),
+                  .heap_bytes = heap,
                   .toast_bytes = (uint64_t)rows_int(rows, r, 7),
-                  .pages = (uint64_t)rows_int(rows, r, 8)};
+                  .pages = heap / block};
     if (!s->condition)
         s->condition = mem_strdup("");
     s->lockable = s->relkind == 'r';
@@ -116,32 +117,50 @@ Error *source_named(Conn *c, const char *schema, const char *name, const char *c
     return NULL;
 }
 
-Error *source_resolve(Conn *c, const Toc *toc, SourceList *out)
+Error *source_ask(Conn *c, const uint32_t *oids, size_t count, Rows **out)
 {
-    AUTO(char) oids = oid_array(toc);
-    const char *params[] = {oids};
-    AUTO(Rows) rows = NULL;
-    TRY_CTX(conn_query(c, sql_table_sources, 1, params, &rows), "looking up the tables");
-    /* The rows come sorted by OID. */
-    size_t n = rows_count(rows);
-    uint32_t *index = mem_calloc(n, sizeof *index);
-    for (size_t r = 0; r < n; r++)
-        index[r] = rows_oid(rows, r, 0);
-    Error *e = NULL;
-    for (size_t i = 0; i < toc->count && !e; i++) {
+    AUTO_VALUE(Buf) b = {0};
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&b, "%c%u", i ? ',' : '{', oids[i]);
+    buf_add_str(&b, count ? "}" : "{}");
+    AUTO(char) array = buf_steal_str(&b);
+    const char *params[] = {array};
+    return error_context(conn_query(c, sql_table_sources, 1, params, out), "looking up the tables");
+}
+
+/* Those of the TOC that nobody has asked for yet. */
+static Error *ask_others(Conn *c, const Toc *toc, const Rows *asked, Rows **out)
+{
+    uint32_t *oids = mem_calloc(toc->count, sizeof *oids);
+    size_t n = 0;
+    for (size_t i = 0; i < toc->count; i++) {
+        const TocEntry *t = &toc->entries[i];
+        if (toc_is_table_data(t) && row_of(asked, t->oid) == NO_ROW)
+            oids[n++] = t->oid;
+    }
+    Error *e = n ? source_ask(c, oids, n, out) : NULL;
+    free(oids);
+    return e;
+}
+
+Error *source_resolve(Conn *c, const Toc *toc, const Rows *asked, SourceList *out)
+{
+    AUTO(Rows) others = NULL;
+    TRY(ask_others(c, toc, asked, &others));
+    for (size_t i = 0; i < toc->count; i++) {
         const TocEntry *t = &toc->entries[i];
         if (!toc_is_table_data(t))
             continue;
-        uint32_t *at = bsearch(&t->oid, index, n, sizeof *index, compare_dump_row);
-        if (!at) {
-            e = ERROR_NEW(ERR_DB_CHANGED, "table %s.%s (OID %u) of the TOC is not there any more",
-                          t->schema, t->tag, t->oid);
-            break;
-        }
-        add_source(c, rows, (size_t)(at - index), t->dump_id, source_columns(t->copy_stmt), out);
+        size_t known = row_of(asked, t->oid), row = known;
+        if (known == NO_ROW)
+            row = row_of(others, t->oid);
+        if (row == NO_ROW)
+            FAIL(ERR_DB_CHANGED, "table %s.%s (OID %u) of the TOC is not there any more", t->schema,
+                 t->tag, t->oid);
+        add_source(c, known == NO_ROW ? others : asked, row, t->dump_id,
+                   source_columns(t->copy_stmt), out);
     }
-    free(index);
-    return e;
+    return NULL;
 }
 
 bool source_is_filtered(const Source *s)

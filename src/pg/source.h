@@ -32,9 +32,12 @@ typedef struct SourceList {
 void source_list_clear(SourceList *l);
 DEFINE_AUTO_VALUE(SourceList, source_list_clear)
 
-/* One per TABLE DATA entry, in the order of the TOC. `c` must read under the backup's snapshot.
- * ERR_DB_CHANGED where one is not there. */
-Error *source_resolve(Conn *c, const Toc *toc, SourceList *out) MUST_CHECK;
+/* What the server says of these tables: may be asked before it is known which of them the TOC has.
+ * `c` must read under the backup's snapshot. */
+Error *source_ask(Conn *c, const uint32_t *oids, size_t count, Rows **out) MUST_CHECK;
+/* One per TABLE DATA entry, in the order of the TOC. `asked` is what source_ask gave, or NULL; what
+ * is not in it is asked for now. ERR_DB_CHANGED where one is not there. */
+Error *source_resolve(Conn *c, const Toc *toc, const Rows *asked, SourceList *out) MUST_CHECK;
 /* A table of this name (in the client's encoding), to be read in these columns, as columns above
  * has them; adds nothing where there is none. */
 Error *source_named(Conn *c, const char *schema, const char *name, const char *columns,

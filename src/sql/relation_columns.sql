@@ -1,11 +1,11 @@
 -- Columns of all tables, by table and place. The base type is what domains come down to. Servers before 12 have no
--- attgenerated, before 10 no attidentity: there the names within the small selects are those of "missing".
-WITH RECURSIVE base (oid, base) AS (
-    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.typtype <> 'd'
+-- attgenerated, before 10 no attidentity: there the names within the small select are those of "missing".
+WITH RECURSIVE domain (oid, base) AS (
+    SELECT d.oid, d.typbasetype FROM pg_catalog.pg_type d WHERE d.typtype = 'd'
     UNION ALL
-    SELECT d.oid, b.base
-      FROM base b
-      JOIN pg_catalog.pg_type d ON d.typbasetype = b.oid AND d.typtype = 'd'
+    SELECT d.oid, t.typbasetype
+      FROM domain d
+      JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd'
 )
 SELECT a.attrelid, a.attnum, a.attname,
        pg_catalog.format_type(a.atttypid, a.atttypmod),
@@ -14,15 +14,15 @@ SELECT a.attrelid, a.attnum, a.attname,
             WHEN t.typtype = 'c' THEN 'composite'
             WHEN t.typtype IN ('r', 'm') THEN 'range'
             ELSE '' END,
-       a.attnotnull,
-       (SELECT attgenerated FROM pg_catalog.pg_attribute x WHERE x.attrelid = a.attrelid AND x.attnum = a.attnum) <> '',
-       (SELECT attidentity FROM pg_catalog.pg_attribute x WHERE x.attrelid = a.attrelid AND x.attnum = a.attnum)
+       a.attnotnull, a.generated <> '', a.identity
   FROM (SELECT ''::"char" AS attgenerated, ''::"char" AS attidentity) AS missing
- CROSS JOIN pg_catalog.pg_attribute a
+ CROSS JOIN LATERAL (SELECT attrelid, attnum, attname, atttypid, atttypmod, attnotnull, attisdropped,
+                            attgenerated AS generated, attidentity AS identity
+                       FROM pg_catalog.pg_attribute) AS a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  JOIN base b ON b.oid = a.atttypid
-  JOIN pg_catalog.pg_type t ON t.oid = b.base
+  LEFT JOIN domain d ON d.oid = a.atttypid
+  JOIN pg_catalog.pg_type t ON t.oid = COALESCE(d.base, a.atttypid) AND t.typtype <> 'd'
   JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
  WHERE a.attnum > 0
    AND NOT a.attisdropped

@@ -15,10 +15,7 @@ SELECT c.oid,
          LIMIT 1),
        CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END,
        CASE WHEN c.reltoastrelid <> 0 THEN pg_catalog.pg_relation_size(c.reltoastrelid) ELSE 0 END,
-       CASE WHEN c.relkind = 'r'
-            THEN pg_catalog.pg_relation_size(c.oid)
-                 / pg_catalog.current_setting('block_size')::pg_catalog.int8
-            ELSE 0 END,
+       pg_catalog.current_setting('block_size'),
        COALESCE((SELECT a.amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam), false)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
