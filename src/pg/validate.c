@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "flow/group.h"
 #include "pg/validate_rules.h"
+#include "sql.h"
 
 #define SAMPLES 5
 #define SAMPLE_TEXT 100          /* bytes of a value that are shown */
@@ -75,28 +76,28 @@ static Error *failed(Run *r, Conn *c, const ValidateRule *rule, Error *e)
     return NULL;
 }
 
-static char *message_of(const ValidateRule *rule, int64_t n)
+static char *message_of(const ValidateRule *rule, const char *detail, int64_t n)
 {
     const char *s = n == 1 ? "" : "s", *one = n == 1 ? "s" : "";
     long long count = (long long)n;
     switch (rule->kind) {
     case VALIDATE_FOREIGN:
         return mem_printf("%lld row%s refer%s to nothing: %s, %s", count, s, one, rule->object,
-                          rule->detail);
+                          detail);
     case VALIDATE_CHECK:
-        return mem_printf("%lld row%s break%s %s, %s", count, s, one, rule->object, rule->detail);
+        return mem_printf("%lld row%s break%s %s, %s", count, s, one, rule->object, detail);
     case VALIDATE_NOT_NULL:
         return mem_printf("%lld row%s with NULL in column %s, which is NOT NULL", count, s,
                           rule->object);
     case VALIDATE_UNIQUE:
         return mem_printf("%lld key%s more than once in the table: %s", count,
-                          n == 1 ? " is" : "s are", rule->detail);
+                          n == 1 ? " is" : "s are", detail);
     case VALIDATE_SEQUENCE:
         return mem_printf("sequence %s is behind its %s: the next value is used already, or was "
                           "passed",
-                          rule->object, rule->detail);
+                          rule->object, detail);
     default:
-        return mem_printf("%s: %s", rule->object, rule->detail);
+        return mem_printf("%s: %s", rule->object, detail);
     }
 }
 
@@ -125,27 +126,48 @@ static void take_samples(ValidateFinding *f, const Rows *rows)
     }
 }
 
+/* What the message says of the rule, and what is shown of a row: of an index its definition, of
+ * columns their names, which the rule itself does not bring along. */
+static Error *put_into_words(Conn *c, const ValidateRule *rule, char **detail, char **sample)
+{
+    AUTO(char) oid = mem_printf("%u", rule->oid);
+    const char *params[] = {oid, rule->sample, rule->kind == VALIDATE_FOREIGN ? "f." : ""};
+    if (rule->detail)
+        *detail = mem_strdup(rule->detail);
+    else
+        TRY(conn_value(c, "SELECT pg_catalog.pg_get_indexdef($1::pg_catalog.oid)", 1, params,
+                       detail));
+    if (rule->sample[0] == '{' || rule->sample[0] == '[') /* an array, perhaps with its bounds */
+        return conn_value(c, sql_validate_sample, 3, params, sample);
+    *sample = mem_strdup(rule->sample);
+    return NULL;
+}
+
 /* How many, and the first of them. The count stands although the samples could not be had. */
 static Error *look_closely(Run *r, Conn *c, const ValidateRule *rule)
 {
     AUTO(Rows) counted = NULL;
     AUTO(Rows) samples = NULL;
+    AUTO(char) detail = NULL;
+    AUTO(char) sample = NULL;
     AUTO(char)
     count = mem_printf("SELECT pg_catalog.count(*) %s WHERE %s", rule->from, rule->condition);
     TRY(conn_query(c, count, 0, NULL, &counted));
     int64_t n = rows_int(counted, 0, 0);
     if (!n)
         return NULL;
+    Error *e = put_into_words(c, rule, &detail, &sample);
     AUTO(char)
-    first = mem_printf("SELECT %s %s WHERE %s LIMIT %d", rule->sample, rule->from, rule->condition,
-                       SAMPLES);
-    Error *e = conn_query(c, first, 0, NULL, &samples);
+    first = mem_printf("SELECT %s %s WHERE %s LIMIT %d", sample ? sample : "", rule->from,
+                       rule->condition, SAMPLES);
+    if (!e)
+        e = conn_query(c, first, 0, NULL, &samples);
     if (e && !validate_reason(c, e))
         return e;
     error_free(e);
     pthread_mutex_lock(&r->lock);
     ValidateFinding *f = validate_add(r->report, rule, rule->error, n);
-    f->message = message_of(rule, n);
+    f->message = message_of(rule, detail ? detail : rule->object, n);
     if (samples)
         take_samples(f, samples);
     pthread_mutex_unlock(&r->lock);

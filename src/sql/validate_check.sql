@@ -56,10 +56,7 @@ SELECT o.schema, o.name, r.object, r.detail,
        o.oid, o.bytes,
        'FROM ' || o.source,
        r.condition,
-       (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY u.n)
-          FROM (SELECT k.num, pg_catalog.min(k.n) AS n
-                  FROM pg_catalog.unnest(o.key || r.columns) WITH ORDINALITY k (num, n) GROUP BY 1) u
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = o.oid AND a.attnum = u.num),
+       o.key || r.columns,
        r.proven, r.level,
        CASE WHEN r.code IS NOT NULL THEN 'function' END, r.code
   FROM rules r

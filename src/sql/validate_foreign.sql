@@ -9,10 +9,7 @@ SELECT o.schema, o.name, k.conname, pg_catalog.pg_get_constraintdef(k.oid),
        END,
        CASE WHEN k.confmatchtype <> 'f' OR x.width = 1 THEN x.known || ' AND NOT EXISTS (' || y.target || ')'
             ELSE 'true' END,
-       (SELECT pg_catalog.string_agg('f.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY u.n)
-          FROM (SELECT c.num, pg_catalog.min(c.n) AS n
-                  FROM pg_catalog.unnest(o.key || k.conkey) WITH ORDINALITY c (num, n) GROUP BY 1) u
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = o.oid AND a.attnum = u.num),
+       o.key || k.conkey,
        k.convalidated,
        CASE WHEN s.json ->> 'conenforced' = 'false' THEN 'warning' ELSE 'error' END,
        CASE WHEN s.json ->> 'conperiod' = 'true' THEN 'unsupported' END,

@@ -1,6 +1,7 @@
 -- What every rule of validate begins with: the tables whose rows are a user's (not the system's, not an extension's), and the functions
 -- that a rule would call and that belong to somebody else. `key` are the columns that tell a row: its primary key, or its place. `bytes`
--- is an estimate that needs no lock.
+-- is an estimate that needs no lock. What a finding shows of a row is SQL, or numbers of columns, and an index's definition may be NULL:
+-- they are put into words for a finding, not for every rule.
 -- A table that somebody holds, or waits for, exclusively is left out: the functions that put expressions into words would wait for it.
 WITH RECURSIVE held AS MATERIALIZED (
 SELECT l.relation

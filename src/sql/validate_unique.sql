@@ -1,5 +1,5 @@
 -- Keys that a unique index should have kept from coming twice. Read from the table: an index that is wrong would not tell.
-SELECT o.schema, o.name, c.relname, pg_catalog.pg_get_indexdef(i.indexrelid),
+SELECT o.schema, o.name, c.relname, NULL,
        i.indexrelid, o.bytes,
        pg_catalog.format('FROM (SELECT %s, pg_catalog.count(*) AS times FROM (SELECT %s FROM %s%s) s%s '
                          'GROUP BY %s HAVING pg_catalog.count(*) > 1) d',
@@ -19,15 +19,17 @@ SELECT o.schema, o.name, c.relname, pg_catalog.pg_get_indexdef(i.indexrelid),
  CROSS JOIN LATERAL (
        SELECT pg_catalog.string_agg('s.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY u.n) AS names,
               pg_catalog.string_agg(
-                  pg_catalog.format('%s%s AS %I', pg_catalog.pg_get_indexdef(i.indexrelid, u.n::pg_catalog.int4, false),
+                  pg_catalog.format('%s%s AS %I', COALESCE(pg_catalog.quote_ident(ta.attname),
+                                                           pg_catalog.pg_get_indexdef(i.indexrelid, u.n::pg_catalog.int4, false)),
                                     CASE WHEN co.oid IS NOT NULL
                                          THEN pg_catalog.format(' COLLATE %I.%I', con.nspname, co.collname) ELSE '' END,
                                     a.attname), ', ' ORDER BY u.n) AS expressions,
               pg_catalog.bool_and(oc.opcdefault OR oc.opcname LIKE '%pattern_ops') AS usual
-         FROM ROWS FROM (pg_catalog.unnest(i.indclass::pg_catalog.oid[]), pg_catalog.unnest(i.indcollation::pg_catalog.oid[]))
-              WITH ORDINALITY u (class, coll, n)
+         FROM ROWS FROM (pg_catalog.unnest(i.indclass::pg_catalog.oid[]), pg_catalog.unnest(i.indcollation::pg_catalog.oid[]),
+                         pg_catalog.unnest(i.indkey::pg_catalog.int2[])) WITH ORDINALITY u (class, coll, num, n)
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum = u.n
          JOIN pg_catalog.pg_opclass oc ON oc.oid = u.class
+         LEFT JOIN pg_catalog.pg_attribute ta ON ta.attrelid = i.indrelid AND ta.attnum = u.num AND u.num <> 0
          LEFT JOIN pg_catalog.pg_collation co ON co.oid = u.coll
          LEFT JOIN pg_catalog.pg_namespace con ON con.oid = co.collnamespace) x
  WHERE o.relkind = 'r'
