@@ -305,8 +305,8 @@ static char *filter_text(const BackupOptions *o, bool rows_only)
  * they know less of it. */
 static Error *lock_ended(Backup *b, Error *e)
 {
-    ErrorKind kind = e ? error_kind(e) : ERR_INTERNAL;
-    if ((kind != ERR_TOOL_FAILED && kind != ERR_CONNECT && kind != ERR_DB) || conn_broken(b->lock))
+    if (!e || (error_kind(e) != ERR_TOOL_FAILED && error_kind(e) != ERR_CONNECT) ||
+        conn_broken(b->lock))
         return e;
     Error *ended = conn_exec(b->lock, "SELECT 1");
     if (!ended)

@@ -7,17 +7,21 @@
  * that. */
 #define BYTES_A_MS (250e3 * 20)
 #define LEAST_MS 250
+#define TABLES_A_MS 20 /* whose rules are listed; pg_dump's own reading takes longer */
 #define MOST_MS 10000
 
 static Error *default_limit(Conn *c, int64_t *ms)
 {
-    AUTO(char) pages = NULL;
-    TRY(conn_value(c,
-                   "SELECT COALESCE(pg_catalog.sum(relpages::pg_catalog.int8), 0) "
-                   "FROM pg_catalog.pg_class WHERE relkind IN ('r', 't')",
-                   0, NULL, &pages));
-    double wanted = strtod(pages, NULL) * 8192 / BYTES_A_MS;
-    *ms = wanted < LEAST_MS ? LEAST_MS : wanted > MOST_MS ? MOST_MS : (int64_t)wanted;
+    AUTO(Rows) rows = NULL;
+    TRY(conn_query(
+        c,
+        "SELECT COALESCE(pg_catalog.sum(relpages::pg_catalog.int8), 0)::pg_catalog.int8, "
+        "pg_catalog.count(*) FROM pg_catalog.pg_class WHERE relkind IN ('r', 't')",
+        0, NULL, &rows));
+    double wanted = (double)rows_int(rows, 0, 0) * 8192 / BYTES_A_MS;
+    double least = LEAST_MS + (double)rows_int(rows, 0, 1) / TABLES_A_MS;
+    wanted = wanted < least ? least : wanted;
+    *ms = wanted > MOST_MS ? MOST_MS : (int64_t)wanted;
     return NULL;
 }
 

@@ -333,11 +333,15 @@ ORPHAN = """
 def test_backup(cluster, pgstow, database):
     """By default a warning that stays with the backup; strict refuses; off does not look."""
     db = database(sql=ORPHAN)
-    result = pgstow.run("backup", db=db).says(r"warning: consistency: public.c: 1 row refers to nothing: lost")
+    enough = ["backup", "--validate-seconds", "10"]
+    result = pgstow.run(*enough, db=db).says(r"warning: consistency: public.c: 1 row refers to nothing: lost")
     shown = pgstow.run("show", result.id, "--json").json
     assert any("lost" in w for w in shown["warnings"]), shown
     count = len(pgstow.ids())
-    pgstow.run("backup", "--validate", "strict", db=db, expect="INVALID").error_says("id = 1, p = 77", "not consistent")
+    # Beside the reading of the catalog; and with one job, or where it may take long, before the first lock.
+    for seconds, jobs in ("10", "2"), ("10", "1"), ("11", "2"):
+        strict = ["backup", "--validate", "strict", "--validate-seconds", seconds, "--jobs", jobs]
+        pgstow.run(*strict, db=db, expect="INVALID").error_says("id = 1, p = 77", "not consistent")
     assert len(pgstow.ids()) == count
     assert "lost" not in pgstow.run("backup", "--validate", "off", db=db).said
     (pgstow.folder / "pgstow.yaml").write_text("backup:\n  validate: strict\n  validateSeconds: 5\n")
