@@ -353,14 +353,15 @@ def test_backup(cluster, pgstow, database):
 
 def test_restore(cluster, pgstow, database):
     """Restored data that contradict a rule: a warning, or with strict nothing takes the old one's place."""
+    enough = ["--validate-seconds", "10"]
     db = database(sql=ORPHAN)
     bad = pgstow.backup(db)
     cluster.sql("DELETE FROM c; CREATE TABLE new_one (); COMMENT ON TABLE new_one IS 'here'", db)
-    pgstow.run("restore", bad, "--replace", "--yes", "--validate", "strict", db=db, expect="INVALID").error_says("lost")
+    pgstow.run("restore", bad, "--replace", "--yes", "--validate", "strict", *enough, db=db, expect="INVALID").error_says("lost")
     assert cluster.sql("SELECT count(*) FROM c", db) == "0"
     assert cluster.sql("SELECT to_regclass('new_one')", db) == "new_one"
     assert cluster.sql(f"SELECT count(*) FROM pg_database WHERE datname LIKE '{db}%'") == "1"
-    result = pgstow.restore(bad, db, "--replace", "--yes", "--json").json
+    result = pgstow.restore(bad, db, "--replace", "--yes", *enough, "--json").json
     assert any("lost" in w for w in result["warnings"])
     copy = cluster.fresh_name()
     database.later(copy)
