@@ -14,6 +14,7 @@ struct Codec {
     ZSTD_CCtx *packer;
     ZSTD_DCtx *unpacker;
     Columns *columns;
+    ColumnsWay way;
     Buf form, text; /* of columns, before compression and after decompression */
     Buf tried;      /* text compressed to see how small it becomes */
     int level;
@@ -59,6 +60,7 @@ Codec *codec_new(void)
     c->packer = ZSTD_createCCtx();
     c->unpacker = ZSTD_createDCtx();
     c->columns = columns_new(measure, c);
+    c->way = columns_way();
     if (!c->packer || !c->unpacker) {
         fputs("pgstow: out of memory\n", stderr);
         abort();
@@ -122,7 +124,7 @@ static Error *compress(Codec *c, int level, const void *p, size_t n, Buf *out, C
     size_t added;
     out->len = 0;
     c->level = level;
-    TRY(columns_encode(c->columns, p, n, &c->form, &c->text, &columns));
+    TRY(c->way.encode(c->columns, p, n, &c->form, &c->text, &columns));
     *used = columns ? CODEC_COLUMNS : CODEC_ZSTD;
     if (columns)
         TRY(add_columns(c, level, out));
@@ -188,7 +190,7 @@ static Error *decode_columns(Codec *c, const void *p, size_t n, size_t raw_len, 
         TRY(decompress(c, bytes, (size_t)stored, (size_t)text, &c->text));
     else
         buf_add(&c->text, bytes, (size_t)text);
-    return columns_decode(c->columns, r.at, reader_left(&r), &c->text, raw_len, out);
+    return c->way.decode(c->columns, r.at, reader_left(&r), &c->text, raw_len, out);
 }
 
 Error *codec_decode(Codec *c, CodecId id, const void *p, size_t n, size_t raw_len, Buf *out)

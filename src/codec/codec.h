@@ -17,8 +17,8 @@ Codec *codec_new(void);
 void codec_free(Codec *c);
 DEFINE_AUTO(Codec, codec_free)
 /* Replaces out's contents; level 0 is store, 1 to 19 zstd's. *used says what it became: rows of a
- * table become columns, and bytes that do not shrink are stored. The result is decoded again and compared; ERR_INTERNAL where it
- * differs. */
+ * table become columns, and bytes that do not shrink are stored. The result is decoded again and
+ * compared; ERR_INTERNAL where it differs. */
 Error *codec_encode(Codec *c, int level, const void *p, size_t n, Buf *out,
                     CodecId *used) MUST_CHECK;
 /* Exactly raw_len bytes into out (replaced); anything else is ERR_DAMAGED. raw_len at most 64 MiB

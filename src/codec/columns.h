@@ -11,6 +11,7 @@
 #define PGSTOW_CODEC_COLUMNS_H
 
 #include "base/buf.h"
+#include "codec/columns_wide.h"
 
 /* More raw bytes are never turned into columns, nor back: it bounds the memory of both, which is
  * at most about 30 bytes a raw byte (of mostly empty fields) and usually 3. */
@@ -32,5 +33,13 @@ Error *columns_encode(Columns *c, const void *p, size_t n, Buf *form, Buf *text,
 #define COLUMNS_TEXT_SLACK 64
 Error *columns_decode(Columns *c, const void *form, size_t n, const Buf *text, size_t raw_len,
                       Buf *out) MUST_CHECK;
+
+/* The two as this processor runs them best; the bytes are the same. */
+typedef struct ColumnsWay {
+    Error *(*encode)(Columns *c, const void *p, size_t n, Buf *form, Buf *text, bool *done);
+    Error *(*decode)(Columns *c, const void *form, size_t n, const Buf *text, size_t raw_len,
+                     Buf *out);
+} ColumnsWay;
+ColumnsWay columns_way(void);
 
 #endif

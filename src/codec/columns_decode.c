@@ -99,12 +99,7 @@ static Error *find_few(Decoder *d, size_t rows, uint64_t unit, Column *col)
     TRY(add_known(d->c, col->few, &cells, col));
     memset(cells, 0, col->few * sizeof *cells);
     col->least = min;
-    col->unit_shift = (unsigned)__builtin_ctzll(unit);
-    unit >>= col->unit_shift;
-    /* Newton: each step doubles the bits that are right, beginning with 3. */
-    col->unit_inverse = unit;
-    for (int i = 0; i < 5; i++)
-        col->unit_inverse *= 2 - unit * col->unit_inverse;
+    col->unit = divisor_of(unit);
     d->kept += col->few * KEPT_MAX;
     return NULL;
 }
@@ -244,8 +239,7 @@ static bool few_cells(Decoder *d, Column *col, size_t rows, size_t cols, Cell *o
         if (col->marks && col->marks[i] != MARK_VALUE)
             continue;
         int64_t v = *col->v++;
-        uint64_t place =
-            (((uint64_t)v - (uint64_t)col->least) >> col->unit_shift) * col->unit_inverse;
+        uint64_t place = divide_exactly(&col->unit, (uint64_t)v - (uint64_t)col->least);
         if (place >= col->few)
             return false;
         Cell *cell = &known[place];

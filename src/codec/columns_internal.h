@@ -48,6 +48,39 @@ static inline uint64_t unzigzag(uint64_t u)
     return u >> 1 ^ (0 - (u & 1));
 }
 
+/* Division by one number of many that are its multiples: by what is left of it without its powers
+ * of two one multiplies with the inverse modulo 2^64. */
+typedef struct Divisor {
+    uint64_t inverse, most; /* most: the greatest quotient that there is */
+    unsigned shift;
+} Divisor;
+
+/* v is not 0. */
+static inline Divisor divisor_of(uint64_t v)
+{
+    Divisor d = {.most = UINT64_MAX / v, .shift = (unsigned)__builtin_ctzll(v)};
+    v >>= d.shift;
+    /* Newton: each step doubles the bits that are right, beginning with 3. */
+    d.inverse = v;
+    for (int i = 0; i < 5; i++)
+        d.inverse *= 2 - v * d.inverse;
+    return d;
+}
+
+/* Of a multiple. */
+static inline uint64_t divide_exactly(const Divisor *d, uint64_t v)
+{
+    return (v >> d->shift) * d->inverse;
+}
+
+/* Whether v is a multiple (Granlund and Montgomery, "Division by invariant integers using
+ * multiplication", 1994, section 9). */
+static inline bool divides(const Divisor *d, uint64_t v)
+{
+    uint64_t q = v * d->inverse;
+    return (q >> d->shift | (d->shift ? q << (64 - d->shift) : 0)) <= d->most;
+}
+
 /* The lowest bit of the first byte comes first. The space must be reserved, 16 bytes more than are
  * written. */
 typedef struct BitWriter {
@@ -142,8 +175,8 @@ uint64_t tokens_count(const uint64_t *u, size_t n, size_t step, unsigned direct,
 /* Bits that n tokens would take in a perfect code. */
 uint64_t tokens_entropy(const uint32_t *counts, size_t n);
 /* bits, lows: what the codes and the low bits take in all. */
-Error *tokens_write(const uint64_t *u, size_t n, unsigned form, const HuffmanCode *h, uint64_t bits,
-                    uint64_t lows, Buf *out) MUST_CHECK;
+Error *tokens_write(Numbers *s, const uint64_t *u, size_t n, unsigned form, const HuffmanCode *h,
+                    uint64_t bits, uint64_t lows, Buf *out) MUST_CHECK;
 /* Of numbers from 0 to different - 1 (at most 65,535), the small ones frequent; how often each
  * occurs is known. n is not 0. */
 Error *tokens_write_ranked(Numbers *s, const uint16_t *v, size_t n, const uint32_t *counts,
@@ -275,8 +308,7 @@ typedef struct Column {
     size_t cells;  /* first in `known`: the words of a dictionary, or few numbers as text */
     int64_t least; /* of these numbers the first */
     size_t few;    /* how many there are of them: least, least + unit ...; 0: none are kept */
-    unsigned unit_shift;
-    uint64_t unit_inverse; /* of what is left of the unit when shifted: exact division */
+    Divisor unit;
 } Column;
 
 /* The text of a value; false where it is none that is found in fields. No more than PRINT_MAX bytes

@@ -60,12 +60,13 @@ typedef struct Leaves { /* numbers that are neither differences nor runs */
 } Leaves;
 
 /* The greatest number that divides all distances from the least. */
-static uint64_t common_unit(const int64_t *v, size_t n, int64_t min)
+static uint64_t common_unit(const int64_t *v, size_t n, int64_t min, Divisor *out)
 {
+    *out = divisor_of(1);
     uint64_t unit = 0;
     for (size_t i = 0; i < n && unit != 1; i++) {
         uint64_t a = (uint64_t)minus(v[i], min), b = unit;
-        if (b && a % b == 0)
+        if (b && divides(out, a))
             continue;
         while (b) {
             uint64_t rest = a % b;
@@ -73,6 +74,8 @@ static uint64_t common_unit(const int64_t *v, size_t n, int64_t min)
             b = rest;
         }
         unit = a;
+        if (unit)
+            *out = divisor_of(unit);
     }
     return unit ? unit : 1;
 }
@@ -121,7 +124,9 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
         put_signed(out, min);
         return NULL;
     }
-    Leaves x = {.min = min, .unit = common_unit(v, n, min)};
+    Leaves x = {.min = min};
+    Divisor by;
+    x.unit = common_unit(v, n, min, &by);
     x.range = (uint64_t)minus(max, min) / x.unit;
     x.width = bits_of(x.range);
     uint64_t packed = (uint64_t)n * x.width;
@@ -137,7 +142,7 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
             u[i] = (uint64_t)v[i] - (uint64_t)min;
     else
         for (size_t i = 0; i < n; i++)
-            u[i] = ((uint64_t)v[i] - (uint64_t)min) / x.unit;
+            u[i] = divide_exactly(&by, (uint64_t)v[i] - (uint64_t)min);
     unsigned direct = x.width <= 8 ? 8 : 4;
     uint32_t counts[HUFFMAN_SYMBOLS];
     uint64_t lows, bits;
@@ -160,7 +165,7 @@ static Error *encode_leaves(Numbers *s, unsigned depth, const int64_t *v, size_t
     buf_u8(out, TOKENS);
     put_signed(out, is_signed ? 0 : min);
     buf_varint(out, x.unit);
-    return tokens_write(u, n, direct | (is_signed ? FORM_SIGNED : 0), &h, bits, lows, out);
+    return tokens_write(s, u, n, direct | (is_signed ? FORM_SIGNED : 0), &h, bits, lows, out);
 }
 
 /* -- choosing ---------------------------------------------------------------------------------- */

@@ -55,34 +55,78 @@ static Error *begin_bits(uint64_t bits, Buf *out, BitWriter *w)
     return NULL;
 }
 
-/* Codes alone, which take so many bits. */
-static Error *write_codes(const uint64_t *u, size_t n, unsigned direct, const HuffmanCode *h,
-                          uint64_t bits, Buf *out)
+/* Codes as they are written: the length above HUFFMAN_BITS bits of the code. */
+typedef struct Codes {
+    uint32_t of[HUFFMAN_SYMBOLS];
+} Codes;
+
+static void codes_of(const HuffmanCode *h, Codes *out)
 {
-    unsigned low;
+    for (unsigned i = h->first; i < h->first + h->count; i++)
+        out->of[i] = (uint32_t)h->length[i] << 16 | h->code[i];
+}
+
+static uint64_t codes_length(const Codes *c, const uint8_t *token, size_t n)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < n; i++)
+        bits += c->of[token[i]] >> 16;
+    return bits;
+}
+
+/* So many codes of 11 bits are written with one number, beside 7 bits left of the last one, and
+ * seen with one look. */
+#define AT_ONCE 5
+
+/* Codes alone, which take so many bits. */
+static Error *write_codes(const Codes *c, const uint8_t *token, size_t n, uint64_t bits, Buf *out)
+{
     BitWriter w;
     TRY(begin_bits(bits, out, &w));
-    for (size_t i = 0; i < n; i++) {
-        unsigned token = token_of(u[i], direct, &low);
-        bits_put(&w, h->code[token], h->length[token]);
+    size_t i = 0;
+    for (; n - i >= AT_ONCE; i += AT_ONCE) {
+        uint64_t all = 0;
+        unsigned filled = 0;
+        for (unsigned k = 0; k < AT_ONCE; k++) {
+            uint32_t code = c->of[token[i + k]];
+            all |= (uint64_t)(code & 0xffff) << filled;
+            filled += code >> 16;
+        }
+        bits_put(&w, all, filled);
     }
+    for (; i < n; i++)
+        bits_put(&w, c->of[token[i]] & 0xffff, c->of[token[i]] >> 16);
     return NULL;
 }
 
-Error *tokens_write(const uint64_t *u, size_t n, unsigned form, const HuffmanCode *h, uint64_t bits,
-                    uint64_t lows, Buf *out)
+static Error *write_halves(const Codes *c, const uint8_t *token, size_t n, uint64_t bits, Buf *out)
+{
+    size_t half = first_half(n);
+    uint64_t first = codes_length(c, token, half);
+    TRY(write_codes(c, token, half, first, out));
+    return write_codes(c, token + half, n - half, bits - first, out);
+}
+
+Error *tokens_write(Numbers *s, const uint64_t *u, size_t n, unsigned form, const HuffmanCode *h,
+                    uint64_t bits, uint64_t lows, Buf *out)
 {
     unsigned direct = form & FORM_DIRECT, low;
-    BitWriter w;
+    Codes codes;
+    TRY(columns_room(&s->tokens, n, 1));
+    uint8_t *token = s->tokens.data;
+    if (direct == 8)
+        for (size_t i = 0; i < n; i++)
+            token[i] = (uint8_t)u[i];
+    else
+        for (size_t i = 0; i < n; i++)
+            token[i] = (uint8_t)token_of(u[i], direct, &low);
     buf_u8(out, (uint8_t)form);
     huffman_write(h, out);
-    uint64_t first = 0;
-    for (size_t i = 0; i < first_half(n); i++)
-        first += h->length[token_of(u[i], direct, &low)];
-    TRY(write_codes(u, first_half(n), direct, h, first, out));
-    TRY(write_codes(u + first_half(n), n - first_half(n), direct, h, bits - first, out));
+    codes_of(h, &codes);
+    TRY(write_halves(&codes, token, n, bits, out));
     if (direct == 8)
         return NULL;
+    BitWriter w;
     TRY(begin_bits(lows, out, &w));
     for (size_t i = 0; i < n; i++) {
         token_of(u[i], direct, &low);
@@ -111,22 +155,6 @@ uint64_t tokens_count(const uint64_t *u, size_t n, size_t step, unsigned direct,
 /* -- ranked numbers -----------------------------------------------------------------------------
  */
 
-/* What one number is written as. */
-typedef struct Spelling {
-    uint16_t code, low;
-    uint8_t length, low_length;
-} Spelling;
-
-static Error *write_spelt(const uint16_t *v, size_t n, const Spelling *spelling, uint64_t bits,
-                          Buf *out)
-{
-    BitWriter w;
-    TRY(begin_bits(bits, out, &w));
-    for (size_t i = 0; i < n; i++)
-        bits_put(&w, spelling[v[i]].code, spelling[v[i]].length);
-    return NULL;
-}
-
 Error *tokens_write_ranked(Numbers *s, const uint16_t *v, size_t n, const uint32_t *counts,
                            size_t different, Buf *out)
 {
@@ -134,32 +162,30 @@ Error *tokens_write_ranked(Numbers *s, const uint16_t *v, size_t n, const uint32
     uint32_t tokens[HUFFMAN_SYMBOLS] = {0};
     uint64_t bits, lows = 0;
     HuffmanCode h;
+    Codes codes;
+    TRY(columns_room(&s->tokens, n, 1));
+    TRY(columns_room(&s->spelling, different, 1));
+    uint8_t *token = s->tokens.data, *token_by_rank = s->spelling.data;
     for (size_t i = 0; i < different; i++) {
-        tokens[token_of(i, direct, &low)] += counts[i];
+        token_by_rank[i] = (uint8_t)token_of(i, direct, &low);
+        tokens[token_by_rank[i]] += counts[i];
         lows += (uint64_t)counts[i] * low;
     }
     huffman_make(tokens, &h, &bits);
-    TRY(columns_room(&s->spelling, different, sizeof(Spelling)));
-    Spelling *spelling = (Spelling *)(void *)s->spelling.data;
-    for (size_t i = 0; i < different; i++) {
-        unsigned token = token_of(i, direct, &low);
-        spelling[i] = (Spelling){h.code[token], (uint16_t)(i & ((1u << low) - 1)), h.length[token],
-                                 (uint8_t)low};
-    }
-    BitWriter w;
+    for (size_t i = 0; i < n; i++)
+        token[i] = token_by_rank[v[i]];
     buf_u8(out, (uint8_t)direct);
     huffman_write(&h, out);
-    uint64_t first = 0;
-    for (size_t i = 0; i < first_half(n); i++)
-        first += spelling[v[i]].length;
-    TRY(write_spelt(v, first_half(n), spelling, first, out));
-    TRY(write_spelt(v + first_half(n), n - first_half(n), spelling, bits - first, out));
+    codes_of(&h, &codes);
+    TRY(write_halves(&codes, token, n, bits, out));
     if (direct == 8)
         return NULL;
+    BitWriter w;
     TRY(begin_bits(lows, out, &w));
-    for (size_t i = 0; i < n; i++)
-        if (v[i] >> direct)
-            bits_put(&w, spelling[v[i]].low, spelling[v[i]].low_length);
+    for (size_t i = 0; i < n; i++) {
+        low = v[i] >> direct ? bits_of(v[i]) - 1 - MANTISSA : 0;
+        bits_put(&w, v[i] & ((1u << low) - 1), low);
+    }
     return NULL;
 }
 
@@ -195,8 +221,6 @@ static Error *finish_half(const HuffmanTable *t, Half *h)
     }
     return h->token < h->end || (h->at + 7) / 8 != h->bytes ? too_long() : NULL;
 }
-
-#define AT_ONCE 5 /* codes of 11 bits are seen with one look */
 
 static Error *read_codes(const HuffmanTable *t, Reader *r, size_t n, uint8_t *token)
 {

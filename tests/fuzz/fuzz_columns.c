@@ -24,8 +24,12 @@ static void decode(Columns *c, const uint8_t *p, size_t n)
     form = form < n ? form : n;
     MUST(succeeded(buf_reserve(&text, n - form + COLUMNS_TEXT_SLACK, SIZE_MAX)));
     buf_add(&text, p + form, n - form);
-    if (sound(columns_decode(c, p, form, &text, claimed, &out)))
+    bool is = sound(columns_decode(c, p, form, &text, claimed, &out));
+    if (is)
         MUST(out.len == claimed);
+    AUTO_VALUE(Buf) again = {0};
+    MUST(sound(columns_way().decode(c, p, form, &text, claimed, &again)) == is);
+    MUST(!is || !claimed || memcmp(out.data, again.data, claimed) == 0);
 }
 
 static void round_trip(Columns *c, unsigned times, const uint8_t *p, size_t n)
@@ -42,6 +46,8 @@ static void round_trip(Columns *c, unsigned times, const uint8_t *p, size_t n)
     MUST(succeeded(buf_reserve(&text, COLUMNS_TEXT_SLACK, SIZE_MAX)));
     if (!done)
         return;
+    MUST(succeeded(columns_way().decode(c, form.data, form.len, &text, rows.len, &out)));
+    MUST(out.len == rows.len && memcmp(out.data, rows.data, rows.len) == 0);
     MUST(succeeded(columns_decode(c, form.data, form.len, &text, rows.len, &out)));
     MUST(out.len == rows.len && memcmp(out.data, rows.data, rows.len) == 0);
 }
