@@ -65,7 +65,8 @@ static size_t trip(const void *p, size_t n, int expected)
     if (expected >= 0)
         assert_int_equal(used, expected);
     comes_back(c, used, &packed, p, n);
-    both_ways(p, n);
+    if (n) /* codec.h stores what is empty */
+        both_ways(p, n);
     return packed.len;
 }
 
