@@ -5,51 +5,26 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "crypto/crypto_internal.h"
-#include "crypto/hash_lanes.h"
 
 /* Where there is a key, `inner` and `outer` are the states after its two padded blocks: hashing the
  * key anew for each small message would cost as much as the message. */
 struct Hash {
     EVP_MD_CTX *ctx, *inner, *outer;
-    LaneKey lanes; /* the same two, where there is a key and the processor can */
 };
+
+#define BLOCK_BYTES 64
 
 /* Fetched once: OpenSSL 3 looks an implementation up by name at each EVP_sha256() otherwise, which
  * costs as much as hashing some KiB. */
 static EVP_MD *sha256;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
-static bool lanes; /* there are, and they hash as OpenSSL does */
-
-#ifdef HASH_LANES
-/* On this very processor: what is hashed wrongly would be believed for ever. */
-static bool lanes_agree(void)
-{
-    static const uint8_t zeros[HASH_BLOCK];
-    uint8_t out[3][HASH_BYTES], expected[HASH_BYTES];
-    const size_t lengths[3] = {3, HASH_BLOCK, HASH_BLOCK - 8};
-    HashItem items[3];
-    for (int i = 0; i < 3; i++)
-        items[i] = (HashItem){zeros, lengths[i], out[i]};
-    hash_lanes(items, 3, NULL);
-    for (int i = 0; i < 3; i++) {
-        must(EVP_Digest(zeros, lengths[i], expected, NULL, sha256, NULL) == 1, "EVP_Digest");
-        if (memcmp(expected, out[i], HASH_BYTES) != 0)
-            return false;
-    }
-    return true;
-}
-#endif
 
 static void fetch(void)
 {
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     must(sha256, "EVP_MD_fetch");
-#ifdef HASH_LANES
-    lanes = hash_lanes_here() && lanes_agree();
-#endif
 }
 
 static void start(Hash *h)
@@ -71,23 +46,15 @@ Hash *hash_new(void)
     return h;
 }
 
-/* The state after the key's padded block; `start_state` gets it too where there are lanes. */
-static EVP_MD_CTX *padded_key(const uint8_t key[HASH_BYTES], uint8_t pad,
-                              uint32_t start_state[HASH_WORDS])
+static EVP_MD_CTX *padded_key(const uint8_t key[HASH_BYTES], uint8_t pad)
 {
-    uint8_t block[HASH_BLOCK];
+    uint8_t block[BLOCK_BYTES];
     for (size_t i = 0; i < sizeof block; i++)
         block[i] = (i < HASH_BYTES ? key[i] : 0) ^ pad;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     must(ctx && EVP_DigestInit_ex2(ctx, sha256, NULL) == 1 &&
              EVP_DigestUpdate(ctx, block, sizeof block) == 1,
          "HMAC");
-#ifdef HASH_LANES
-    if (lanes)
-        hash_lanes_start(block, start_state);
-#else
-    (void)start_state;
-#endif
     OPENSSL_cleanse(block, sizeof block);
     return ctx;
 }
@@ -95,8 +62,8 @@ static EVP_MD_CTX *padded_key(const uint8_t key[HASH_BYTES], uint8_t pad,
 Hash *hash_new_keyed(const uint8_t key[HASH_BYTES])
 {
     Hash *h = hash_new();
-    h->inner = padded_key(key, 0x36, h->lanes.inner);
-    h->outer = padded_key(key, 0x5c, h->lanes.outer);
+    h->inner = padded_key(key, 0x36);
+    h->outer = padded_key(key, 0x5c);
     start(h);
     return h;
 }
@@ -108,7 +75,6 @@ void hash_free(Hash *h)
     EVP_MD_CTX_free(h->inner);
     EVP_MD_CTX_free(h->outer);
     EVP_MD_CTX_free(h->ctx);
-    OPENSSL_cleanse(&h->lanes, sizeof h->lanes);
     free(h);
 }
 
@@ -135,18 +101,6 @@ void hash_once(Hash *h, const void *p, size_t n, uint8_t out[HASH_BYTES])
     start(h);
     hash_add(h, p, n);
     hash_end(h, out);
-}
-
-void hash_each(Hash *h, const HashItem *items, size_t count)
-{
-#ifdef HASH_LANES
-    if (lanes) {
-        hash_lanes(items, count, h->inner ? &h->lanes : NULL);
-        return;
-    }
-#endif
-    for (size_t i = 0; i < count; i++)
-        hash_once(h, items[i].p, items[i].n, items[i].out);
 }
 
 bool hash_equal(const void *a, const void *b, size_t n)

@@ -17,13 +17,6 @@ void hash_add(Hash *h, const void *p, size_t n);
 void hash_end(Hash *h, uint8_t out[HASH_BYTES]); /* and starts anew */
 /* One call, without an allocation; what was added to `h` before and not ended is dropped. */
 void hash_once(Hash *h, const void *p, size_t n, uint8_t out[HASH_BYTES]);
-/* The same for several, which is faster than one after the other. */
-typedef struct HashItem {
-    const void *p;
-    size_t n;
-    uint8_t *out; /* HASH_BYTES */
-} HashItem;
-void hash_each(Hash *h, const HashItem *items, size_t count);
 bool hash_equal(const void *a, const void *b, size_t n); /* in constant time */
 
 /* n bytes from the system's generator. */

@@ -114,28 +114,19 @@ static Error *check_footer(Check *c, PackEntry *entry)
     return NULL;
 }
 
-#define HASHED_AT_ONCE 32
-
 /* Every chunk's bytes must have the id under which the frame holds them. */
 static Error *check_chunks(const Frame *f, uint32_t number, ChunkHash *ids)
 {
-    uint8_t whole[HASHED_AT_ONCE][HASH_BYTES];
-    HashItem items[HASHED_AT_ONCE];
     size_t at = 0;
     TRY(chunk_hash_for(ids, f->tag));
-    for (size_t i = 0, n; i < f->chunks; i += n) {
-        for (n = 0; n < HASHED_AT_ONCE && i + n < f->chunks; n++) {
-            size_t length = f->lengths[i + n];
-            if (length > f->raw.len - at)
-                FAIL(ERR_DAMAGED, "frame %u: its chunks are longer than its bytes", number);
-            items[n] = (HashItem){f->raw.data + at, length, whole[n]};
-            at += length;
-        }
-        chunk_hash_each(ids, items, n);
-        for (size_t k = 0; k < n; k++)
-            if (memcmp(whole[k], f->ids[i + k].b, CHUNK_ID_BYTES) != 0)
-                FAIL(ERR_DAMAGED, "frame %u: the bytes of chunk %zu have another hash", number,
-                     i + k);
+    for (size_t i = 0; i < f->chunks; i++) {
+        uint8_t whole[HASH_BYTES];
+        if (f->lengths[i] > f->raw.len - at)
+            FAIL(ERR_DAMAGED, "frame %u: its chunks are longer than its bytes", number);
+        chunk_hash(ids, f->raw.data + at, f->lengths[i], whole);
+        if (memcmp(whole, f->ids[i].b, CHUNK_ID_BYTES) != 0)
+            FAIL(ERR_DAMAGED, "frame %u: the bytes of chunk %zu have another hash", number, i);
+        at += f->lengths[i];
     }
     if (f->chunks && at != f->raw.len)
         FAIL(ERR_DAMAGED, "frame %u: its chunks do not make its bytes", number);

@@ -21,19 +21,9 @@ Error *chunk_hash_for(ChunkHash *c, const uint8_t tag[LINEAGE_TAG_BYTES])
     return NULL;
 }
 
-static Hash *hash_of(ChunkHash *c)
+void chunk_hash(ChunkHash *c, const void *p, size_t n, uint8_t out[HASH_BYTES])
 {
     if (!c->hash)
         c->hash = hash_new();
-    return c->hash;
-}
-
-void chunk_hash(ChunkHash *c, const void *p, size_t n, uint8_t out[HASH_BYTES])
-{
-    hash_once(hash_of(c), p, n, out);
-}
-
-void chunk_hash_each(ChunkHash *c, const HashItem *items, size_t count)
-{
-    hash_each(hash_of(c), items, count);
+    hash_once(c->hash, p, n, out);
 }

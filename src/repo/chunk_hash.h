@@ -19,6 +19,5 @@ DEFINE_AUTO_VALUE(ChunkHash, chunk_hash_clear)
 Error *chunk_hash_for(ChunkHash *c, const uint8_t tag[LINEAGE_TAG_BYTES]) MUST_CHECK;
 /* Whatever it is set for now; of a plain repository nothing needs to be set. */
 void chunk_hash(ChunkHash *c, const void *p, size_t n, uint8_t out[HASH_BYTES]);
-void chunk_hash_each(ChunkHash *c, const HashItem *items, size_t count); /* as hash_each */
 
 #endif

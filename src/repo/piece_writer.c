@@ -31,7 +31,7 @@ struct PieceWriter {
     Codec *codec;
     Hash *hash;    /* scratch */
     ChunkHash ids; /* of this database's chunks */
-    Hash *digest;  /* of the current piece */
+    Hash *digest; /* of the current piece */
     DedupHand *dedup;
     int level; /* the present one where the writer's is adaptive */
     uint8_t *window;
@@ -205,9 +205,10 @@ static Error *place_chunk(PieceWriter *p, const uint8_t *data, ChunkRef *ref)
     return NULL;
 }
 
-static Error *add_chunk(PieceWriter *p, const uint8_t *data, size_t n,
-                        const uint8_t sha256[HASH_BYTES])
+static Error *add_chunk(PieceWriter *p, const uint8_t *data, size_t n)
 {
+    uint8_t sha256[HASH_BYTES];
+    chunk_hash(&p->ids, data, n, sha256);
     piece_digest_add(p->digest, (uint32_t)n, sha256);
     ChunkRef ref = {.length = (uint32_t)n};
     memcpy(ref.id.b, sha256, CHUNK_ID_BYTES);
@@ -270,41 +271,20 @@ static Error *next_piece(PieceWriter *p)
     return dedup_begin(p->dedup, p->stream->dedup, p->piece);
 }
 
-#define CUTS_AT_ONCE 32
-
-/* Some chunks from p->window[at] on, hashed together; how many bytes they have. */
-static Error *cut_some(PieceWriter *p, size_t at, bool last, size_t *taken)
+static Error *cut(PieceWriter *p, bool last)
 {
     const Stream *s = &p->stream->s;
-    uint8_t sha256[CUTS_AT_ONCE][HASH_BYTES];
-    HashItem items[CUTS_AT_ONCE];
-    size_t count = 0, end = at;
-    for (; count < CUTS_AT_ONCE && (p->have - end >= CHUNK_MAX || (last && end < p->have));
-         count++) {
-        size_t n = chunk_cut(p->window + end, p->have - end, s->mean_bits, s->rows_framed, last);
-        items[count] = (HashItem){p->window + end, n, sha256[count]};
-        end += n;
-    }
-    chunk_hash_each(&p->ids, items, count);
-    for (size_t i = 0; i < count; i++) {
-        TRY(add_chunk(p, items[i].p, items[i].n, sha256[i]));
+    size_t at = 0;
+    TRY(cancel_check(job_cancel(p->w->job)));
+    while (p->have - at >= CHUNK_MAX || (last && at < p->have)) {
+        size_t n = chunk_cut(p->window + at, p->have - at, s->mean_bits, s->rows_framed, last);
+        TRY(add_chunk(p, p->window + at, n));
+        at += n;
         if (p->stream->content_cut && p->ref_count >= PIECE_CHUNKS_LEAST &&
             (p->ref_count >= PIECE_CHUNKS_GREATEST ||
              chunk_ends_piece(&p->refs[p->ref_count - 1].id)))
             TRY(next_piece(p));
     }
-    *taken = end - at;
-    return NULL;
-}
-
-static Error *cut(PieceWriter *p, bool last)
-{
-    size_t at = 0, n;
-    TRY(cancel_check(job_cancel(p->w->job)));
-    do {
-        TRY(cut_some(p, at, last, &n));
-        at += n;
-    } while (n);
     p->have -= at;
     memmove(p->window, p->window + at, p->have);
     job_add_bytes(p->w->job, at);

@@ -73,38 +73,6 @@ static void test_threads(void **state)
         pthread_join(threads[i], NULL);
 }
 
-/* Several at once are as each alone: of all lengths about the edges of blocks, lanes that end in
- * any order, with a key and without. */
-static void test_each(void **state)
-{
-    (void)state;
-    enum { MOST = 300 };
-    static uint8_t bytes[MOST * MOST], out[MOST][HASH_BYTES], expected[HASH_BYTES];
-    HashItem items[MOST];
-    random_bytes(bytes, sizeof bytes);
-    for (int keyed = 0; keyed < 2; keyed++) {
-        AUTO(Hash) h = keyed ? hash_new_keyed(bytes) : hash_new();
-        for (size_t step = 1; step < MOST; step += 37) {
-            for (size_t count = 0; count <= MOST; count += count < 4 ? 1 : 37) {
-                for (size_t i = 0; i < count; i++)
-                    items[i] = (HashItem){bytes + i * MOST, i * step % MOST, out[i]};
-                memset(out, 0, sizeof out);
-                hash_each(h, items, count);
-                for (size_t i = 0; i < count; i++) {
-                    hash_once(h, items[i].p, items[i].n, expected);
-                    assert_memory_equal(out[i], expected, HASH_BYTES);
-                }
-            }
-        }
-        HashItem one = {bytes, sizeof bytes, out[0]}, two[2] = {one, {"abc", 3, out[1]}};
-        hash_each(h, two, 2);
-        hash_once(h, bytes, sizeof bytes, expected);
-        assert_memory_equal(out[0], expected, HASH_BYTES);
-        hash_once(h, "abc", 3, expected);
-        assert_memory_equal(out[1], expected, HASH_BYTES);
-    }
-}
-
 static void test_equal(void **state)
 {
     (void)state;
@@ -131,8 +99,10 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors), cmocka_unit_test(test_threads), cmocka_unit_test(test_each),
-        cmocka_unit_test(test_equal),   cmocka_unit_test(test_random),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
