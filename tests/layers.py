@@ -5,7 +5,7 @@ import re
 import sys
 
 FLOORS = [["base"], ["flow"], ["config", "crypto", "codec", "sheet"], ["net"], ["store"], ["pg", "repo", "state"],
-          ["op"], ["cli", "serve", "lib"]]
+          ["op"], ["serve"], ["cli", "lib"]]
 HOMES = {
     r"libpq-fe\.h|libpq/.*|postgres_ext\.h": "pg",
     r"openssl/.*|sodium.*": "crypto",
