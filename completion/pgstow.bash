@@ -298,7 +298,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|key|config|help)
+        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|key|config|serve|schedule|jobs|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -368,6 +368,15 @@ _pgstow()
     config)
         flags=''
         ;;
+    serve)
+        flags=''
+        ;;
+    schedule)
+        flags=''
+        ;;
+    jobs)
+        flags='--limit --cancel'
+        ;;
     help)
         flags=''
         ;;
@@ -378,12 +387,12 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy key config help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy key config serve schedule jobs help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))
         ;;
-    show|verify|restore|delete|undelete|pin|unpin|export|copy)
+    show|verify|restore|delete|undelete|pin|unpin|export|copy|jobs)
         _pgstow_ids
         ;;
     guard)

@@ -96,13 +96,17 @@ static Error *make_pipe(Fd *r, Fd *w)
 }
 
 /* Between fork and exec only what is safe after a fork in a threaded program. */
-static void run_child(char **argv, char **env, const char *const *paths, int in, int out, int err,
+static void run_child(pid_t parent, char **argv, char **env, const char *const *paths, int in, int out, int err,
                       int status, const ProcOptions *o)
 {
     if (!o->inherit)
         setsid();
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) /* it died before that */
+        _exit(126);
+#else
+    (void)parent;
 #endif
     sigset_t none;
     sigemptyset(&none);
@@ -177,9 +181,10 @@ Error *proc_start(const ProcOptions *o, Proc **out)
     AUTO_VALUE(StrList) paths = {0};
     candidates(argv[0], &paths);
     strlist_own(&paths, NULL);
+    pid_t self = getpid();
     p->pid = fork();
     if (p->pid == 0)
-        run_child(argv, env, (const char *const *)paths.items,
+        run_child(self, argv, env, (const char *const *)paths.items,
                   o->inherit     ? 0
                   : o->in_fd > 0 ? o->in_fd
                                  : child_in.n,
@@ -224,6 +229,11 @@ void proc_close_in(Proc *p)
 void proc_close_out(Proc *p)
 {
     fd_close(&p->out);
+}
+
+int64_t proc_pid(const Proc *p)
+{
+    return p->pid;
 }
 
 void proc_signal(Proc *p, int signal)

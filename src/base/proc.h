@@ -33,6 +33,7 @@ int proc_in(const Proc *p);  /* write end of its standard input */
 int proc_out(const Proc *p); /* read end of its standard output */
 void proc_close_in(Proc *p);
 void proc_close_out(Proc *p);
+int64_t proc_pid(const Proc *p);
 void proc_signal(Proc *p, int signal); /* to its whole process group */
 /* Waits for the end and for the last of its standard error. status: exit status, or 128 + signal.
  * Call once; proc_free ends it where it was not called. */

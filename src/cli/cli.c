@@ -9,6 +9,7 @@
 #include "cli/help.h"
 #include "cli/keys_from.h"
 #include "cli/progress.h"
+#include "cli/recorded.h"
 #include "cli/signals.h"
 #include "op/guard.h"
 
@@ -38,6 +39,12 @@ void run_result(Run *run, Doc *d)
 {
     doc_free(*run->result);
     *run->result = d;
+}
+
+void run_backup(Run *run, const char *id)
+{
+    free(run->backup);
+    run->backup = mem_strdup(id);
 }
 
 static void print_help(const CommandInfo *command)
@@ -72,6 +79,12 @@ static void on_phase(void *ctx, const JobProgress *now)
     events_phase(now);
 }
 
+/* Their runs of this program open repositories by what we were given. */
+static bool hands_secrets_on(CommandId id)
+{
+    return id == COMMAND_SERVE || id == COMMAND_SCHEDULE;
+}
+
 /* The settings and the operation's surroundings, then the command. */
 static Error *run_command(int argc, char **argv, const Args *args, Cancel *cancel, Doc **result)
 {
@@ -83,7 +96,8 @@ static Error *run_command(int argc, char **argv, const Args *args, Cancel *cance
     args_hide_secrets(argc, argv);
     TRY(e);
     config_export_libpq(config);
-    config_forget_secrets();
+    if (!hands_secrets_on(args->command->id))
+        config_forget_secrets();
     AUTO(KeyInput) keys = keys_from_settings(config, cancel);
     TRY(job_new(cancel, on_phase, NULL, &job));
     int64_t silence = config_duration(config, SETTING_SILENCE);
@@ -112,8 +126,12 @@ static Error *run_command(int argc, char **argv, const Args *args, Cancel *cance
         .result = result};
     int events = (int)config_int(config, SETTING_EVENTS);
     e = events ? events_start(events, args->command->name, job) : NULL;
-    if (!e)
+    if (!e) {
+        History *history = recorded_begin(&run);
         e = functions[args->command->id](&run);
+        recorded_end(history, &run, e);
+        free(run.backup);
+    }
     events_stop();
     return e;
 }

@@ -87,6 +87,7 @@ Error *cmd_BACKUP(Run *run)
         return error_hint(e,
                           "nothing of it is visible; the next backup goes on from what is stored");
     TRY(e);
+    run_backup(run, w.info.id);
     for (size_t i = 0; i < w.info.warnings.count; i++)
         output_warning(w.info.warnings.items[i]);
     if (run->json) {

@@ -13,6 +13,7 @@ typedef struct Run {
     Cancel *cancel;
     bool json, quiet, yes;
     Doc **result; /* see run_result */
+    char *backup; /* the id of the backup that was made; see run_backup */
 } Run;
 
 /* One per command, in cmd_<name>.c: fills the operation's options in, calls it, prints its result.
@@ -28,6 +29,8 @@ Error *run_with_progress(Run *run, Error *(*work)(Run *run, void *arg), void *ar
 
 /* What --json prints at the end, with an "error" besides where the command fails. Takes d over. */
 void run_result(Run *run, Doc *d);
+/* For the history: the backup that was made, or used. */
+void run_backup(Run *run, const char *id);
 
 /* The i-th argument, NULL where there are fewer. */
 const char *run_word(const Run *run, size_t i);

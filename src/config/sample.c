@@ -34,6 +34,8 @@ static const char *sample_value(const SettingInfo *s)
         {"encryption.passphraseCommand", "pass show pgstow"},
         {"encryption.keyFile", "/etc/pgstow/key"},
         {"drill.assertions", "/etc/pgstow/checks.sql"},
+        {"server.stateDir", "/var/lib/pgstow"},
+        {"verify.sample", "5%"},
         {"backup.groupByTag", "why"},
         {"backup.keepTag", "keep=yes"},
         {"backup.excludeTable", "audit_*"},

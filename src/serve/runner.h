@@ -13,6 +13,7 @@
 #ifndef PGSTOW_SERVE_RUNNER_H
 #define PGSTOW_SERVE_RUNNER_H
 
+#include "base/text.h"
 #include "state/state_job.h"
 
 #define RUNNER_OTHERS 4       /* jobs that are no backups, at once */

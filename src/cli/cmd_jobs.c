@@ -1,0 +1,237 @@
+/* jobs [ID]: the history. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "op/job_cancel.h"
+#include "state/state_log.h"
+
+static Error *open_state(const Run *run, State **out)
+{
+    AUTO(char) usual = state_default_folder();
+    const char *set = config_str(run->config, SETTING_STATE_DIR);
+    const char *folder = set ? set : usual;
+    if (!folder)
+        FAIL(ERR_NOT_FOUND, "this user has no folder for a history");
+    Error *e = state_open(folder, &(StateOptions){.existing = true}, out);
+    if (e && error_kind(e) == ERR_NOT_FOUND)
+        e = error_hint(e, "`pgstow serve` begins the history; server.stateDir says where it is");
+    return e;
+}
+
+static void set_time(Doc *d, const char *key, Instant t)
+{
+    char text[CLOCK_TEXT];
+    doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
+}
+
+static Doc *progress_doc(const StateProgress *p)
+{
+    Doc *d = doc_object();
+    doc_set_str(d, "phase", p->phase);
+    doc_set_str(d, "object", p->object);
+    doc_set_int(d, "bytesDone", (int64_t)p->bytes_done);
+    doc_set_int(d, "bytesTotal", (int64_t)p->bytes_total);
+    doc_set_int(d, "bytesNew", (int64_t)p->bytes_new);
+    doc_set_int(d, "bytesReused", (int64_t)p->bytes_reused);
+    doc_set_int(d, "itemsDone", (int64_t)p->items_done);
+    doc_set_int(d, "itemsTotal", (int64_t)p->items_total);
+    return d;
+}
+
+/* Text that is JSON, as such; anything else as text. */
+static Doc *json_or_text(const char *text)
+{
+    Doc *d = NULL;
+    if (text)
+        error_drop(doc_parse(text, strlen(text), "a job", &d));
+    return d;
+}
+
+static Doc *job_doc(const StateJob *j)
+{
+    Doc *d = doc_object(), *parsed;
+    doc_set_int(d, "id", j->id);
+    doc_set_str(d, "kind", j->kind);
+    doc_set_str(d, "entry", j->entry);
+    doc_set_str(d, "database", j->database);
+    doc_set_str(d, "status", state_job_status_name(j->status));
+    doc_set_str(d, "trigger", j->trigger);
+    doc_set_str(d, "actor", j->actor);
+    if ((parsed = json_or_text(j->arguments)))
+        doc_set(d, "arguments", parsed);
+    set_time(d, "created", j->created);
+    set_time(d, "started", j->started);
+    set_time(d, "ended", j->ended);
+    doc_set(d, "progress", progress_doc(&j->progress));
+    doc_set_str(d, "backup", j->backup);
+    doc_set_int(d, "attempt", j->attempt);
+    if (j->retry_of)
+        doc_set_int(d, "retryOf", j->retry_of);
+    if (j->exit_status >= 0)
+        doc_set_int(d, "exitStatus", j->exit_status);
+    if ((parsed = json_or_text(j->result)))
+        doc_set(d, "result", parsed);
+    if (j->error_message) {
+        Doc *e = doc_object();
+        doc_set_str(e, "kind", j->error_kind);
+        doc_set_str(e, "message", j->error_message);
+        doc_set_str(e, "hint", j->error_hint);
+        doc_set(d, "error", e);
+    }
+    return d;
+}
+
+static char *took(const StateJob *j)
+{
+    char text[32];
+    if (!j->started)
+        return mem_strdup("-");
+    return mem_strdup(text_duration((j->ended ? j->ended : clock_now()) - j->started, text));
+}
+
+static const char *subject(const StateJob *j)
+{
+    return *j->entry ? j->entry : *j->database ? j->database : "-";
+}
+
+static Error *list(Run *run, State *state)
+{
+    static const char *const headings[] = {">ID", "KIND",    "OF",    "STATUS",
+                                           "BY",  "CREATED", ">TOOK", "WHAT"};
+    AUTO_VALUE(StateJobs) jobs = {0};
+    AUTO_VALUE(Table) t = {0};
+    uint32_t limit = (uint32_t)config_int(run->config, SETTING_JOBS_LIMIT);
+    TRY(state_job_list(state, &(StateJobFilter){.limit = limit}, &jobs));
+    if (run->json) {
+        Doc *d = doc_object(), *all = doc_array();
+        for (size_t i = 0; i < jobs.count; i++)
+            doc_push(all, job_doc(&jobs.items[i]));
+        doc_set(d, "jobs", all);
+        doc_set_bool(d, "more", jobs.more);
+        run_result(run, d);
+        return NULL;
+    }
+    table_head(&t, sizeof headings / sizeof *headings, headings);
+    for (size_t i = 0; i < jobs.count; i++) {
+        const StateJob *j = &jobs.items[i];
+        char text[CLOCK_TEXT];
+        table_own(&t, mem_printf("%lld", (long long)j->id));
+        table_add(&t, j->kind);
+        table_add(&t, subject(j));
+        table_add(&t, state_job_status_name(j->status));
+        table_add(&t, j->trigger);
+        table_add(&t, clock_human(j->created, text));
+        table_own(&t, took(j));
+        table_add(&t, j->error_message                                ? j->error_message
+                      : j->backup                                     ? j->backup
+                      : j->status == JOB_RUNNING && j->progress.phase ? j->progress.phase
+                                                                      : "");
+    }
+    table_print(&t);
+    return NULL;
+}
+
+static void print_fact(const char *name, const char *value)
+{
+    if (!value || !*value)
+        return;
+    AUTO(char) shown = text_printable(value);
+    printf("%-11s %s\n", name, shown);
+}
+
+static void print_time(const char *name, Instant t)
+{
+    char text[CLOCK_TEXT];
+    if (t)
+        print_fact(name, clock_human(t, text));
+}
+
+static void print_job(const StateJob *j)
+{
+    AUTO(char) id = mem_printf("%lld", (long long)j->id);
+    AUTO(char) long_it_took = took(j);
+    AUTO(char)
+    repeats =
+        j->retry_of ? mem_printf("job %lld, attempt %d", (long long)j->retry_of, j->attempt) : NULL;
+    print_fact("job", id);
+    print_fact("kind", j->kind);
+    print_fact("entry", j->entry);
+    print_fact("database", j->database);
+    print_fact("status", state_job_status_name(j->status));
+    print_fact("by", j->trigger);
+    print_fact("actor", j->actor);
+    print_fact("repeats", repeats);
+    print_time("created", j->created);
+    print_time("started", j->started);
+    print_time("ended", j->ended);
+    print_fact("took", long_it_took);
+    print_fact("phase", j->progress.phase);
+    print_fact("backup", j->backup);
+    print_fact("error", j->error_kind);
+    print_fact("", j->error_message);
+    print_fact("hint", j->error_hint);
+}
+
+static Error *print_log(Run *run, State *state, int64_t id, Doc *lines)
+{
+    int64_t after = 0;
+    for (bool more = true; more;) {
+        AUTO_VALUE(StateLog) log = {0};
+        TRY(state_log_read(state, id, after, 0, &log));
+        more = log.more && log.count;
+        if (log.dropped && !run->json)
+            printf("(%llu earlier lines are no longer kept)\n", (unsigned long long)log.dropped);
+        for (size_t i = 0; i < log.count; i++) {
+            const StateLogLine *l = &log.items[i];
+            char text[CLOCK_TEXT];
+            AUTO(char) shown = text_printable(l->line);
+            after = l->n;
+            if (!run->json) {
+                printf("%s %s: %s\n", clock_iso(l->at, text), l->level, shown);
+                continue;
+            }
+            Doc *d = doc_object();
+            set_time(d, "at", l->at);
+            doc_set_str(d, "level", l->level);
+            doc_set_str(d, "line", l->line);
+            doc_push(lines, d);
+        }
+    }
+    return NULL;
+}
+
+static Error *show(Run *run, State *state, int64_t id)
+{
+    AUTO(StateJob) job = NULL;
+    TRY(state_job_get(state, id, &job));
+    Doc *d = job_doc(job), *lines = doc_array();
+    doc_set(d, "log", lines);
+    if (run->json)
+        run_result(run, d);
+    else
+        print_job(job);
+    Error *e = print_log(run, state, id, lines);
+    if (!run->json)
+        doc_free(d);
+    return e;
+}
+
+Error *cmd_JOBS(Run *run)
+{
+    AUTO(State) state = NULL;
+    const char *word = run_word(run, 0);
+    int64_t id = 0;
+    bool cancel = config_bool(run->config, SETTING_JOBS_CANCEL);
+    if (cancel && !word)
+        FAIL(ERR_USAGE, "--cancel needs the number of a job");
+    if (word) {
+        Error *e = text_parse_int(word, 1, INT64_MAX, &id);
+        if (e)
+            return error_rekind(error_hint(e, "`pgstow jobs` shows their numbers"), ERR_USAGE);
+    }
+    TRY(open_state(run, &state));
+    if (cancel)
+        return op_cancel_job(state, id, clock_now());
+    return word ? show(run, state, id) : list(run, state);
+}

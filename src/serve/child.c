@@ -1,0 +1,369 @@
+#include "serve/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/doc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "state/state_log.h"
+
+#define FLUSH_MS 1000
+#define KILL_AFTER_MS 20000  /* from SIGTERM to SIGKILL */
+#define EVENT_MAX (8u << 20) /* bytes of a line; a longer one is passed over */
+#define LINES_WAITING 1000   /* written at once, however often there is something to say */
+#define FINISH_ATTEMPTS 10
+
+typedef struct Said {
+    Instant at;
+    const char *level;
+    char *line;
+} Said;
+
+typedef struct Child {
+    const ChildOptions *o;
+    Proc *proc;
+    Fd events;
+    Buf line;
+    bool too_long, news;
+    Said *said;
+    size_t said_count, said_cap;
+    StateProgress progress; /* its texts are ours */
+    Doc *end;
+    ChildStop why;
+    int64_t begun, flushed, kill_at; /* by clock_mono_ms; kill_at 0: not asked to stop */
+    StateJobEnd *finish;
+    bool finished;
+} Child;
+
+static void forget_said(Child *c)
+{
+    for (size_t i = 0; i < c->said_count; i++)
+        free(c->said[i].line);
+    c->said_count = 0;
+}
+
+static void child_clear(Child *c)
+{
+    forget_said(c);
+    free(c->said);
+    free(c->progress.phase);
+    free(c->progress.object);
+    doc_free(c->end);
+    buf_free(&c->line);
+    fd_close(&c->events);
+    if (c->proc)
+        proc_free(c->proc);
+}
+DEFINE_AUTO_VALUE(Child, child_clear)
+
+static void say(Child *c, Instant at, const char *level, const char *line)
+{
+    mem_grow(c->said, c->said_count, c->said_cap);
+    c->said[c->said_count++] = (Said){at, level, mem_strdup(line)};
+    c->news = true;
+}
+
+/* -- what it tells --------------------------------------------------------------------------------
+ */
+
+static void take_progress(Child *c, const Doc *d)
+{
+    StateProgress *p = &c->progress;
+    free(p->phase);
+    free(p->object);
+    *p = (StateProgress){.phase = mem_strdup(doc_str(d, "phase", "")),
+                         .object = mem_strdup(doc_str(d, "object", "")),
+                         .bytes_done = (uint64_t)doc_int(d, "bytesDone", 0),
+                         .bytes_total = (uint64_t)doc_int(d, "bytesTotal", 0),
+                         .bytes_new = (uint64_t)doc_int(d, "bytesNew", 0),
+                         .bytes_reused = (uint64_t)doc_int(d, "bytesReused", 0),
+                         .items_done = (uint64_t)doc_int(d, "itemsDone", 0),
+                         .items_total = (uint64_t)doc_int(d, "itemsTotal", 0)};
+    c->news = true;
+}
+
+static void take_event(Child *c, const char *text, size_t n)
+{
+    AUTO(Doc) d = NULL;
+    AUTO(Error) e = doc_parse(text, n, "an event", &d);
+    if (e) {
+        log_warning("job %lld: %s", (long long)c->o->job, error_message(e));
+        return;
+    }
+    const char *event = doc_str(d, "event", "");
+    Instant at = doc_int(d, "at", clock_now());
+    if (!strcmp(event, "phase") || !strcmp(event, "progress"))
+        take_progress(c, d);
+    else if (!strcmp(event, "log") || !strcmp(event, "warning"))
+        say(c, at, !strcmp(event, "log") ? "info" : "warning", doc_str(d, "message", ""));
+    else if (!strcmp(event, "end") && !c->end)
+        c->end = STEAL(d);
+}
+
+static void take_bytes(Child *c, const char *s, size_t n)
+{
+    while (n) {
+        const char *newline = memchr(s, '\n', n);
+        size_t part = newline ? (size_t)(newline - s) : n;
+        if (c->line.len + part > EVENT_MAX)
+            c->too_long = true;
+        else
+            buf_add(&c->line, s, part);
+        if (newline) {
+            if (c->too_long)
+                log_warning("job %lld: an event of over %u bytes is passed over",
+                            (long long)c->o->job, EVENT_MAX);
+            else
+                take_event(c, (const char *)c->line.data, c->line.len);
+            c->line.len = 0;
+            c->too_long = false;
+            part++;
+        }
+        s += part;
+        n -= part;
+    }
+}
+
+/* -- the state ------------------------------------------------------------------------------------
+ */
+
+static Error *write_lines(Child *c)
+{
+    if (!c->said_count)
+        return NULL;
+    StateLogNew *lines = mem_calloc(c->said_count, sizeof *lines);
+    for (size_t i = 0; i < c->said_count; i++)
+        lines[i] = (StateLogNew){c->said[i].at, c->said[i].level, c->said[i].line};
+    Error *e = state_log_add(c->o->state, c->o->job, lines, c->said_count);
+    free(lines);
+    return e;
+}
+
+static Error *write_all(State *s, void *arg)
+{
+    Child *c = arg;
+    TRY(write_lines(c));
+    if (c->finish)
+        return state_job_finish(s, c->o->job, c->finish, &c->finished);
+    return c->progress.phase ? state_job_progress(s, c->o->job, &c->progress) : NULL;
+}
+
+/* False where it could not be written: it is tried again with what comes next. */
+static bool flush(Child *c)
+{
+    c->flushed = clock_mono_ms();
+    AUTO(Error) e = state_together(c->o->state, write_all, c);
+    if (e) {
+        log_warning("job %lld: what it does could not be recorded: %s", (long long)c->o->job,
+                    error_message(e));
+        if (c->said_count > LINES_WAITING)
+            forget_said(c);
+        return false;
+    }
+    forget_said(c);
+    c->news = false;
+    return true;
+}
+
+/* -- following it ---------------------------------------------------------------------------------
+ */
+
+static void step(Child *c)
+{
+    int64_t now = clock_mono_ms();
+    if (!c->why) {
+        c->why = (ChildStop)atomic_load(c->o->stop);
+        if (!c->why && c->o->timeout_ms && now - c->begun >= c->o->timeout_ms)
+            c->why = CHILD_TIMED_OUT;
+        if (c->why) {
+            proc_signal(c->proc, SIGTERM);
+            c->kill_at = now + KILL_AFTER_MS;
+        }
+    } else if (now >= c->kill_at) {
+        proc_signal(c->proc, SIGKILL);
+        c->kill_at = INT64_MAX;
+    }
+    if (c->news && (now - c->flushed >= FLUSH_MS || c->said_count >= LINES_WAITING))
+        flush(c);
+}
+
+/* How long until there may be something to do without a word of the child. */
+static int64_t patience(const Child *c)
+{
+    int64_t now = clock_mono_ms(), wait = FLUSH_MS;
+    if (!c->why && c->o->timeout_ms && c->begun + c->o->timeout_ms - now < wait)
+        wait = c->begun + c->o->timeout_ms - now;
+    return wait > 0 ? wait : 0;
+}
+
+/* Until the child has closed its end, which it does when it ends. */
+static void follow(Child *c)
+{
+    for (;;) {
+        char chunk[16384];
+        bool ready = false;
+        AUTO(Error)
+        woken = cancel_poll(c->why ? NULL : c->o->wake, c->events.n, POLLIN, patience(c), &ready);
+        step(c);
+        if (woken && !c->why)
+            clock_sleep_ms(100);
+        if (!ready)
+            continue;
+        ssize_t n = read(c->events.n, chunk, sizeof chunk);
+        if (n > 0)
+            take_bytes(c, chunk, (size_t)n);
+        else if (n == 0 || errno != EINTR)
+            return;
+    }
+}
+
+static Error *wait_for_end(Child *c, int *status)
+{
+    for (bool done = false; !done;) {
+        step(c);
+        TRY(proc_wait_for(c->proc, 100, &done, status));
+    }
+    return NULL;
+}
+
+/* -- its end --------------------------------------------------------------------------------------
+ */
+
+static ErrorKind kind_of_status(int status)
+{
+    for (ErrorKind k = 0; k < ERROR_KINDS; k++)
+        if (error_kind_info(k)->exit_status == status)
+            return k;
+    return ERR_INTERNAL;
+}
+
+/* Where there is no word of its own: what it printed last, or how it ended. */
+static char *last_words(const Child *c, int status)
+{
+    AUTO(char) text = mem_strdup(proc_stderr(c->proc));
+    size_t n = strlen(text);
+    while (n && text[n - 1] == '\n')
+        text[--n] = 0;
+    const char *from = n > 2000 ? text + n - 2000 : text;
+    if (status > 128)
+        return mem_printf("it was ended by signal %d%s%s", status - 128, *from ? ": " : "", from);
+    return *from ? mem_strdup(from) : mem_printf("it ended with status %d", status);
+}
+
+static void finish(Child *c, int status)
+{
+    StateJobEnd end = {.exit_status = status, .status = JOB_SUCCEEDED};
+    const Doc *result = c->end ? doc_get(c->end, "result") : NULL;
+    const Doc *error = c->end ? doc_get(c->end, "error") : NULL;
+    AUTO(char) text = result ? doc_print(result, false) : NULL;
+    AUTO(char) message = NULL;
+    char took[32];
+    end.result = text;
+    end.progress = c->progress.phase ? &c->progress : NULL;
+    if (result)
+        end.backup = doc_str(result, !strcmp(c->o->kind, "backup") ? "id" : "backup", NULL);
+    if (status) {
+        end.status = JOB_FAILED;
+        end.error_kind = doc_str(error, "kind", error_kind_info(kind_of_status(status))->name);
+        message = error ? NULL : last_words(c, status);
+        end.error_message = doc_str(error, "message", message);
+        end.error_hint = doc_str(error, "hint", NULL);
+    }
+    if (status && c->why == CHILD_TIMED_OUT) {
+        free(message);
+        message = mem_printf("it was not done after %s and was ended",
+                             text_duration(c->o->timeout_ms, took));
+        end.error_kind = error_kind_info(ERR_TIMEOUT)->name;
+        end.error_message = message;
+    } else if (status && c->why == CHILD_SERVICE_ENDS) {
+        end.status = JOB_INTERRUPTED;
+        end.error_message = "the service was stopped";
+    } else if (status && (c->why == CHILD_CANCELLED ||
+                          !strcmp(end.error_kind, error_kind_info(ERR_CANCELLED)->name))) {
+        end.status = JOB_CANCELLED;
+    }
+    if (status)
+        say(c, clock_now(), "error", end.error_message);
+    c->finish = &end;
+    for (int attempt = 1; attempt <= FINISH_ATTEMPTS; attempt++) {
+        end.now = clock_now();
+        if (flush(c))
+            return;
+        clock_sleep_ms(FLUSH_MS);
+    }
+}
+
+/* It could not even be started. */
+static void finish_unstarted(Child *c, const Error *e)
+{
+    StateJobEnd end = {.status = JOB_FAILED,
+                       .exit_status = -1,
+                       .error_kind = error_kind_info(error_kind(e))->name,
+                       .error_message = error_message(e),
+                       .error_hint = error_hint_text(e),
+                       .now = clock_now()};
+    say(c, end.now, "error", error_message(e));
+    c->finish = &end;
+    for (int attempt = 1; !flush(c) && attempt < FINISH_ATTEMPTS; attempt++)
+        clock_sleep_ms(FLUSH_MS);
+}
+
+static Error *start(Child *c)
+{
+    int ends[2];
+    AUTO_VALUE(StrList) argv = {0};
+    AUTO_VALUE(StrList) env = {0};
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(ERR_IO, ERR_IO, "cannot make a pipe");
+    AUTO_VALUE(Fd) writing = {ends[1]};
+    c->events.n = ends[0];
+    /* Flags stand in front of the command: behind a "--" they would be another program's. */
+    strlist_add(&argv, c->o->argv->items[0]);
+    strlist_own(&argv, mem_printf("--events=%d", writing.n));
+    for (size_t i = 1; i < c->o->argv->count; i++)
+        strlist_add(&argv, c->o->argv->items[i]);
+    strlist_copy(&env, c->o->env);
+    strlist_own(&env, mem_printf("PGSTOW_JOB=%lld", (long long)c->o->job));
+    static const char *const ours[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        strlist_add(&env, ours[i]);
+    return proc_start(&(ProcOptions){.argv = &argv, .env = &env, .pass_fd = writing.n}, &c->proc);
+}
+
+/* The process is there before the job counts as running, so that its number is known; it is ended
+ * where it is not to run any more. */
+static Error *begin(Child *c, bool *started)
+{
+    *started = true;
+    TRY(start(c));
+    c->begun = c->flushed = clock_mono_ms();
+    return state_job_start(c->o->state, c->o->job, proc_pid(c->proc), clock_now(), started);
+}
+
+bool child_run(const ChildOptions *o)
+{
+    AUTO_VALUE(Child) c = {.o = o, .events = {-1}};
+    bool started;
+    int status = -1;
+    AUTO(Error) e = begin(&c, &started);
+    if (!e && started) {
+        follow(&c);
+        e = wait_for_end(&c, &status);
+    }
+    if ((e || !started) && c.proc) {
+        proc_free(c.proc);
+        c.proc = NULL;
+    }
+    atomic_store(o->over, true);
+    if (e)
+        finish_unstarted(&c, e);
+    else if (started)
+        finish(&c, status);
+    return started;
+}

@@ -1,0 +1,293 @@
+#include "serve/scheduler.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "serve/plans.h"
+#include "state/state_schedule.h"
+
+#define ACTOR "schedule"
+#define RETRY_MOST_MS 3600000 /* however often it was tried */
+#define QUIET_MS 60000        /* between two warnings that the state cannot be written */
+
+typedef struct Clockwork {
+    SchedulePast past;
+    Instant last_started;
+    int64_t last_job;
+    char *last_result;
+} Clockwork;
+
+struct Scheduler {
+    Service *s;
+    pthread_mutex_t lock;
+    Plans plans;
+    Clockwork *works; /* one for each plan */
+    int64_t warned;
+};
+
+static void free_works(Clockwork *works, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(works[i].last_result);
+    free(works);
+}
+
+void scheduler_free(Scheduler *c)
+{
+    if (!c)
+        return;
+    free_works(c->works, c->plans.count);
+    plans_clear(&c->plans);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static Error *remember(Scheduler *c, size_t i)
+{
+    const Clockwork *w = &c->works[i];
+    return state_schedule_put(c->s->state, &(StateSchedule){.name = c->plans.items[i].name,
+                                                            .last_due = w->past.last_due,
+                                                            .last_started = w->last_started,
+                                                            .last_job = w->last_job,
+                                                            .last_result = w->last_result,
+                                                            .next_planned = w->past.next_planned});
+}
+
+static void complain(Scheduler *c, const char *name, Error *e)
+{
+    int64_t now = clock_mono_ms();
+    if (e && (!c->warned || now - c->warned >= QUIET_MS)) {
+        log_warning("schedule %s: %s", name, error_message(e));
+        c->warned = now;
+    }
+    error_drop(e);
+}
+
+static Error *recall(Scheduler *c, const char *name, Clockwork *w)
+{
+    AUTO(StateSchedule) row = NULL;
+    TRY(state_schedule_get(c->s->state, name, &row));
+    if (row)
+        *w = (Clockwork){.past = {row->last_due, row->next_planned},
+                         .last_started = row->last_started,
+                         .last_job = row->last_job,
+                         .last_result = STEAL(row->last_result)};
+    return NULL;
+}
+
+/* Under the lock. What is no longer scheduled is forgotten, so that it begins anew if it comes
+ * back. */
+static Error *forget_others(Scheduler *c)
+{
+    AUTO_VALUE(StateSchedules) rows = {0};
+    TRY(state_schedule_list(c->s->state, &rows));
+    for (size_t i = 0; i < rows.count; i++)
+        if (!plans_find(&c->plans, rows.items[i].name))
+            TRY(state_schedule_forget(c->s->state, rows.items[i].name));
+    return NULL;
+}
+
+static Error *reload(Scheduler *c)
+{
+    AUTO_VALUE(Plans) plans = {0};
+    TRY(plans_make(service_config(c->s), &plans));
+    Clockwork *works = mem_calloc(plans.count + 1, sizeof *works);
+    for (size_t i = 0; i < plans.count; i++) {
+        Error *e = recall(c, plans.items[i].name, &works[i]);
+        if (e) {
+            free_works(works, plans.count);
+            return e;
+        }
+    }
+    free_works(c->works, c->plans.count);
+    plans_clear(&c->plans);
+    c->works = works;
+    c->plans = plans;
+    plans = (Plans){0};
+    return forget_others(c);
+}
+
+Error *scheduler_reload(Scheduler *c)
+{
+    pthread_mutex_lock(&c->lock);
+    Error *e = reload(c);
+    pthread_mutex_unlock(&c->lock);
+    return e;
+}
+
+Error *scheduler_new(Service *s, Scheduler **out)
+{
+    AUTO(Scheduler) c = mem_new(Scheduler);
+    c->s = s;
+    pthread_mutex_init(&c->lock, NULL);
+    TRY(reload(c));
+    *out = STEAL(c);
+    return NULL;
+}
+
+/* -- running --------------------------------------------------------------------------------------
+ */
+
+static JobRequest request(const Plan *p)
+{
+    return (JobRequest){.kind = p->kind,
+                        .entry = p->entry->name,
+                        .database = p->entry->database,
+                        .words = &p->words,
+                        .actor = ACTOR,
+                        .timeout_ms = p->timeout_ms,
+                        .alone = true};
+}
+
+static void set_result(Clockwork *w, const char *result)
+{
+    free(w->last_result);
+    w->last_result = mem_strdup(result);
+}
+
+/* Under the lock. */
+static Error *run_due(Scheduler *c, size_t i, const ScheduleLook *look, Instant now)
+{
+    const Plan *p = &c->plans.items[i];
+    Clockwork *w = &c->works[i];
+    JobRequest q = request(p);
+    int64_t job;
+    q.trigger = look->catch_up ? "catch-up" : "schedule";
+    Error *e = runner_submit(c->s->runner, &q, &job);
+    if (e && error_kind(e) != ERR_BUSY)
+        return e;
+    if (e) {
+        log_warning("schedule %s: passed over, %s", p->name, error_message(e));
+        error_free(e);
+        set_result(w, "overlap");
+    } else {
+        log_info("schedule %s: job %lld%s", p->name, (long long)job,
+                 look->catch_up ? ", for what was missed" : "");
+        w->last_job = job;
+        set_result(w, "queued");
+    }
+    w->past = (SchedulePast){look->slot, look->next == CRON_NEVER ? 0 : look->next};
+    w->last_started = now;
+    return remember(c, i);
+}
+
+/* Under the lock. */
+static Error *look_at(Scheduler *c, size_t i, Instant now)
+{
+    ScheduleLook look;
+    Clockwork *w = &c->works[i];
+    schedule_look(&c->plans.items[i].rule, &w->past, now, &look);
+    if (look.due)
+        return run_due(c, i, &look, now);
+    Instant next = look.next == CRON_NEVER ? 0 : look.next;
+    if (w->past.next_planned == next && w->past.last_due <= now)
+        return NULL;
+    /* Set up just now, or changed, or the clock was set. */
+    w->past = (SchedulePast){w->past.last_due <= now ? w->past.last_due : 0, next};
+    return remember(c, i);
+}
+
+void scheduler_tick(Scheduler *c)
+{
+    pthread_mutex_lock(&c->lock);
+    Instant now = plans_now();
+    for (size_t i = 0; i < c->plans.count; i++)
+        complain(c, c->plans.items[i].name, look_at(c, i, now));
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* -- repeating ------------------------------------------------------------------------------------
+ */
+
+static bool may_pass(const StateJob *job)
+{
+    if (job->status == JOB_INTERRUPTED)
+        return true;
+    if (job->status != JOB_FAILED || !job->error_kind)
+        return false;
+    for (ErrorKind k = 0; k < ERROR_KINDS; k++)
+        if (!strcmp(error_kind_info(k)->name, job->error_kind))
+            return error_kind_info(k)->retryable;
+    return false;
+}
+
+static bool is_scheduled(const StateJob *job)
+{
+    return !strcmp(job->trigger, "schedule") || !strcmp(job->trigger, "catch-up") ||
+           !strcmp(job->trigger, "retry");
+}
+
+/* Under the lock. */
+static Error *repeat(Scheduler *c, size_t i, const StateJob *job, int64_t delay_ms)
+{
+    Clockwork *w = &c->works[i];
+    const Plan *p = &c->plans.items[i];
+    JobRequest q = request(p);
+    char wait[32];
+    q.trigger = "retry";
+    q.attempt = job->attempt + 1;
+    q.retry_of = job->id;
+    q.delay_ms = delay_ms;
+    /* This very job is still the runner's, but its process is gone. */
+    TRY(runner_submit(c->s->runner, &q, &w->last_job));
+    log_info("schedule %s: job %lld repeats job %lld in %s", p->name, (long long)w->last_job,
+             (long long)job->id, text_duration(delay_ms, wait));
+    set_result(w, "queued");
+    return remember(c, i);
+}
+
+/* Twice as long after each attempt. */
+static int64_t delay_of(const Plan *p, int attempt)
+{
+    int64_t delay = p->retry_after_ms;
+    for (int i = 1; i < attempt && delay < RETRY_MOST_MS; i++)
+        delay *= 2;
+    return delay < RETRY_MOST_MS ? delay : RETRY_MOST_MS;
+}
+
+static Error *job_ended(Scheduler *c, size_t i, const StateJob *job)
+{
+    const Plan *p = &c->plans.items[i];
+    if (c->works[i].last_job != job->id)
+        return NULL;
+    set_result(&c->works[i], state_job_status_name(job->status));
+    TRY(remember(c, i));
+    if (job->attempt > p->retries || !may_pass(job) || atomic_load(&c->s->stopping))
+        return NULL;
+    return repeat(c, i, job, delay_of(p, job->attempt));
+}
+
+void scheduler_job_ended(Scheduler *c, const StateJob *job)
+{
+    if (!is_scheduled(job))
+        return;
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < c->plans.count; i++)
+        complain(c, c->plans.items[i].name, job_ended(c, i, job));
+    pthread_mutex_unlock(&c->lock);
+}
+
+static Error *resume(Scheduler *c, size_t i)
+{
+    AUTO(StateJob) job = NULL;
+    if (!c->works[i].last_job)
+        return NULL;
+    Error *e = state_job_get(c->s->state, c->works[i].last_job, &job);
+    if (e && error_kind(e) == ERR_NOT_FOUND) {
+        error_free(e);
+        return NULL;
+    }
+    TRY(e);
+    set_result(&c->works[i], state_job_status_name(job->status));
+    if (job->status != JOB_INTERRUPTED || job->attempt > c->plans.items[i].retries)
+        return NULL;
+    return repeat(c, i, job, 0);
+}
+
+void scheduler_resume(Scheduler *c)
+{
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < c->plans.count; i++)
+        complain(c, c->plans.items[i].name, resume(c, i));
+    pthread_mutex_unlock(&c->lock);
+}

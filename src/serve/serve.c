@@ -1,0 +1,170 @@
+#include "serve/serve.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "serve/notice.h"
+#include "serve/scheduler.h"
+
+#define TICK_MS 1000
+#define TEST_TICK_MS 50 /* with a clock that a test shifts */
+
+typedef struct Serve {
+    Service *service;
+    Scheduler *scheduler;
+    int64_t drain_until; /* by clock_mono_ms; 0: it goes on */
+    bool stopped;
+    int64_t watchdog_ms, barked;
+} Serve;
+static void serve_clear(Serve *s)
+{
+    if (s->service)
+        service_close(s->service); /* its threads use the scheduler */
+    scheduler_free(s->scheduler);
+}
+DEFINE_AUTO_VALUE(Serve, serve_clear)
+
+/* A journal has the time itself, and knows levels by a number in front. */
+static void log_line(void *ctx, LogLevel level, const char *message)
+{
+    static const char *const names[] = {"debug", "info", "warning"};
+    static const char *const numbers[] = {"<7>", "<6>", "<4>"};
+    char at[CLOCK_TEXT];
+    AUTO(char) shown = text_printable(message);
+    if (*(const bool *)ctx)
+        fprintf(stderr, "%s%s\n", numbers[level], shown);
+    else
+        fprintf(stderr, "%s %s: %s\n", clock_iso(clock_now(), at), names[level], shown);
+}
+
+static void on_ended(void *ctx, const StateJob *job)
+{
+    Serve *s = ctx;
+    const char *what = state_job_status_name(job->status);
+    long long id = (long long)job->id;
+    if (job->status == JOB_SUCCEEDED)
+        log_info("job %lld: %s %s %s", id, job->kind, *job->entry ? job->entry : job->database,
+                 what);
+    else
+        log_warning("job %lld: %s %s %s%s%s", id, job->kind,
+                    *job->entry ? job->entry : job->database, what, job->error_message ? ": " : "",
+                    job->error_message ? job->error_message : "");
+    if (s->scheduler)
+        scheduler_job_ended(s->scheduler, job);
+}
+
+static void reload(Serve *s)
+{
+    notice_reloading();
+    Error *e = service_reload(s->service);
+    if (!e)
+        e = scheduler_reload(s->scheduler);
+    if (!e)
+        scheduler_tick(s->scheduler);
+    if (e)
+        log_warning("the settings stay as they were: %s%s%s", error_message(e),
+                    error_hint_text(e) ? "; " : "", error_hint_text(e) ? error_hint_text(e) : "");
+    else
+        log_info("the settings were read anew");
+    error_drop(e);
+    notice_send("READY=1");
+}
+
+static void stop(Serve *s)
+{
+    if (s->stopped)
+        return;
+    s->stopped = true;
+    runner_stop(s->service->runner);
+}
+
+static void drain(Serve *s)
+{
+    AUTO(ServiceConfig) c = service_config(s->service);
+    if (s->drain_until) {
+        stop(s);
+        return;
+    }
+    s->drain_until = clock_mono_ms() + config_duration(c->config, SETTING_DRAIN);
+    atomic_store(&s->service->stopping, true);
+    runner_drain(s->service->runner);
+    notice_send("STOPPING=1");
+    log_info("stopping; jobs that still run: %u", runner_running(s->service->runner));
+}
+
+static void bark(Serve *s)
+{
+    int64_t now = clock_mono_ms();
+    if (!s->watchdog_ms || (s->barked && now - s->barked < s->watchdog_ms))
+        return;
+    s->barked = now;
+    notice_send("WATCHDOG=1");
+}
+
+/* What is done about once a second. */
+static void tick(Serve *s)
+{
+    bark(s);
+    if (s->drain_until) {
+        if (clock_mono_ms() >= s->drain_until)
+            stop(s);
+        return;
+    }
+    scheduler_tick(s->scheduler);
+    runner_tick(s->service->runner);
+}
+
+static void loop(Serve *s, const sigset_t *signals)
+{
+    int64_t ms = fault_setting("PGSTOW_CLOCK") ? TEST_TICK_MS : TICK_MS;
+    if (s->watchdog_ms && s->watchdog_ms < ms)
+        ms = s->watchdog_ms;
+    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    while (!s->drain_until || runner_running(s->service->runner)) {
+        tick(s);
+        int signal = sigtimedwait(signals, NULL, &wait);
+        if (signal == SIGHUP && !s->drain_until)
+            reload(s);
+        else if (signal == SIGTERM || signal == SIGINT)
+            drain(s);
+    }
+}
+
+static Error *begin(Serve *s, const ServeOptions *o)
+{
+    AUTO_VALUE(StateJobs) interrupted = {0};
+    TRY(service_open(o->inputs, o->words, on_ended, s, &s->service, &interrupted));
+    TRY(scheduler_new(s->service, &s->scheduler));
+    for (size_t i = 0; i < interrupted.count; i++)
+        log_warning("job %lld: %s %s interrupted", (long long)interrupted.items[i].id,
+                    interrupted.items[i].kind, interrupted.items[i].entry);
+    scheduler_resume(s->scheduler);
+    scheduler_tick(s->scheduler); /* what is set up from now on is known before READY */
+    return NULL;
+}
+
+Error *serve_run(const ServeOptions *o)
+{
+    static bool journal;
+    AUTO_VALUE(Serve) s = {.watchdog_ms = notice_watchdog_ms()};
+    sigset_t signals;
+    journal = getenv("JOURNAL_STREAM") != NULL;
+    log_set_sink(log_line, &journal, o->verbose ? LOG_DEBUG : LOG_INFO);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    /* Before there are threads, which all have the same mask then. */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    TRY(begin(&s, o));
+    log_info("pgstow " PGSTOW_VERSION " serves, its state in %s", s.service->state_dir);
+    notice_send("READY=1");
+    loop(&s, &signals);
+    log_info("stopped");
+    return NULL;
+}

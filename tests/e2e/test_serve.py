@@ -1,0 +1,391 @@
+"""pgstow serve: the service, its schedules and its jobs, with the real program and a real server. Its schedules go by a
+clock that the tests shift (PGSTOW_CLOCK: a file with milliseconds, in the twin with fault points)."""
+
+import json
+import os
+import signal
+import socket
+
+import pytest
+from harness.cluster import wait_until
+from harness.program import process_state
+
+SQL = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50)"
+MINUTE = 60_000
+DONE = ("succeeded", "failed", "cancelled", "interrupted")
+
+
+@pytest.fixture
+def database(cluster):
+    name = cluster.create(sql=SQL)
+    yield name
+    cluster.drop(name)
+
+
+class Service:
+    """A service with its own state, clock and notify socket."""
+
+    def __init__(self, pgstow):
+        self.pgstow, self.folder = pgstow, pgstow.folder
+        self.clock = self.folder / "clock"
+        self.ahead = 0
+        self.shift(0)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.folder / "notify"))
+        self.socket.settimeout(20)
+        self.running = None
+        self.log = self.folder / "log"
+        self.env = {"PGSTOW_CLOCK": self.clock, "NOTIFY_SOCKET": self.folder / "notify", "JOURNAL_STREAM": None}
+
+    def shift(self, milliseconds):
+        self.ahead += milliseconds
+        temporary = self.folder / "clock.new"
+        temporary.write_text(str(self.ahead))
+        temporary.replace(self.clock)
+
+    def config(self, text):
+        (self.folder / "pgstow.yaml").write_text(f"server: {{stateDir: {self.folder}/state, drain: 0s}}\n{text}")
+
+    def told(self, word):
+        """Waits until systemd would have been told so."""
+        while word not in self.socket.recv(4096).decode().splitlines():
+            pass
+
+    def start(self):
+        self.running = self.pgstow.start("serve", env=self.env)
+        self.told("READY=1")
+        return self
+
+    def signal(self, number):
+        self.running.process.send_signal(number)
+
+    def stop(self):
+        """SIGTERM; what it logged."""
+        self.signal(signal.SIGTERM)
+        result = self.running.wait().expect("OK")
+        self.running = None
+        return result
+
+    def kill(self):
+        self.running.process.kill()
+        self.running.process.communicate()
+        self.running = None
+
+    def run(self, *args, **kwargs):
+        return self.pgstow.run(*args, env=self.env, **kwargs)
+
+    def jobs(self):
+        """The oldest first."""
+        return self.run("jobs", "--json", repo=False).json["jobs"][::-1]
+
+    def job(self, number, *statuses):
+        """The job of this number, once it has one of these statuses."""
+        found = {}
+
+        def there():
+            found.update({j["id"]: j for j in self.jobs()})
+            return number in found and found[number]["status"] in (statuses or DONE)
+
+        wait_until(there, f"job {number} never was {' or '.join(statuses or DONE)}")
+        return self.run("jobs", number, "--json", repo=False).json
+
+    def close(self):
+        if self.running:
+            self.kill()
+        self.socket.close()
+
+
+@pytest.fixture
+def service(pgstow_faults):
+    made = Service(pgstow_faults)
+    yield made
+    made.close()
+
+
+def children(clock):
+    """Processes that go by this clock: the service's and what they start."""
+    found = []
+    for path in os.listdir("/proc"):
+        if path.isdigit() and process_state(path):
+            try:
+                with open(f"/proc/{path}/environ", "rb") as env:
+                    mine = b"PGSTOW_CLOCK=" + os.fsencode(clock) in env.read()
+            except OSError:
+                continue
+            found += [int(path)] if mine else []
+    return found
+
+
+def entry(cluster, database, more=""):
+    return f'{{name: {database}, url: "{cluster.url(database)}"{more}}}'
+
+
+def nightly(cluster, database, more=""):
+    return f'database: {{url: "{cluster.url(database)}"}}\nbackup: {{enabled: true, schedule: "* * * * *"{more}}}\n'
+
+
+# ---------------------------------------------------------------- schedules
+
+
+def test_every_minute(cluster, service, database):
+    service.config(nightly(cluster, database))
+    service.start()
+    for number in (1, 2):
+        service.shift(MINUTE)
+        job = service.job(number, "succeeded")
+        assert (job["kind"], job["database"], job["actor"]) == ("backup", database, "schedule")
+        assert job["backup"] in service.pgstow.ids() and job["result"]["id"] == job["backup"]
+        assert job["exitStatus"] == 0 and job["started"] and job["ended"]
+    schedule = service.run("schedule", "list", "--json").json["schedules"]
+    assert [(s["name"], s["lastJob"], s["lastResult"]) for s in schedule] == [("backup", 2, "succeeded")]
+    assert "stopped" in service.stop().stderr
+
+
+def test_the_sample_of_the_documentation(cluster, service, database):
+    """As the documentation has it; disabled it does nothing."""
+    sample = """
+backup:
+  enabled: true
+  backupDir: "./backups"
+  retentionDays: 30
+  schedule: "0 0 * * *"
+  compression: 6
+  maxConcurrentBackups: 1
+  backupTimeout: 1800   # seconds
+  notifyOnFailure: true
+  notifyOnSuccess: false
+  notificationEmail: "admin@example.com"
+"""
+    url = {"DATABASE_URL": cluster.url(database)}
+    service.env.update(url)
+    service.config(sample.replace("enabled: true", "enabled: false"))
+    assert service.run("schedule", "list", "--json").json["schedules"] == []
+    service.config(sample)
+    assert len(service.run("schedule", "next").stdout.splitlines()) == 5
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    service.job(1, "succeeded")
+    service.stop()
+
+
+def test_a_database_that_is_not_there_is_a_failure_and_tried_again(cluster, service, database):
+    """The server cannot be reached: that may pass."""
+    service.config('database: {url: "postgresql://nobody@127.0.0.1:1/gone"}\n'
+                   'backup: {enabled: true, schedule: "0 0 * * *", retries: 2, retryAfter: 1}\n')  # fmt: skip
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    jobs = [service.job(n, "failed") for n in (1, 2, 3)]
+    assert {j["error"]["kind"] for j in jobs} == {"CONNECT"} and {j["exitStatus"] for j in jobs} == {7}
+    assert [j.get("retryOf") for j in jobs] == [None, 1, 2] and [j["attempt"] for j in jobs] == [1, 2, 3]
+    assert [j["trigger"] for j in jobs[1:]] == ["retry", "retry"]
+    assert any(line["level"] == "error" and "connect" in line["line"] for line in jobs[0]["log"])
+    assert len(service.jobs()) == 3
+    service.stop()
+
+
+def test_what_is_no_passing_failure_is_not_tried_again(cluster, service):
+    service.config(nightly(cluster, "no_such_database").replace("* * * * *", "0 0 * * *"))
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    assert service.job(1, "failed")["error"]["kind"] == "DB_NOT_FOUND"
+    wait_until(lambda: service.run("schedule", "list", "--json").json["schedules"][0]["lastResult"] == "failed", "its end")
+    assert len(service.jobs()) == 1
+    service.stop()
+
+
+def test_what_was_missed_is_made_up_for_once(cluster, service, database):
+    service.config(nightly(cluster, database).replace("* * * * *", "0 0 * * *"))
+    service.start()
+    service.stop()
+    service.shift(5 * 24 * 60 * MINUTE + 5 * MINUTE)
+    service.start()
+    assert service.job(1, "succeeded")["trigger"] in ("catch-up", "schedule")
+    service.stop()
+    service.start()  # and not once more
+    service.shift(24 * 60 * MINUTE)
+    service.job(2, "succeeded")
+    assert len(service.jobs()) == 2
+    service.stop()
+
+
+def test_schedule_run_is_the_command_itself(cluster, service, database):
+    service.config(f'databases: [{entry(cluster, database, ", enabled: true, schedule: 0 0 * * *")}]\n')
+    service.start()
+    assert service.run("schedule", "run", f"backup/{database}", "--json").json["id"] in service.pgstow.ids()
+    job = service.job(1, "succeeded")
+    assert (job["trigger"], job["entry"], job["database"]) == ("cli", database, database)
+    service.run("schedule", "run", f"backup/{database}x", expect="USAGE").error_says(f"did you mean backup/{database}")
+    service.stop()
+
+
+# ---------------------------------------------------------------- jobs that don't end by themselves
+
+
+@pytest.fixture
+def locked(cluster, database):
+    """Backups of the database wait for ever for this lock."""
+    with cluster.session(database) as session:
+        session.run("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        yield session
+
+
+def test_a_run_that_is_not_done_is_not_run_twice(cluster, service, database, locked):
+    service.config(nightly(cluster, database))
+    service.start()
+    service.shift(MINUTE)
+    service.job(1, "running")
+    service.shift(MINUTE)
+    last = lambda: service.run("schedule", "list", "--json").json["schedules"][0]["lastResult"]  # noqa: E731
+    wait_until(lambda: last() == "overlap", "the overlap to be passed over")
+    assert len(service.jobs()) == 1
+    locked.run("ROLLBACK")
+    service.job(1, "succeeded")
+    service.stop()
+
+
+def test_a_time_limit(cluster, service, database, locked):
+    service.config(nightly(cluster, database, ", backupTimeout: 1, retries: 0"))
+    service.start()
+    service.shift(MINUTE)
+    job = service.job(1)
+    assert job["status"] == "failed" and job["error"]["kind"] == "TIMEOUT"
+    assert service.pgstow.manifests() == []
+    service.stop()
+
+
+def test_cancel(cluster, service, database, locked):
+    service.config(nightly(cluster, database))
+    service.start()
+    service.shift(MINUTE)
+    service.job(1, "running")
+    service.run("jobs", 1, "--cancel", repo=False)
+    assert service.job(1)["status"] == "cancelled"
+    service.run("jobs", 1, "--cancel", repo=False, expect="EXISTS")
+    service.run("jobs", 7, "--cancel", repo=False, expect="NOT_FOUND")
+    assert len(service.jobs()) == 1  # and not tried again
+    service.stop()
+
+
+def test_as_many_at_once_as_are_allowed(cluster, service, database, locked):
+    """The second of two databases waits for the first, and can be cancelled meanwhile."""
+    other = cluster.create(sql=SQL)
+    more = ", enabled: true, schedule: '* * * * *'"
+    service.config(f"databases: [{entry(cluster, database, more)}, {entry(cluster, other, more)}]\n")
+    service.start()
+    service.shift(MINUTE)
+    service.job(1, "running")
+    assert service.job(2, "queued")["entry"] == other
+    service.run("jobs", 2, "--cancel", repo=False)
+    locked.run("ROLLBACK")
+    service.job(1, "succeeded")
+    assert service.job(2)["status"] == "cancelled" and not service.job(2)["started"]
+    service.shift(MINUTE)
+    assert [service.job(n, "succeeded")["entry"] for n in (3, 4)] == [database, other]
+    service.stop()
+    cluster.drop(other)
+
+
+def test_a_killed_service_leaves_nothing_running(cluster, service, database, locked):
+    service.config(nightly(cluster, database).replace("* * * * *", "0 0 * * *"))
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    service.job(1, "running")
+    assert len(children(service.clock)) > 1
+    service.kill()
+    wait_until(lambda: not children(service.clock), "children of the killed service live on")
+    assert service.job(1, "running")  # nobody could say otherwise
+    locked.run("ROLLBACK")
+    service.start()
+    assert service.job(1)["status"] == "interrupted"
+    again = service.job(2, "succeeded")
+    assert again["trigger"] == "retry" and again["retryOf"] == 1 and again["backup"] in service.pgstow.ids()
+    service.stop()
+
+
+def test_a_second_service_is_refused(cluster, service, database):
+    service.config(nightly(cluster, database))
+    service.start()
+    service.run("serve", expect="BUSY").error_says("runs already")
+    service.run("serve", "--db", "postgresql:///x", expect="USAGE").error_says("DATABASE_URL")
+    service.stop()
+
+
+# ---------------------------------------------------------------- settings, and the end
+
+
+def test_settings_are_read_anew_beside_a_running_job(cluster, service, database, locked):
+    service.config(nightly(cluster, database))
+    service.start()
+    service.shift(MINUTE)
+    service.job(1, "running")
+    service.config("backup: {enabled: ture}\n")
+    service.signal(signal.SIGHUP)
+    service.told("READY=1")
+    service.config(nightly(cluster, database).replace("* * * * *", "0 0 1 1 *"))
+    service.signal(signal.SIGHUP)
+    service.told("READY=1")
+    assert service.job(1, "running")
+    service.shift(10 * MINUTE)
+    locked.run("ROLLBACK")
+    service.job(1, "succeeded")
+    said = service.stop().stderr
+    assert "the settings stay as they were" in said and "enabled" in said and "read anew" in said
+    assert len(service.jobs()) == 1
+
+
+def test_its_end_waits_for_jobs(cluster, service, database, locked):
+    service.config(nightly(cluster, database).replace("* * * * *", "0 0 * * *"))
+    text = (service.folder / "pgstow.yaml").read_text()
+    (service.folder / "pgstow.yaml").write_text(text.replace("drain: 0s", "drain: 1h"))
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    service.job(1, "running")
+    service.signal(signal.SIGTERM)
+    service.told("STOPPING=1")
+    assert service.running.process.poll() is None
+    locked.run("ROLLBACK")
+    service.running.wait().expect("OK")
+    assert service.job(1)["status"] == "succeeded"
+
+
+def test_its_end_does_not_wait_longer_than_drain(cluster, service, database, locked):
+    service.config(nightly(cluster, database).replace("* * * * *", "0 0 * * *"))
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    service.job(1, "running")
+    service.stop()
+    assert service.job(1)["status"] == "interrupted" and service.job(1)["error"]["message"] == "the service was stopped"
+    locked.run("ROLLBACK")
+    service.start()
+    assert service.job(2, "succeeded")["retryOf"] == 1
+    service.stop()
+
+
+def test_the_watchdog_is_told(cluster, service, database):
+    service.config(nightly(cluster, database))
+    service.env["WATCHDOG_USEC"] = "200000"
+    service.start()
+    for _ in range(3):
+        service.told("WATCHDOG=1")
+    service.stop()
+
+
+# ---------------------------------------------------------------- the command line beside it
+
+
+def test_what_the_command_line_does_is_in_the_same_history(cluster, service, database):
+    service.config(f'database: {{url: "{cluster.url(database)}"}}\n')
+    service.run("backup")  # before there is a state: no trace, and no state for it
+    assert not (service.folder / "state").exists()
+    service.start()
+    made = service.run("backup", "--tag", "secret=hush").id
+    service.run("restore", "no-such", expect="NOT_FOUND", db=database)
+    service.run("list")
+    service.run("cleanup", "--dry-run")
+    service.run("guard", "--", "true", "hush")
+    first, second, third = service.jobs()
+    assert (first["kind"], first["backup"], first["status"], first["trigger"]) == ("backup", made, "succeeded", "cli")
+    assert (second["kind"], second["status"], second["error"]["kind"]) == ("restore", "failed", "NOT_FOUND")
+    assert second["arguments"] == {"words": ["restore", "no-such"]}
+    assert third["kind"] == "guard" and "hush" not in json.dumps([first, third])
+    service.stop()
