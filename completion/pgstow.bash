@@ -223,6 +223,10 @@ _pgstow()
         :
         return
         ;;
+    --expires)
+        :
+        return
+        ;;
     --max-seconds)
         :
         return
@@ -298,7 +302,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|key|config|serve|schedule|jobs|help)
+        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|key|config|serve|schedule|jobs|token|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -377,6 +381,9 @@ _pgstow()
     jobs)
         flags='--limit --cancel'
         ;;
+    token)
+        flags='--role --expires'
+        ;;
     help)
         flags=''
         ;;
@@ -387,7 +394,7 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy key config serve schedule jobs help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy key config serve schedule jobs token help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))

@@ -26,7 +26,7 @@ static void shrug(Error *e)
     error_drop(e);
 }
 
-static char *system_user(void)
+char *history_user(void)
 {
     struct passwd entry, *found = NULL;
     char room[4096];
@@ -38,7 +38,7 @@ static char *system_user(void)
 static Error *begin(const HistoryRun *run, History *h)
 {
     AUTO(char) usual = state_default_folder();
-    AUTO(char) user = system_user();
+    AUTO(char) user = history_user();
     const char *folder = run->folder ? run->folder : usual;
     StateJobNew job = {.kind = run->kind,
                        .entry = run->entry,

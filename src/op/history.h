@@ -10,6 +10,9 @@
 
 #include "state/state_job.h"
 
+/* The system user that this process runs as, by name where it has one. Caller frees. */
+char *history_user(void);
+
 typedef struct History History; /* one run; NULL where nothing is recorded */
 
 /* Borrowed. No secret is in the arguments (JSON). */
