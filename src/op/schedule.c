@@ -16,29 +16,34 @@ static bool is_slot(const ScheduleRule *rule, Instant t)
     return cron_prev(rule->cron, rule->zone, t + 1) == t;
 }
 
-/* The instant after which slots are still to be run. */
-static Instant run_until(const ScheduleRule *rule, const SchedulePast *past, Instant now)
+static bool fits(const ScheduleRule *rule, const SchedulePast *past, Instant now)
 {
-    if (past->last_due > now || (past->next_planned && !is_slot(rule, past->next_planned)))
-        return now;
+    return past->last_due <= now && past->next_planned && is_slot(rule, past->next_planned);
+}
+
+/* The instant after which slots are still to be run, of a past that fits. */
+static Instant run_until(const SchedulePast *past, Instant now)
+{
     if (past->last_due)
         return past->last_due;
-    return past->next_planned && past->next_planned <= now ? past->next_planned - 1 : now;
+    return past->next_planned <= now ? past->next_planned - 1 : now;
 }
 
 void schedule_look(const ScheduleRule *rule, const SchedulePast *past, Instant now,
                    ScheduleLook *out)
 {
     int64_t jitter = schedule_jitter(rule);
-    Instant after = run_until(rule, past, now);
+    bool known = fits(rule, past, now);
+    Instant after = known ? run_until(past, now) : now;
     Instant slot = cron_prev(rule->cron, rule->zone, now - jitter + 1);
-    *out = (ScheduleLook){0};
+    *out = (ScheduleLook){.then.last_due = known ? past->last_due : 0};
     if (slot != CRON_NEVER && slot > after) {
         out->due = true;
         out->slot = slot;
         out->catch_up = now - slot - jitter >= SCHEDULE_LATE_MS;
         out->skipped = cron_count(rule->cron, rule->zone, after, slot - 1, SKIPPED_MAX);
-        after = slot;
+        out->then.last_due = after = slot;
     }
-    out->next = cron_next(rule->cron, rule->zone, after);
+    Instant next = cron_next(rule->cron, rule->zone, after);
+    out->then.next_planned = next == CRON_NEVER ? 0 : next;
 }

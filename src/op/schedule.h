@@ -27,10 +27,11 @@ typedef struct SchedulePast {
 
 typedef struct ScheduleLook {
     bool due;
-    Instant slot;    /* due: the one to run now */
-    bool catch_up;   /* its time has passed a while ago */
-    int64_t skipped; /* earlier slots that it stands for too, at most 100000 */
-    Instant next;    /* the slot after this, CRON_NEVER where there is none */
+    Instant slot;      /* due: the one to run now */
+    bool catch_up;     /* its time has passed a while ago */
+    int64_t skipped;   /* earlier slots that it stands for too, at most 100000 */
+    SchedulePast then; /* what is known of it from now on: that run counted, if one is due;
+                          next_planned 0 where there is none */
 } ScheduleLook;
 
 /* How much later than its slots it runs: from 0 to jitter_ms, by its name alone. */

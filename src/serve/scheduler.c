@@ -166,7 +166,7 @@ static Error *run_due(Scheduler *c, size_t i, const ScheduleLook *look, Instant 
         w->last_job = job;
         set_result(w, "queued");
     }
-    w->past = (SchedulePast){look->slot, look->next == CRON_NEVER ? 0 : look->next};
+    w->past = look->then;
     w->last_started = now;
     return remember(c, i);
 }
@@ -179,11 +179,10 @@ static Error *look_at(Scheduler *c, size_t i, Instant now)
     schedule_look(&c->plans.items[i].rule, &w->past, now, &look);
     if (look.due)
         return run_due(c, i, &look, now);
-    Instant next = look.next == CRON_NEVER ? 0 : look.next;
-    if (w->past.next_planned == next && w->past.last_due <= now)
+    if (w->past.next_planned == look.then.next_planned && w->past.last_due == look.then.last_due)
         return NULL;
     /* Set up just now, or changed, or the clock was set. */
-    w->past = (SchedulePast){w->past.last_due <= now ? w->past.last_due : 0, next};
+    w->past = look.then;
     return remember(c, i);
 }
 

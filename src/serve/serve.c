@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "serve/notice.h"
 #include "serve/scheduler.h"
+#include "state/state_retain.h"
 
 #define TICK_MS 1000
+#define FORGET_MS 3600000
 #define TEST_TICK_MS 50 /* with a clock that a test shifts */
 
 typedef struct Serve {
@@ -19,7 +21,7 @@ typedef struct Serve {
     Scheduler *scheduler;
     int64_t drain_until; /* by clock_mono_ms; 0: it goes on */
     bool stopped;
-    int64_t watchdog_ms, barked;
+    int64_t watchdog_ms, barked, forgot;
 } Serve;
 static void serve_clear(Serve *s)
 {
@@ -106,6 +108,23 @@ static void bark(Serve *s)
     notice_send("WATCHDOG=1");
 }
 
+/* The history is kept for a while, and does not grow for ever. */
+static void forget_old(Serve *s)
+{
+    static const StateRetention keep = {.jobs = {.days = 180, .rows = 100000},
+                                        .audit = {.days = 730, .rows = 1000000},
+                                        .outbox = {.days = 30, .rows = 10000},
+                                        .tokens = {.days = 180},
+                                        .events = {.days = 30}};
+    int64_t now = clock_mono_ms();
+    if (s->forgot && now - s->forgot < FORGET_MS)
+        return;
+    s->forgot = now;
+    AUTO(Error) e = state_retain(s->service->state, &keep, clock_now(), NULL);
+    if (e)
+        log_warning("what is old in the history stays: %s", error_message(e));
+}
+
 /* What is done about once a second. */
 static void tick(Serve *s)
 {
@@ -117,6 +136,7 @@ static void tick(Serve *s)
     }
     scheduler_tick(s->scheduler);
     runner_tick(s->service->runner);
+    forget_old(s);
 }
 
 static void loop(Serve *s, const sigset_t *signals)
@@ -140,10 +160,9 @@ static Error *begin(Serve *s, const ServeOptions *o)
     AUTO_VALUE(StateJobs) interrupted = {0};
     TRY(service_open(o->inputs, o->words, on_ended, s, &s->service, &interrupted));
     TRY(scheduler_new(s->service, &s->scheduler));
-    for (size_t i = 0; i < interrupted.count; i++)
-        log_warning("job %lld: %s %s interrupted", (long long)interrupted.items[i].id,
-                    interrupted.items[i].kind, interrupted.items[i].entry);
     scheduler_resume(s->scheduler);
+    for (size_t i = 0; i < interrupted.count; i++)
+        on_ended(s, &interrupted.items[i]);
     scheduler_tick(s->scheduler); /* what is set up from now on is known before READY */
     return NULL;
 }

@@ -208,6 +208,51 @@ def test_what_was_missed_is_made_up_for_once(cluster, service, database):
     service.stop()
 
 
+def test_another_schedule_is_for_later_times_only(cluster, service, database):
+    """What its times would have been before is not made up for, neither at once nor after a restart."""
+    service.config(nightly(cluster, database))
+    service.start()
+    service.shift(2 * MINUTE)
+    service.job(1, "succeeded")
+    hour = service.run("schedule", "next", "--json").json["schedules"][0]["times"][0][11:13]
+    service.config(nightly(cluster, database).replace("* * * * *", f"0 {(int(hour) - 1) % 24} * * *"))
+    service.shift(10)
+    service.signal(signal.SIGHUP)
+    service.told("READY=1")
+    service.stop()
+    service.start()
+    service.shift(25 * 60 * MINUTE)
+    service.job(2, "succeeded")
+    assert len(service.jobs()) == 2
+    service.stop()
+
+
+def test_an_encrypted_repository(cluster, service, database):
+    """Jobs get the passphrase that the service was started with."""
+    service.env["PGSTOW_PASSPHRASE"] = "correct horse battery"
+    service.config(nightly(cluster, database, ", encryption: true"))
+    service.start()
+    service.shift(MINUTE)
+    assert "horse" not in json.dumps(service.job(1, "succeeded"))
+    service.stop()
+
+
+def test_verify_and_drill(cluster, service, database):
+    """One verify for all that share a repository."""
+    more = ", enabled: true, schedule: 0 0 * * *, drill: {schedule: 0 6 * * *}"
+    service.config(f"verify: {{schedule: 0 3 * * *, level: quick}}\ndatabases: "
+                   f"[{entry(cluster, database, more)}, {entry(cluster, 'not_there')}]\n")  # fmt: skip
+    names = [s["name"] for s in service.run("schedule", "list", "--json").json["schedules"]]
+    assert names == [f"backup/{database}", f"verify/{database}", f"drill/{database}"]
+    service.run("schedule", "run", f"backup/{database}")
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    jobs = [service.job(n, "succeeded") for n in (1, 2, 3)]
+    assert sorted(j["kind"] for j in jobs) == ["backup", "drill", "verify"]
+    assert [j["result"]["level"] for j in jobs if j["kind"] == "verify"] == ["quick"]
+    service.stop()
+
+
 def test_schedule_run_is_the_command_itself(cluster, service, database):
     service.config(f'databases: [{entry(cluster, database, ", enabled: true, schedule: 0 0 * * *")}]\n')
     service.start()

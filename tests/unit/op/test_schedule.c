@@ -73,13 +73,22 @@ static void check_case(void **state)
     ScheduleLook look;
     OK(cron_parse(c->cron, &cron));
     OK(zone_open(c->zone, &zone));
-    schedule_look(&(ScheduleRule){c->name, cron, zone, c->jitter_ms},
-                  &(SchedulePast){at(c->last_due), at(c->next_planned)}, at(c->now), &look);
+    ScheduleRule rule = {c->name, cron, zone, c->jitter_ms};
+    schedule_look(&rule, &(SchedulePast){at(c->last_due), at(c->next_planned)}, at(c->now), &look);
     assert_int_equal(look.due, c->slot != NULL);
     assert_int_equal(look.slot, at(c->slot));
     assert_int_equal(look.catch_up, c->catch_up);
     assert_int_equal(look.skipped, c->skipped);
-    assert_int_equal(look.next, at(c->next));
+    assert_int_equal(look.then.next_planned, at(c->next));
+    assert_true(!look.due || look.then.last_due == look.slot);
+    /* Once that is remembered nothing is due before the next slot, and then that one is. */
+    SchedulePast then = look.then;
+    schedule_look(&rule, &then, at(c->now) + 1, &look);
+    assert_false(look.due);
+    assert_memory_equal(&look.then, &then, sizeof then);
+    schedule_look(&rule, &then, then.next_planned, &look);
+    assert_true(look.due && !look.catch_up && !look.skipped);
+    assert_int_equal(look.slot, then.next_planned);
 }
 
 /* By its name alone, within its bounds, and not the same for all. */
@@ -120,7 +129,7 @@ static void test_jitter_is_no_delay(void **state)
     SchedulePast past = {at("2026-03-10T00:00:00Z"), slot};
     schedule_look(&rule, &past, slot + jitter - 1, &look);
     assert_false(look.due);
-    assert_int_equal(look.next, slot);
+    assert_int_equal(look.then.next_planned, slot);
     schedule_look(&rule, &past, slot + jitter, &look);
     assert_true(look.due && !look.catch_up);
     assert_int_equal(look.slot, slot);
