@@ -302,7 +302,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|key|config|serve|schedule|jobs|token|help)
+        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|key|config|serve|schedule|jobs|token|notify|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -384,6 +384,9 @@ _pgstow()
     token)
         flags='--role --expires'
         ;;
+    notify)
+        flags=''
+        ;;
     help)
         flags=''
         ;;
@@ -394,7 +397,7 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy key config serve schedule jobs token help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy key config serve schedule jobs token notify help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))

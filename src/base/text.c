@@ -195,6 +195,22 @@ char *text_escape_name(const char *s)
     return buf_steal_str(&b);
 }
 
+size_t text_kept(const char *s, size_t max)
+{
+    size_t n = strnlen(s, max + 1);
+    if (n <= max)
+        return n;
+    n = max;
+    while (n + 4 > max && n && ((unsigned char)s[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
+char *text_cut(const char *s, size_t max)
+{
+    return s ? mem_strndup(s, text_kept(s, max)) : mem_strdup("");
+}
+
 char *text_printable(const char *s)
 {
     Buf b = {0};

@@ -29,6 +29,12 @@ bool text_starts(const char *s, const char *prefix);
 bool text_ends(const char *s, const char *suffix);
 bool text_equal_nocase(const char *a, const char *b);
 
+/* How many bytes of it are its first max, or one to three fewer: no half of a character in UTF-8.
+ */
+size_t text_kept(const char *s, size_t max);
+/* These as a text; NULL is the empty one. Caller frees. */
+char *text_cut(const char *s, size_t max);
+
 /* The name with everything but [A-Za-z0-9_] and non-leading dots and dashes as %XX: safe as a file
  * name, and never taken for an option. Caller frees. */
 char *text_escape_name(const char *s);

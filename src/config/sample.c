@@ -44,6 +44,27 @@ static const char *sample_value(const SettingInfo *s)
         {"backup.mask", "\"shop.customer.email: md5(email)\""},
         {"backup.includeDatabase", "shop_*"},
         {"backup.excludeDatabase", "test_*"},
+        {"notify.to", "dba@example.com"},
+        {"notify.caFile", "/etc/pgstow/authorities.pem"},
+        {"notify.smtp.user", "pgstow"},
+        {"notify.smtp.passwordFile", "/etc/pgstow/smtp-password"},
+        {"notify.smtp.passwordCommand", "pass show smtp"},
+        {"notify.webhook.url", "https://hooks.example.com/pgstow"},
+        {"notify.webhook.secretFile", "/etc/pgstow/webhook-secret"},
+        {"notify.webhook.secretCommand", "pass show webhook"},
+        {"notify.slack.urlFile", "/etc/pgstow/slack-url"},
+        {"notify.slack.urlCommand", "pass show slack"},
+        {"notify.discord.urlFile", "/etc/pgstow/discord-url"},
+        {"notify.discord.urlCommand", "pass show discord"},
+        {"notify.telegram.chat", "\"-1001234567890\""},
+        {"notify.telegram.tokenFile", "/etc/pgstow/telegram-token"},
+        {"notify.telegram.tokenCommand", "pass show telegram"},
+        {"notify.ntfy.url", "https://ntfy.sh/mytopic"},
+        {"notify.ntfy.urlFile", "/etc/pgstow/ntfy-url"},
+        {"notify.ntfy.tokenFile", "/etc/pgstow/ntfy-token"},
+        {"notify.ntfy.tokenCommand", "pass show ntfy"},
+        {"notify.ping.url", "https://hc-ping.com/5bdf1e55-0000-0000-0000-000000000000"},
+        {"notify.ping.urlFile", "/etc/pgstow/ping-url"},
     };
     static const char *const by_type[] = {
         [SETTING_IS_URL] = "postgresql://backup@localhost:5432/shop",
@@ -78,6 +99,29 @@ static void add_setting(Buf *out, SettingId id, const char *name, const char *in
     buf_printf(out, "%s# %s: %s\n\n", indent, name, sample_value(s));
 }
 
+/* All settings of a section and of those in it, each once, in the order of their rows. */
+static void add_section(Buf *out, const char *section, const char *indent)
+{
+    AUTO_VALUE(StrList) inner = {0};
+    AUTO(char) deeper = mem_printf("%s  ", indent);
+    size_t n = strlen(section);
+    const char *last = strrchr(section, '.');
+    buf_printf(out, "%s%s:\n", indent, last ? last + 1 : section);
+    for (SettingId id = 0; id < SETTINGS; id++) {
+        const char *key = setting_info(id)->key;
+        if (!text_starts(key, section) || key[n] != '.')
+            continue;
+        const char *dot = strchr(key + n + 1, '.');
+        AUTO(char) name = mem_strndup(key, dot ? (size_t)(dot - key) : 0);
+        if (!dot) {
+            add_setting(out, id, key + n + 1, deeper);
+        } else if (!strlist_has(&inner, name)) {
+            strlist_add(&inner, name);
+            add_section(out, name, deeper);
+        }
+    }
+}
+
 char *setting_sample(void)
 {
     AUTO_VALUE(StrList) sections = {0};
@@ -98,12 +142,7 @@ char *setting_sample(void)
             continue;
         }
         strlist_add(&sections, section);
-        buf_printf(&out, "%s:\n", section);
-        for (SettingId in = id; in < SETTINGS; in++) {
-            const char *other = setting_info(in)->key;
-            if (text_starts(other, section) && other[strlen(section)] == '.')
-                add_setting(&out, in, other + strlen(section) + 1, "  ");
-        }
+        add_section(&out, section, "");
     }
     add_comment(
         &out, "",

@@ -64,6 +64,8 @@ char *setting_allowed(SettingId id)
                 buf_u8(&words, (uint8_t)*p);
         return buf_steal_str(&words);
     case SETTING_IS_LIST:
+        if (!strcmp(s->allowed, "ADDRESS"))
+            return mem_strdup("mail addresses");
         return mem_strdup(*s->allowed ? s->allowed : "any text");
     case SETTING_IS_COMPRESSION:
         return mem_strdup("false (store), true (adaptive), or 1 to 9 (fixed)");
@@ -185,7 +187,10 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
         good = parse_compression(text, number);
         break;
     case SETTING_IS_LIST:
-        good = !*s->allowed || (strchr(text, '=') && text[0] != '=');
+        if (!strcmp(s->allowed, "ADDRESS"))
+            good = is_email(text);
+        else
+            good = !*s->allowed || (strchr(text, '=') && text[0] != '=');
         break;
     case SETTING_IS_SCHEDULE:
         return error_of_schedule(text);

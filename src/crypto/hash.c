@@ -68,6 +68,15 @@ Hash *hash_new_keyed(const uint8_t key[HASH_BYTES])
     return h;
 }
 
+void hash_sign(const void *key, size_t key_bytes, const void *p, size_t n, uint8_t out[HASH_BYTES])
+{
+    size_t got = 0;
+    must(EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key, key_bytes, p, n, out, HASH_BYTES,
+                   &got) &&
+             got == HASH_BYTES,
+         "HMAC");
+}
+
 void hash_free(Hash *h)
 {
     if (!h)

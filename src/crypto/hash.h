@@ -11,6 +11,8 @@ typedef struct Hash Hash;
 Hash *hash_new(void);
 /* The same interface to HMAC-SHA-256 (RFC 2104) by a key of 32 bytes. */
 Hash *hash_new_keyed(const uint8_t key[32]);
+/* HMAC-SHA-256 by a key of any length. */
+void hash_sign(const void *key, size_t key_bytes, const void *p, size_t n, uint8_t out[HASH_BYTES]);
 void hash_free(Hash *h);
 DEFINE_AUTO(Hash, hash_free)
 void hash_add(Hash *h, const void *p, size_t n);

@@ -2,19 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/proc.h"
+#include "op/secret_input.h"
 #include "repo/key_text.h"
-
-#define KEY_FILE_MAX 65536
-#define PASSPHRASE_MAX 4096
 
 struct KeyInput {
     KeyInputs in;
@@ -51,23 +46,10 @@ static Error *no_key(const KeyInput *k, KeyUse use, const char *where)
 
 Error *key_file_read(const char *path, Key *out)
 {
-    AUTO_VALUE(Fd) fd = {open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-    struct stat st;
-    if (fd.n < 0 || fstat(fd.n, &st) < 0)
-        return error_hint(
-            error_rekind(error_errno(ERR_KEY, ERR_KEY, "cannot read the key file %s", path),
-                         ERR_KEY),
-            "look at its place and who may read it");
-    if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)))
-        log_warning("other users may read or write the key file %s: chmod 600 %s", path, path);
-    /* A pipe, as the shell's <(...) is: its other end may not have written yet. */
-    if (!S_ISREG(st.st_mode) && fcntl(fd.n, F_SETFL, O_RDONLY) < 0)
-        return error_errno(ERR_IO, ERR_IO, "cannot wait for the key file %s", path);
-    AUTO(Secret) text = secret_new(KEY_FILE_MAX);
-    size_t got;
-    TRY(file_read_some(fd.n, secret_bytes(text), KEY_FILE_MAX, path, &got));
-    TRY_CTX(key_text_read((const char *)secret_look(text), got, &out->secret), "the key file %s",
-            path);
+    AUTO(Secret) text = NULL;
+    TRY(secret_read_file(path, &(SecretWords){"the key file", ERR_KEY}, &text));
+    TRY_CTX(key_text_read((const char *)secret_look(text), secret_length(text), &out->secret),
+            "the key file %s", path);
     out->file = true;
     out->from = mem_printf("the key file %s", path);
     return NULL;
@@ -138,51 +120,6 @@ Error *key_from_text(Secret *secret, const char *from, Key *out)
     return NULL;
 }
 
-/* The first line, or all lines of a key's text. */
-static Secret *trim(const Secret *all, size_t n)
-{
-    const uint8_t *p = secret_look(all);
-    while (n && (p[n - 1] == '\n' || p[n - 1] == '\r'))
-        n--;
-    return secret_copy(p, n);
-}
-
-/* Children never see our secrets' variables; this one's output is a secret itself. */
-static Error *run_command(const KeyInput *k, Secret **out)
-{
-    AUTO_VALUE(StrList) argv = {0};
-    AUTO(Proc) p = NULL;
-    AUTO(Secret) text = secret_new(PASSPHRASE_MAX);
-    size_t n = 0;
-    int status = 0;
-    TRY(proc_split(k->command, &argv));
-    if (!argv.count)
-        FAIL(ERR_CONFIG, "the command that prints the passphrase is empty");
-    TRY(proc_start(&(ProcOptions){.argv = &argv, .pipe_out = true}, &p));
-    for (bool ended = false; !ended;) {
-        bool ready;
-        TRY(cancel_poll(k->in.cancel, proc_out(p), POLLIN | POLLHUP, -1, &ready));
-        if (n == PASSPHRASE_MAX)
-            FAIL(ERR_KEY, "%s printed more than a passphrase", argv.items[0]);
-        ssize_t got = read(proc_out(p), secret_bytes(text) + n, PASSPHRASE_MAX - n);
-        if (got < 0 && errno != EINTR)
-            return error_errno(ERR_IO, ERR_IO, "cannot read what %s prints", argv.items[0]);
-        ended = !got;
-        n += got > 0 ? (size_t)got : 0;
-    }
-    TRY(proc_wait(p, &status));
-    if (status) {
-        AUTO(char) said = text_printable(proc_stderr(p));
-        return error_hint(ERROR_NEW(ERR_KEY,
-                                    "the command that prints the passphrase (%s) failed "
-                                    "with status %d: %s",
-                                    argv.items[0], status, said),
-                          "run it by hand; it is run without a shell and without a terminal");
-    }
-    *out = trim(text, n);
-    return NULL;
-}
-
 /* -- all of it ------------------------------------------------------------------------------------
  */
 
@@ -204,7 +141,8 @@ static Error *ask(KeyInput *k, KeyUse use, const char *where, Key *out)
         return key_file_read(k->key_file, out);
     }
     if (k->command) {
-        TRY(run_command(k, &text));
+        TRY(secret_read_command(k->command, &(SecretWords){"the passphrase", ERR_KEY}, k->in.cancel,
+                                &text));
         return key_from_text(STEAL(text), "what the passphrase command printed", out);
     }
     if (k->in.passphrase) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "state/state_internal.h"
 
 /* -- what went wrong ----------------------------------------------------------------------------
@@ -112,23 +113,6 @@ void query_maybe_int(Query *q, int64_t v)
         q->bound++; /* what is not bound is NULL */
 }
 
-/* How much of it is kept: no half of a character. */
-static size_t kept(const char *v, size_t max)
-{
-    size_t n = strnlen(v, max + 1);
-    if (n <= max)
-        return n;
-    n = max;
-    while (n > max - 4 && ((unsigned char)v[n] & 0xc0) == 0x80)
-        n--;
-    return n;
-}
-
-char *query_cut(const char *v, size_t max)
-{
-    return v ? mem_strndup(v, kept(v, max)) : mem_strdup("");
-}
-
 void query_text(Query *q, const char *v)
 {
     query_maybe_text(q, v ? v : "");
@@ -141,7 +125,7 @@ static void add_text(Query *q, const char *v, size_t n)
 
 void query_maybe_text(Query *q, const char *v)
 {
-    add_text(q, v, v ? kept(v, STATE_TEXT_MAX) : 0);
+    add_text(q, v, v ? text_kept(v, STATE_TEXT_MAX) : 0);
 }
 
 void query_whole_text(Query *q, const char *v)

@@ -42,8 +42,6 @@ void query_maybe_text(Query *q, const char *v); /* NULL as NULL */
 void query_whole_text(Query *q, const char *v); /* uncut: the caller bounds it; NULL as NULL */
 /* The names of the bits that are set, for instr(?, ' ' || name || ' '); NULL where none is. */
 void query_names(Query *q, unsigned bits, const char *const *names, unsigned count);
-/* The first max bytes or fewer, no half of a character; NULL is the empty text. Caller frees. */
-char *query_cut(const char *v, size_t max);
 void query_blob(Query *q, const void *p, int n); /* must live until the statement has run */
 Error *query_row(Query *q, bool *more) MUST_CHECK;
 /* For statements without rows: runs it; `changed`, how many rows it touched, may be NULL. */

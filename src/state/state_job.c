@@ -246,7 +246,9 @@ Error *state_job_samples(State *s, const char *kind, const char *entry, const ch
     AUTO_VALUE(StateSamples) l = {0};
     AUTO_VALUE(Query) q = {0};
     TRY(query_open(s,
-                   "SELECT id, ended - ifnull(started, created), bytes_done, bytes_new, items_done"
+                   "SELECT id, ended - ifnull(started, created), bytes_done, bytes_new, items_done,"
+                   " CASE WHEN json_valid(result) AND json_type(result, '$.rows') = 'integer'"
+                   " THEN json_extract(result, '$.rows') ELSE -1 END"
                    " FROM job WHERE kind = ? AND entry = ? AND database = ?"
                    " AND status = 'succeeded' ORDER BY ended DESC, id DESC LIMIT ?",
                    &q));
@@ -265,6 +267,7 @@ Error *state_job_samples(State *s, const char *kind, const char *entry, const ch
         one->bytes_done = (uint64_t)query_get_int(&q);
         one->bytes_new = (uint64_t)query_get_int(&q);
         one->items_done = (uint64_t)query_get_int(&q);
+        one->rows = query_get_int(&q);
     }
     *out = l;
     l = (StateSamples){0};

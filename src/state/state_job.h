@@ -121,6 +121,7 @@ Error *state_job_last_successes(State *s, const char *kind, StateJobs *out) MUST
 typedef struct StateSample {
     int64_t job, duration_ms;
     uint64_t bytes_done, bytes_new, items_done;
+    int64_t rows; /* as the result says; -1 where it does not */
 } StateSample;
 typedef struct StateSamples {
     StateSample *items;

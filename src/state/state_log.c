@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "state/state_internal.h"
 
 void state_log_clear(StateLog *l)
@@ -46,7 +47,7 @@ static Error *look(State *s, Addition *c)
 static Error *add_line(State *s, Addition *c, const StateLogNew *line)
 {
     AUTO_VALUE(Query) q = {0};
-    AUTO(char) text = query_cut(line->line, STATE_LOG_LINE_MAX);
+    AUTO(char) text = text_cut(line->line, STATE_LOG_LINE_MAX);
     TRY(query_open(s, "INSERT INTO job_log (job, n, at, level, line) VALUES (?, ?, ?, ?, ?)", &q));
     query_int(&q, c->job);
     query_int(&q, c->next++);
