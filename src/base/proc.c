@@ -96,8 +96,8 @@ static Error *make_pipe(Fd *r, Fd *w)
 }
 
 /* Between fork and exec only what is safe after a fork in a threaded program. */
-static void run_child(pid_t parent, char **argv, char **env, const char *const *paths, int in, int out, int err,
-                      int status, const ProcOptions *o)
+static void run_child(pid_t parent, char **argv, char **env, const char *const *paths, int in,
+                      int out, int err, int status, const ProcOptions *o)
 {
     if (!o->inherit)
         setsid();

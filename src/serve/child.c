@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/doc.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -342,8 +343,11 @@ static Error *begin(Child *c, bool *started)
 {
     *started = true;
     TRY(start(c));
+    FAULT_POINT("serve.job.forked");
     c->begun = c->flushed = clock_mono_ms();
-    return state_job_start(c->o->state, c->o->job, proc_pid(c->proc), clock_now(), started);
+    TRY(state_job_start(c->o->state, c->o->job, proc_pid(c->proc), clock_now(), started));
+    FAULT_POINT("serve.job.running");
+    return NULL;
 }
 
 bool child_run(const ChildOptions *o)
@@ -355,6 +359,7 @@ bool child_run(const ChildOptions *o)
     if (!e && started) {
         follow(&c);
         e = wait_for_end(&c, &status);
+        e = error_first(e, fault_reach("serve.job.ended"));
     }
     if ((e || !started) && c.proc) {
         proc_free(c.proc);

@@ -435,6 +435,17 @@ static bool is_gone(const StateJob *job, void *ctx)
     return is_ours(job) || !op_job_lives(job);
 }
 
+static bool is_lost(const StateJob *job, void *ctx)
+{
+    (void)ctx;
+    return !is_ours(job) && !op_job_lives(job);
+}
+
+Error *runner_sweep(Runner *r, StateJobs *out)
+{
+    return state_job_interrupt(r->options.state, is_lost, NULL, clock_now(), out);
+}
+
 /* What may still be done later than it was asked for. */
 static bool is_patient(const StateJob *job)
 {

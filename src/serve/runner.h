@@ -60,6 +60,9 @@ DEFINE_AUTO(Runner, runner_free)
  * that ran become interrupted (`out` has those); what waited and changes no database is queued
  * again, anything else interrupted as well. Once, before the first runner_submit. */
 Error *runner_resume(Runner *r, StateJobs *out) MUST_CHECK;
+/* Runs of the command line whose process is gone without a word become interrupted: `out` has
+ * those. Now and then. */
+Error *runner_sweep(Runner *r, StateJobs *out) MUST_CHECK;
 void runner_set_backups(Runner *r, unsigned at_once);
 
 /* Queues it, and starts it where its turn has come. ERR_BUSY: see `alone`, or the service is about

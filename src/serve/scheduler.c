@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "serve/plans.h"
 #include "state/state_schedule.h"
@@ -168,6 +169,7 @@ static Error *run_due(Scheduler *c, size_t i, const ScheduleLook *look, Instant 
     }
     w->past = look->then;
     w->last_started = now;
+    FAULT_POINT("serve.schedule.submitted");
     return remember(c, i);
 }
 

@@ -14,6 +14,7 @@
 
 #define TICK_MS 1000
 #define FORGET_MS 3600000
+#define SWEEP_MS 60000
 #define TEST_TICK_MS 50 /* with a clock that a test shifts */
 
 typedef struct Serve {
@@ -21,7 +22,7 @@ typedef struct Serve {
     Scheduler *scheduler;
     int64_t drain_until; /* by clock_mono_ms; 0: it goes on */
     bool stopped;
-    int64_t watchdog_ms, barked, forgot;
+    int64_t watchdog_ms, barked, forgot, swept;
 } Serve;
 static void serve_clear(Serve *s)
 {
@@ -125,6 +126,20 @@ static void forget_old(Serve *s)
         log_warning("what is old in the history stays: %s", error_message(e));
 }
 
+static void sweep(Serve *s)
+{
+    AUTO_VALUE(StateJobs) lost = {0};
+    int64_t now = clock_mono_ms();
+    if (now - s->swept < SWEEP_MS)
+        return;
+    s->swept = now;
+    AUTO(Error) e = runner_sweep(s->service->runner, &lost);
+    if (e)
+        log_warning("%s", error_message(e));
+    for (size_t i = 0; i < lost.count; i++)
+        on_ended(s, &lost.items[i]);
+}
+
 /* What is done about once a second. */
 static void tick(Serve *s)
 {
@@ -136,6 +151,7 @@ static void tick(Serve *s)
     }
     scheduler_tick(s->scheduler);
     runner_tick(s->service->runner);
+    sweep(s);
     forget_old(s);
 }
 

@@ -347,6 +347,37 @@ def test_a_killed_service_leaves_nothing_running(cluster, service, database, loc
     service.stop()
 
 
+@pytest.mark.parametrize("point", ["schedule.submitted", "job.forked", "job.running", "job.ended"])
+def test_killed_at_any_moment_the_backup_is_made_once_more_at_most(cluster, service, database, point):
+    service.config(nightly(cluster, database).replace("* * * * *", "0 0 * * *"))
+    service.env["PGSTOW_FAULT"] = f"serve.{point}:kill"
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    assert service.running.process.wait(20) == -signal.SIGKILL
+    wait_until(lambda: not children(service.clock), "children of the killed service live on")
+    del service.env["PGSTOW_FAULT"]
+    service.running.process.communicate()
+    service.start()
+    wait_until(lambda: all(j["status"] in DONE for j in service.jobs()), "jobs never end")
+    jobs = service.jobs()
+    assert 1 <= len(jobs) <= 2 and jobs[-1]["status"] == "succeeded" and jobs[-1]["backup"] in service.pgstow.ids()
+    assert [j["status"] for j in jobs[:-1]] in ([], ["interrupted"])
+    service.stop()
+
+
+def test_a_job_that_is_killed_is_a_failure(cluster, service, database, locked):
+    service.config(nightly(cluster, database))
+    service.start()
+    service.shift(MINUTE)
+    service.job(1, "running")
+    for pid in children(service.clock):
+        if pid != service.running.process.pid:
+            os.kill(pid, signal.SIGKILL)
+    job = service.job(1, "failed")
+    assert "signal 9" in job["error"]["message"] and job["exitStatus"] == 137
+    service.stop()
+
+
 def test_a_second_service_is_refused(cluster, service, database):
     service.config(nightly(cluster, database))
     service.start()
