@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness.cluster import E2E, Cluster, scratch_folder  # noqa: E402
 from harness.merging import Pair  # noqa: E402
 from harness.program import Pgstow, program  # noqa: E402
+from harness.receivers import authority, smtp, web  # noqa: E402, F401
 
 
 def pytest_configure(config):
