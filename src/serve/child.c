@@ -357,6 +357,8 @@ bool child_run(const ChildOptions *o)
     int status = -1;
     AUTO(Error) e = begin(&c, &started);
     if (!e && started) {
+        if (o->started)
+            o->started(o->ctx, o->job);
         follow(&c);
         e = wait_for_end(&c, &status);
         e = error_first(e, fault_reach("serve.job.ended"));

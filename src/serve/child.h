@@ -22,10 +22,12 @@ typedef struct ChildOptions {
     const char *kind;
     const StrList *argv; /* without --events */
     const StrList *env;
-    int64_t timeout_ms; /* 0: none */
-    Cancel *wake;       /* requested after `stop` has been set */
-    atomic_int *stop;   /* ChildStop */
-    atomic_bool *over;  /* set when the process is gone, before the job's end is written */
+    int64_t timeout_ms;                      /* 0: none */
+    void (*started)(void *ctx, int64_t job); /* when the state says that it runs; may be NULL */
+    void *ctx;
+    Cancel *wake;      /* requested after `stop` has been set */
+    atomic_int *stop;  /* ChildStop */
+    atomic_bool *over; /* set when the process is gone, before the job's end is written */
 } ChildOptions;
 
 /* Returns when the job's end is in the state, or, where that could not be written for a while, has

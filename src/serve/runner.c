@@ -175,6 +175,8 @@ static void *run_task(void *arg)
                                          .argv = &argv,
                                          .env = &t->env,
                                          .timeout_ms = t->timeout_ms,
+                                         .started = r->options.started,
+                                         .ctx = r->options.ctx,
                                          .wake = t->wake,
                                          .stop = &t->stop,
                                          .over = &t->over});

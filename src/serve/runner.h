@@ -42,13 +42,17 @@ typedef struct JobRequest {
 /* A job that has ended, with all that the state has of it; on the job's own thread. */
 typedef void (*RunnerEnded)(void *ctx, const StateJob *job);
 
+/* A job has begun to run; on its own thread. */
+typedef void (*RunnerStarted)(void *ctx, int64_t job);
+
 /* Borrowed until runner_free, but for config_file and words, which are copied. */
 typedef struct RunnerOptions {
     State *state;
     const char *config_file; /* for --config; NULL: there is none */
-    const StrList *words; /* in front of the others in each command line: "--repo", "/srv"; NULL */
-    unsigned backups;     /* at once; 0 is 1 */
-    RunnerEnded ended;    /* may be NULL */
+    const StrList *words;  /* in front of the others in each command line: "--repo", "/srv"; NULL */
+    unsigned backups;      /* at once; 0 is 1 */
+    RunnerStarted started; /* may be NULL */
+    RunnerEnded ended;     /* may be NULL */
     void *ctx;
 } RunnerOptions;
 Error *runner_new(const RunnerOptions *options, Runner **out) MUST_CHECK;

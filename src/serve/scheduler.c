@@ -20,6 +20,7 @@ typedef struct Clockwork {
 
 struct Scheduler {
     Service *s;
+    Teller *teller;
     pthread_mutex_t lock;
     Plans plans;
     Clockwork *works; /* one for each plan */
@@ -116,10 +117,11 @@ Error *scheduler_reload(Scheduler *c)
     return e;
 }
 
-Error *scheduler_new(Service *s, Scheduler **out)
+Error *scheduler_new(Service *s, Teller *teller, Scheduler **out)
 {
     AUTO(Scheduler) c = mem_new(Scheduler);
     c->s = s;
+    c->teller = teller;
     pthread_mutex_init(&c->lock, NULL);
     TRY(reload(c));
     *out = STEAL(c);
@@ -146,6 +148,20 @@ static void set_result(Clockwork *w, const char *result)
     w->last_result = mem_strdup(result);
 }
 
+/* Slots that have passed without a run, of which none, or the last, is run now. */
+static void tell_missed(Scheduler *c, const Plan *p, const SchedulePast *past,
+                        const ScheduleLook *look)
+{
+    int64_t runs = look->skipped + look->catch_up;
+    Instant after = past->last_due ? past->last_due : past->next_planned - 1;
+    if (runs)
+        teller_missed(c->teller, &(NotifyMissed){.kind = p->kind,
+                                                 .entry = p->entry->name,
+                                                 .database = p->entry->database,
+                                                 .due = cron_next(p->cron, p->zone, after),
+                                                 .runs = runs});
+}
+
 /* Under the lock. */
 static Error *run_due(Scheduler *c, size_t i, const ScheduleLook *look, Instant now)
 {
@@ -167,6 +183,7 @@ static Error *run_due(Scheduler *c, size_t i, const ScheduleLook *look, Instant 
         w->last_job = job;
         set_result(w, "queued");
     }
+    tell_missed(c, p, &w->past, look);
     w->past = look->then;
     w->last_started = now;
     FAULT_POINT("serve.schedule.submitted");
@@ -246,7 +263,7 @@ static int64_t delay_of(const Plan *p, int attempt)
     return delay < RETRY_MOST_MS ? delay : RETRY_MOST_MS;
 }
 
-static Error *job_ended(Scheduler *c, size_t i, const StateJob *job)
+static Error *job_ended(Scheduler *c, size_t i, const StateJob *job, bool *again)
 {
     const Plan *p = &c->plans.items[i];
     if (c->works[i].last_job != job->id)
@@ -255,17 +272,21 @@ static Error *job_ended(Scheduler *c, size_t i, const StateJob *job)
     TRY(remember(c, i));
     if (job->attempt > p->retries || !may_pass(job) || atomic_load(&c->s->stopping))
         return NULL;
-    return repeat(c, i, job, delay_of(p, job->attempt));
+    TRY(repeat(c, i, job, delay_of(p, job->attempt)));
+    *again = true;
+    return NULL;
 }
 
-void scheduler_job_ended(Scheduler *c, const StateJob *job)
+bool scheduler_job_ended(Scheduler *c, const StateJob *job)
 {
+    bool again = false;
     if (!is_scheduled(job))
-        return;
+        return false;
     pthread_mutex_lock(&c->lock);
     for (size_t i = 0; i < c->plans.count; i++)
-        complain(c, c->plans.items[i].name, job_ended(c, i, job));
+        complain(c, c->plans.items[i].name, job_ended(c, i, job, &again));
     pthread_mutex_unlock(&c->lock);
+    return again;
 }
 
 static Error *resume(Scheduler *c, size_t i)

@@ -5,11 +5,11 @@
 #ifndef PGSTOW_SERVE_SCHEDULER_H
 #define PGSTOW_SERVE_SCHEDULER_H
 
-#include "serve/service.h"
+#include "serve/teller.h"
 
 typedef struct Scheduler Scheduler;
-/* `s` is borrowed until scheduler_free. */
-Error *scheduler_new(Service *s, Scheduler **out) MUST_CHECK;
+/* Both are borrowed until scheduler_free. */
+Error *scheduler_new(Service *s, Teller *teller, Scheduler **out) MUST_CHECK;
 void scheduler_free(Scheduler *c);
 DEFINE_AUTO(Scheduler, scheduler_free)
 /* The schedules of the service's settings as they are now. */
@@ -18,7 +18,7 @@ Error *scheduler_reload(Scheduler *c) MUST_CHECK;
 void scheduler_resume(Scheduler *c);
 /* About once a second. */
 void scheduler_tick(Scheduler *c);
-/* From any thread: a job has ended; one of a schedule is perhaps repeated. */
-void scheduler_job_ended(Scheduler *c, const StateJob *job);
+/* From any thread: a job has ended; one of a schedule is perhaps repeated, and then it is true. */
+bool scheduler_job_ended(Scheduler *c, const StateJob *job);
 
 #endif

@@ -19,6 +19,7 @@
 
 typedef struct Serve {
     Service *service;
+    Teller *teller;
     Scheduler *scheduler;
     int64_t drain_until; /* by clock_mono_ms; 0: it goes on */
     bool stopped;
@@ -26,9 +27,13 @@ typedef struct Serve {
 } Serve;
 static void serve_clear(Serve *s)
 {
+    /* Jobs use the two others as they end, and these use the state. */
     if (s->service)
-        service_close(s->service); /* its threads use the scheduler */
+        service_end_jobs(s->service);
     scheduler_free(s->scheduler);
+    teller_free(s->teller);
+    if (s->service)
+        service_close(s->service);
 }
 DEFINE_AUTO_VALUE(Serve, serve_clear)
 
@@ -57,8 +62,13 @@ static void on_ended(void *ctx, const StateJob *job)
         log_warning("job %lld: %s %s %s%s%s", id, job->kind,
                     *job->entry ? job->entry : job->database, what, job->error_message ? ": " : "",
                     job->error_message ? job->error_message : "");
-    if (s->scheduler)
-        scheduler_job_ended(s->scheduler, job);
+    teller_job_ended(s->teller, job->id, scheduler_job_ended(s->scheduler, job));
+}
+
+static void on_started(void *ctx, int64_t job)
+{
+    const Serve *s = ctx;
+    teller_job_started(s->teller, job);
 }
 
 static void reload(Serve *s)
@@ -174,8 +184,9 @@ static void loop(Serve *s, const sigset_t *signals)
 static Error *begin(Serve *s, const ServeOptions *o)
 {
     AUTO_VALUE(StateJobs) interrupted = {0};
-    TRY(service_open(o->inputs, o->words, on_ended, s, &s->service, &interrupted));
-    TRY(scheduler_new(s->service, &s->scheduler));
+    TRY(service_open(o->inputs, o->words, on_started, on_ended, s, &s->service, &interrupted));
+    TRY(teller_new(s->service, &s->teller));
+    TRY(scheduler_new(s->service, s->teller, &s->scheduler));
     scheduler_resume(s->scheduler);
     for (size_t i = 0; i < interrupted.count; i++)
         on_ended(s, &interrupted.items[i]);

@@ -24,6 +24,7 @@ void service_config_release(ServiceConfig *c)
             config_free(c->entries[i].config);
     }
     free(c->entries);
+    notifier_free(c->notifier);
     if (c->config)
         config_free(c->config);
     free(c);
@@ -66,6 +67,9 @@ Error *service_config_load(const ConfigInputs *in, ServiceConfig **out)
     }
     if (!names->count)
         c->entries[c->count++] = (ServiceEntry){"", database_of(c->config), c->config};
+    c->notifier = notifier_new();
+    for (size_t i = 0; i < c->count; i++)
+        TRY(notifier_add(c->notifier, c->entries[i].name, c->entries[i].config));
     *out = STEAL(c);
     return NULL;
 }
@@ -165,8 +169,8 @@ static Error *open_state(Service *s)
     return open_checked(s->state_dir, &s->state);
 }
 
-Error *service_open(const ConfigInputs *inputs, const StrList *words, RunnerEnded ended, void *ctx,
-                    Service **out, StateJobs *interrupted)
+Error *service_open(const ConfigInputs *inputs, const StrList *words, RunnerStarted started,
+                    RunnerEnded ended, void *ctx, Service **out, StateJobs *interrupted)
 {
     AUTO(Service) s = mem_new(Service);
     s->inputs = inputs;
@@ -185,12 +189,18 @@ Error *service_open(const ConfigInputs *inputs, const StrList *words, RunnerEnde
                          .config_file = chosen ? s->config_file : NULL,
                          .words = words,
                          .backups = (unsigned)config_int(c, SETTING_MAX_CONCURRENT_BACKUPS),
+                         .started = started,
                          .ended = ended,
                          .ctx = ctx},
         &s->runner));
     TRY(runner_resume(s->runner, interrupted));
     *out = STEAL(s);
     return NULL;
+}
+
+void service_end_jobs(Service *s)
+{
+    runner_free(STEAL(s->runner));
 }
 
 void service_close(Service *s)

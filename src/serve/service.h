@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "config/config.h"
+#include "op/notify_to.h"
 #include "serve/runner.h"
 
 /* One of `databases:`, or the only one there is, without a name, where the file has no such list.
@@ -26,6 +27,7 @@ typedef struct ServiceConfig {
     Config *config; /* without any entry's settings */
     ServiceEntry *entries;
     size_t count;
+    Notifier *notifier; /* who is told of what happens */
 } ServiceConfig;
 
 typedef struct Service {
@@ -53,10 +55,12 @@ const ServiceEntry *service_entry(const ServiceConfig *c, const char *name);
 
 /* Opens the state, takes over what an earlier service has left. ERR_BUSY where another service has
  * this state directory. `inputs` is borrowed until service_close; words: see RunnerOptions. */
-Error *service_open(const ConfigInputs *inputs, const StrList *words, RunnerEnded ended, void *ctx,
-                    Service **out, StateJobs *interrupted) MUST_CHECK;
+Error *service_open(const ConfigInputs *inputs, const StrList *words, RunnerStarted started,
+                    RunnerEnded ended, void *ctx, Service **out, StateJobs *interrupted) MUST_CHECK;
 /* Reads the settings anew. An error leaves those that are. */
 Error *service_reload(Service *s) MUST_CHECK;
+/* Stops and waits for all jobs; runner_submit is not to be called any more. */
+void service_end_jobs(Service *s);
 void service_close(Service *s);
 DEFINE_AUTO(Service, service_close)
 
