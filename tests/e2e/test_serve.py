@@ -465,3 +465,36 @@ def test_what_the_command_line_does_is_in_the_same_history(cluster, service, dat
     assert second["arguments"] == {"words": ["restore", "no-such"]}
     assert third["kind"] == "guard" and "hush" not in json.dumps([first, third])
     service.stop()
+
+
+# ---------------------------------------------------------------- who is told
+
+
+def test_failures_and_their_end_are_told_once(cluster, service, database, web):
+    server = web()
+    tell = f'notify: {{webhook: {{url: "{server.url}/hook"}}, ping: {{url: "{server.url}/ping"}}}}\n'
+    service.config(nightly(cluster, database + "_later") + tell)
+    service.start()
+
+    def told(path):
+        return [json.loads(body)["event"] for _, seen, _, body in server.seen if seen == path]
+
+    def pings():
+        return [seen for _, seen, _, _ in server.seen if seen.startswith("/ping")]
+
+    for number in (1, 2):
+        service.shift(MINUTE)
+        assert service.job(number, "failed")["error"]["kind"] == "DB_NOT_FOUND"
+        wait_until(lambda: pings().count("/ping/fail") == number, "no ping of the failure")
+    cluster.create(database + "_later", sql=SQL)
+    service.shift(MINUTE)
+    service.job(3, "succeeded")
+    wait_until(lambda: "/ping" in pings() and "recovered" in told("/hook"), "its end is not told")
+    assert told("/hook") == ["failure", "recovered"]
+    service.stop()
+    service.shift(60 * MINUTE)
+    service.start()
+    service.job(4, "succeeded")
+    wait_until(lambda: "missed" in told("/hook"), "what was missed is not told")
+    service.stop()
+    cluster.drop(database + "_later")
