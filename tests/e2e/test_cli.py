@@ -16,7 +16,7 @@ from harness.errors import status_of
 from harness.program import Pgstow
 
 COMMANDS = ["doctor", "backup", "list", "show", "verify", "restore", "delete", "export", "guard", "check", "stats",
-            "config"]  # fmt: skip
+            "config", "serve", "schedule", "jobs"]  # fmt: skip
 SUBCOMMANDS = [["config", "check"], ["config", "show"], ["config", "sample"]]
 
 
