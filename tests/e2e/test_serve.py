@@ -498,3 +498,26 @@ def test_failures_and_their_end_are_told_once(cluster, service, database, web):
     wait_until(lambda: "missed" in told("/hook"), "what was missed is not told")
     service.stop()
     cluster.drop(database + "_later")
+
+
+def test_a_receiver_that_is_down_harms_no_backup(cluster, service, database, web):
+    """What could not be told waits, also over a restart and with other settings."""
+    server = web()
+
+    def told(path):
+        return [json.loads(body)["event"] for _, seen, _, body in server.seen if seen == path]
+
+    notify = "\nnotify: {webhook: {url: %s}, minFree: 1}\n"
+    settings = nightly(cluster, database, ", notifyOnSuccess: true").replace("* * * * *", "0 0 * * *")
+    service.config(settings + notify % (server.url + "/status/500"))
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    service.job(1, "succeeded")
+    wait_until(lambda: told("/status/500") .count("success") == 1, "an attempt")
+    service.config(settings + notify % (server.url + "/hook"))
+    service.signal(signal.SIGHUP)
+    service.told("READY=1")
+    service.shift(24 * 60 * MINUTE)
+    service.job(2, "succeeded")
+    wait_until(lambda: "success" in told("/hook"), "the second one")
+    service.stop()

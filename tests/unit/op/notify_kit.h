@@ -11,7 +11,7 @@ static inline void kit_add(Notifier *n, const char *entry, const char *yaml)
 {
     AUTO(char) path = file_join(kit_root, "pgstow.yaml");
     AUTO(Config) c = NULL;
-    char *environment[] = {"PGSTOW_SLACK_URL=https://hooks.example.com/SECRET", NULL};
+    char *environment[] = {NULL};
     OK(file_write_atomic(path, yaml, strlen(yaml), 0600));
     OK(config_load(&(ConfigInputs){.environment = environment, .dir = kit_root}, &c));
     OK(notifier_add(n, entry, c));
