@@ -174,7 +174,7 @@ def test_passphrase_command(vault, shop, folder):
     other.run("list", "--config", folder / "own.yaml")
     other.run("list", env={"PGSTOW_PASSPHRASE": WORDS + "\r\n"})
     other.run("list", "--passphrase-command", "false", expect="KEY").error_says("failed with status 1")
-    other.run("list", "--passphrase-command", "yes", expect="KEY").error_says("more than a passphrase")
+    other.run("list", "--passphrase-command", "yes", expect="KEY").error_says("printed more than the passphrase can be")
     other.run("list", "--passphrase-command", "true", expect="KEY").error_says("empty")
     other.run("list", "--passphrase-command", "/nonexistent", expect="TOOL_MISSING")
 
