@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/service_flags.h"
-#include "serve/plans.h"
+#include "serve/plan_doc.h"
 #include "state/state_schedule.h"
 
 #define TIMES_SHOWN 5
@@ -23,43 +23,10 @@ static Error *open_state(const Run *run, State **out)
     return NULL;
 }
 
-static Instant next_of(const Plan *p, Instant after)
-{
-    int64_t jitter = schedule_jitter(&p->rule);
-    Instant next = cron_next(p->cron, p->zone, after - jitter);
-    return next == CRON_NEVER ? 0 : next + jitter;
-}
-
 static char *time_text(Instant t)
 {
     char text[CLOCK_TEXT];
     return mem_strdup(t ? clock_human(t, text) : "-");
-}
-
-static void set_time(Doc *d, const char *key, Instant t)
-{
-    char text[CLOCK_TEXT];
-    doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
-}
-
-static Doc *plan_doc(const Plan *p, const StateSchedule *row, Instant now)
-{
-    Doc *d = doc_object();
-    doc_set_str(d, "name", p->name);
-    doc_set_str(d, "kind", p->kind);
-    doc_set_str(d, "entry", p->entry->name);
-    doc_set_str(d, "database", p->entry->database);
-    doc_set_str(d, "schedule", p->text);
-    doc_set(d, "words", doc_texts(&p->words));
-    set_time(d, "next", next_of(p, now));
-    set_time(d, "lastDue", row ? row->last_due : 0);
-    set_time(d, "lastStarted", row ? row->last_started : 0);
-    if (row && row->last_job)
-        doc_set_int(d, "lastJob", row->last_job);
-    else
-        doc_set_null(d, "lastJob");
-    doc_set_str(d, "lastResult", row ? row->last_result : NULL);
-    return d;
 }
 
 static Error *list(Run *run, const Plans *plans)
@@ -85,7 +52,7 @@ static Error *list(Run *run, const Plans *plans)
         table_own(&t, row && row->last_job ? mem_printf("%lld", (long long)row->last_job)
                                            : mem_strdup("-"));
         table_add(&t, row && row->last_result ? row->last_result : "-");
-        table_own(&t, time_text(next_of(p, now)));
+        table_own(&t, time_text(plan_next(p, now)));
     }
     if (run->json)
         return NULL;
@@ -115,7 +82,7 @@ static Error *next(Run *run, const Plans *plans, const char *name)
         doc_set_str(this_one, "name", p->name);
         doc_set(this_one, "times", times);
         doc_push(all, this_one);
-        for (size_t k = 0; k < TIMES_SHOWN && (t = next_of(p, t)); k++) {
+        for (size_t k = 0; k < TIMES_SHOWN && (t = plan_next(p, t)); k++) {
             char text[CLOCK_TEXT];
             doc_push_str(times, clock_iso(t, text));
             if (!run->json)

@@ -35,6 +35,8 @@ static const char *sample_value(const SettingInfo *s)
         {"encryption.keyFile", "/etc/pgstow/key"},
         {"drill.assertions", "/etc/pgstow/checks.sql"},
         {"server.stateDir", "/var/lib/pgstow"},
+        {"server.tlsCertificate", "/etc/pgstow/server.pem"},
+        {"server.tlsKey", "/etc/pgstow/server.key"},
         {"verify.sample", "5%"},
         {"backup.groupByTag", "why"},
         {"backup.keepTag", "keep=yes"},

@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "serve/api.h"
 #include "serve/notice.h"
 #include "serve/scheduler.h"
 #include "state/state_retain.h"
@@ -21,12 +22,14 @@ typedef struct Serve {
     Service *service;
     Teller *teller;
     Scheduler *scheduler;
+    Api *api; /* NULL: there is none */
     int64_t drain_until; /* by clock_mono_ms; 0: it goes on */
     bool stopped;
     int64_t watchdog_ms, barked, forgot, swept;
 } Serve;
 static void serve_clear(Serve *s)
 {
+    api_stop(s->api); /* its threads use all of the others */
     /* Jobs use the two others as they end, and these use the state. */
     if (s->service)
         service_end_jobs(s->service);
@@ -154,6 +157,7 @@ static void sweep(Serve *s)
 static void tick(Serve *s)
 {
     bark(s);
+    api_tick(s->api);
     if (s->drain_until) {
         if (clock_mono_ms() >= s->drain_until)
             stop(s);
@@ -187,6 +191,7 @@ static Error *begin(Serve *s, const ServeOptions *o)
     TRY(service_open(o->inputs, o->words, on_started, on_ended, s, &s->service, &interrupted));
     TRY(teller_new(s->service, &s->teller));
     TRY(scheduler_new(s->service, s->teller, &s->scheduler));
+    TRY(api_start(s->service, &s->api)); /* before any job: it may fail */
     scheduler_resume(s->scheduler);
     for (size_t i = 0; i < interrupted.count; i++)
         on_ended(s, &interrupted.items[i]);

@@ -44,7 +44,7 @@ class Service:
         temporary.replace(self.clock)
 
     def config(self, text):
-        (self.folder / "pgstow.yaml").write_text(f"server: {{stateDir: {self.folder}/state, drain: 0s}}\n{text}")
+        (self.folder / "pgstow.yaml").write_text(f"server: {{stateDir: {self.folder}/state, drain: 0s, port: 0}}\n{text}")
 
     def told(self, word):
         """Waits until systemd would have been told so."""

@@ -1,0 +1,76 @@
+#include "op/job_doc.h"
+
+#include <string.h>
+
+static void set_time(Doc *d, const char *key, Instant t)
+{
+    char text[CLOCK_TEXT];
+    doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
+}
+
+static Doc *progress_doc(const StateProgress *p)
+{
+    Doc *d = doc_object();
+    doc_set_str(d, "phase", p->phase);
+    doc_set_str(d, "object", p->object);
+    doc_set_int(d, "bytesDone", (int64_t)p->bytes_done);
+    doc_set_int(d, "bytesTotal", (int64_t)p->bytes_total);
+    doc_set_int(d, "bytesNew", (int64_t)p->bytes_new);
+    doc_set_int(d, "bytesReused", (int64_t)p->bytes_reused);
+    doc_set_int(d, "itemsDone", (int64_t)p->items_done);
+    doc_set_int(d, "itemsTotal", (int64_t)p->items_total);
+    return d;
+}
+
+/* Text that is JSON, as such; anything else as text. */
+static Doc *json_or_text(const char *text)
+{
+    Doc *d = NULL;
+    if (text)
+        error_drop(doc_parse(text, strlen(text), "a job", &d));
+    return d;
+}
+
+Doc *job_doc(const StateJob *j)
+{
+    Doc *d = doc_object(), *parsed;
+    doc_set_int(d, "id", j->id);
+    doc_set_str(d, "kind", j->kind);
+    doc_set_str(d, "entry", j->entry);
+    doc_set_str(d, "database", j->database);
+    doc_set_str(d, "status", state_job_status_name(j->status));
+    doc_set_str(d, "trigger", j->trigger);
+    doc_set_str(d, "actor", j->actor);
+    if ((parsed = json_or_text(j->arguments)))
+        doc_set(d, "arguments", parsed);
+    set_time(d, "created", j->created);
+    set_time(d, "started", j->started);
+    set_time(d, "ended", j->ended);
+    doc_set(d, "progress", progress_doc(&j->progress));
+    doc_set_str(d, "backup", j->backup);
+    doc_set_int(d, "attempt", j->attempt);
+    if (j->retry_of)
+        doc_set_int(d, "retryOf", j->retry_of);
+    if (j->exit_status >= 0)
+        doc_set_int(d, "exitStatus", j->exit_status);
+    if ((parsed = json_or_text(j->result)))
+        doc_set(d, "result", parsed);
+    if (j->error_message) {
+        Doc *e = doc_object();
+        doc_set_str(e, "kind", j->error_kind);
+        doc_set_str(e, "message", j->error_message);
+        doc_set_str(e, "hint", j->error_hint);
+        doc_set(d, "error", e);
+    }
+    return d;
+}
+
+Doc *job_line_doc(const StateLogLine *l)
+{
+    Doc *d = doc_object();
+    doc_set_int(d, "n", l->n);
+    set_time(d, "at", l->at);
+    doc_set_str(d, "level", l->level);
+    doc_set_str(d, "line", l->line);
+    return d;
+}

@@ -1,0 +1,455 @@
+#include "serve/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+#include "serve/http_target.h"
+
+#define STACK_BYTES                                                                                \
+    (1u << 20) /* of a connection's thread; only what is used of it costs memory                   \
+                */
+#define POOL_BYTES                                                                                 \
+    (HTTP_HEADERS_MAX + HTTP_TARGET_MAX + 12288) /* libmicrohttpd's, a connection                  \
+                                                  */
+#define DISCARD_MAX (1u << 20) /* of a body that is too large; beyond that we hang up */
+#define PEM_MAX (1u << 20)
+#define TAG_HEX 32
+
+/* A connection, while it is open. */
+typedef struct Client {
+    struct Client *next, *previous;
+    int fd;
+    int64_t deadline; /* by clock_mono_ms */
+} Client;
+
+struct Http {
+    struct MHD_Daemon *daemon;
+    HttpHandler handler;
+    void *ctx;
+    Buf certificate, key;
+    unsigned port;
+    pthread_mutex_t lock; /* of the list */
+    Client *clients;
+};
+
+/* A request, from its first line to its end. */
+typedef struct Request {
+    char *target; /* NULL: too long */
+    Buf body;
+    size_t discarded;
+    bool begun;
+} Request;
+
+/* -- replies --------------------------------------------------------------------------------------
+ */
+
+void http_reply_clear(HttpReply *r)
+{
+    doc_free(r->body);
+    strlist_free(&r->names);
+    strlist_free(&r->values);
+    *r = (HttpReply){0};
+}
+
+void http_reply_header(HttpReply *r, const char *name, const char *value)
+{
+    strlist_add(&r->names, name);
+    strlist_add(&r->values, value);
+}
+
+static void set_error(HttpReply *r, unsigned status, Doc *error)
+{
+    doc_free(r->body);
+    r->body = doc_object();
+    r->status = status;
+    r->tagged = false;
+    doc_set(r->body, "error", error);
+}
+
+void http_refuse(HttpReply *r, unsigned status, const char *kind, const char *message,
+                 const char *hint)
+{
+    Doc *d = doc_object();
+    doc_set_str(d, "kind", kind);
+    doc_set_str(d, "message", message);
+    doc_set_str(d, "hint", hint);
+    set_error(r, status, d);
+}
+
+void http_reply_error(HttpReply *r, const Error *e)
+{
+    set_error(r, (unsigned)error_kind_info(error_kind(e))->http_status, doc_error(e));
+}
+
+static void tag(const char *text, size_t n, char out[TAG_HEX + 3])
+{
+    uint8_t digest[HASH_BYTES];
+    AUTO(Hash) h = hash_new();
+    hash_once(h, text, n, digest);
+    out[0] = '"';
+    text_hex(digest, TAG_HEX / 2, out + 1);
+    memcpy(out + 1 + TAG_HEX, "\"", 2);
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *c, HttpReply *r, bool close)
+{
+    char etag[TAG_HEX + 3];
+    char *text = r->body ? doc_print(r->body, false) : mem_strdup("");
+    size_t n = strlen(text);
+    if (r->tagged && r->status == MHD_HTTP_OK) {
+        const char *has = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-None-Match");
+        tag(text, n, etag);
+        http_reply_header(r, "ETag", etag);
+        if (has && (strstr(has, etag) || !strcmp(has, "*"))) {
+            r->status = MHD_HTTP_NOT_MODIFIED;
+            n = 0;
+        }
+    }
+    struct MHD_Response *response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        free(text);
+        return MHD_NO;
+    }
+    if (n)
+        MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "Cache-Control", "no-cache");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (close)
+        MHD_add_response_header(response, "Connection", "close");
+    for (size_t i = 0; i < r->names.count; i++)
+        MHD_add_response_header(response, r->names.items[i], r->values.items[i]);
+    enum MHD_Result done = MHD_queue_response(c, r->status, response);
+    MHD_destroy_response(response);
+    return done;
+}
+
+/* -- requests -------------------------------------------------------------------------------------
+ */
+
+const char *http_call_query(const HttpCall *c, const char *name)
+{
+    for (size_t i = 0; i < c->names.count; i++)
+        if (!strcmp(c->names.items[i], name))
+            return c->values.items[i];
+    return NULL;
+}
+
+const char *http_call_header(const HttpCall *c, const char *name)
+{
+    return MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, name);
+}
+
+static void *on_target(void *ctx, const char *target, struct MHD_Connection *c)
+{
+    Request *r = mem_new(Request);
+    (void)ctx;
+    (void)c;
+    if (strlen(target) <= HTTP_TARGET_MAX)
+        r->target = mem_strdup(target);
+    return r;
+}
+
+/* What is decoded is decoded by http_target. */
+static size_t leave_escaped(void *ctx, struct MHD_Connection *c, char *s)
+{
+    (void)ctx;
+    (void)c;
+    return strlen(s);
+}
+
+static void set_deadline(Http *h, struct MHD_Connection *c, int64_t ms)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    Client *client = info ? info->socket_context : NULL;
+    if (!client)
+        return;
+    pthread_mutex_lock(&h->lock);
+    client->deadline = clock_mono_ms() + ms;
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void on_done(void *ctx, struct MHD_Connection *c, void **state,
+                    enum MHD_RequestTerminationCode how)
+{
+    Request *r = *state;
+    (void)how;
+    set_deadline(ctx, c, HTTP_REQUEST_MS);
+    if (!r)
+        return;
+    free(r->target);
+    buf_free(&r->body);
+    free(r);
+    *state = NULL;
+}
+
+static void remote_of(struct MHD_Connection *c, char *out, size_t n)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *a = info ? info->client_addr : NULL;
+    socklen_t length =
+        a && a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (!a || getnameinfo(a, length, out, (socklen_t)n, NULL, 0, NI_NUMERICHOST) != 0)
+        snprintf(out, n, "unknown");
+}
+
+/* What is wrong with it by its head alone; the body is then not waited for. */
+static bool refuse_head(struct MHD_Connection *c, const Request *r, HttpReply *reply)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+    if (!r->target)
+        http_refuse(reply, MHD_HTTP_URI_TOO_LONG, "LIMIT", "the request's target is too long",
+                    NULL);
+    else if (info && info->header_size > HTTP_HEADERS_MAX)
+        http_refuse(reply, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "LIMIT",
+                    "the request's headers are too large", NULL);
+    else if (length && strtoull(length, NULL, 10) > HTTP_BODY_MAX)
+        http_refuse(reply, MHD_HTTP_CONTENT_TOO_LARGE, "LIMIT", "the request's body is too large",
+                    NULL);
+    else
+        return false;
+    return true;
+}
+
+static bool take_body(Request *r, const char *data, size_t n)
+{
+    if (r->discarded || n > HTTP_BODY_MAX - r->body.len) {
+        r->discarded += n;
+        return r->discarded <= DISCARD_MAX;
+    }
+    buf_add(&r->body, data, n);
+    return true;
+}
+
+static void answer(Http *h, struct MHD_Connection *c, const char *method, Request *r,
+                   HttpReply *reply)
+{
+    char remote[NI_MAXHOST];
+    HttpCall call = {.method = strcmp(method, "HEAD") ? method : "GET",
+                     .remote = remote,
+                     .body = r->body.data,
+                     .length = r->body.len,
+                     .connection = c};
+    remote_of(c, remote, sizeof remote);
+    if (r->discarded)
+        http_refuse(reply, MHD_HTTP_CONTENT_TOO_LARGE, "LIMIT", "the request's body is too large",
+                    NULL);
+    else if (!http_target_parse(r->target, &call.segments, &call.names, &call.values))
+        http_refuse(reply, MHD_HTTP_BAD_REQUEST, "USAGE", "the request's target was not understood",
+                    "a path of whole segments, each in UTF-8, other characters as %XX");
+    else
+        h->handler(h->ctx, &call, reply);
+    strlist_free(&call.segments);
+    strlist_free(&call.names);
+    strlist_free(&call.values);
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *n, void **state)
+{
+    Http *h = ctx;
+    Request *r = *state;
+    AUTO_VALUE(HttpReply) reply = {0};
+    (void)url;
+    (void)version;
+    if (!r)
+        return MHD_NO;
+    if (!r->begun) {
+        r->begun = true;
+        return refuse_head(c, r, &reply) ? send_reply(c, &reply, true) : MHD_YES;
+    }
+    if (*n) {
+        bool taken = take_body(r, data, *n);
+        *n = 0;
+        return taken ? MHD_YES : MHD_NO;
+    }
+    set_deadline(h, c, HTTP_REPLY_MS);
+    answer(h, c, method, r, &reply);
+    return send_reply(c, &reply, r->discarded > 0);
+}
+
+/* -- connections ----------------------------------------------------------------------------------
+ */
+
+static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    Http *h = ctx;
+    Client *client = *state;
+    pthread_mutex_lock(&h->lock);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *state = client = mem_new(Client);
+        client->fd = info ? info->connect_fd : -1;
+        client->deadline = clock_mono_ms() + HTTP_REQUEST_MS;
+        client->next = h->clients;
+        if (client->next)
+            client->next->previous = client;
+        h->clients = client;
+    } else if (client) {
+        *(client->previous ? &client->previous->next : &h->clients) = client->next;
+        if (client->next)
+            client->next->previous = client->previous;
+        free(client);
+        *state = NULL;
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* Its thread then finds the connection ended. The descriptor is open as long as the client is in
+ * the list. */
+void http_tick(Http *h)
+{
+    pthread_mutex_lock(&h->lock);
+    int64_t now = clock_mono_ms();
+    for (Client *c = h->clients; c; c = c->next)
+        if (c->deadline <= now && c->fd >= 0)
+            shutdown(c->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* -- start and end --------------------------------------------------------------------------------
+ */
+
+bool http_is_local(const char *address)
+{
+    struct in6_addr six;
+    struct in_addr four;
+    if (inet_pton(AF_INET, address, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+static Error *listen_on(const HttpOptions *o, Fd *out, unsigned *port)
+{
+    char number[16];
+    struct addrinfo *found = NULL, hints = {.ai_family = AF_UNSPEC,
+                                            .ai_socktype = SOCK_STREAM,
+                                            .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    snprintf(number, sizeof number, "%u", o->port);
+    if (getaddrinfo(o->address, number, &hints, &found) != 0)
+        return error_hint(ERROR_NEW(ERR_CONFIG, "\"%s\" is no address to listen on", o->address),
+                          "a number such as 127.0.0.1, 0.0.0.0 or ::");
+    AUTO_VALUE(Fd)
+    fd = {socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    int yes = 1;
+    bool ok = fd.n >= 0 && setsockopt(fd.n, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
+              bind(fd.n, found->ai_addr, found->ai_addrlen) == 0 && listen(fd.n, 128) == 0;
+    int problem = errno;
+    freeaddrinfo(found);
+    if (!ok && problem == EADDRINUSE)
+        return error_hint(ERROR_NEW(ERR_BUSY, "port %u of %s is taken", o->port, o->address),
+                          "server.port chooses another one");
+    errno = problem;
+    if (!ok)
+        return error_errno(ERR_IO, ERR_IO, "cannot listen on %s, port %u", o->address, o->port);
+    struct sockaddr_storage own = {0};
+    socklen_t n = sizeof own;
+    if (getsockname(fd.n, (struct sockaddr *)&own, &n) == 0)
+        *port = ntohs(own.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&own)->sin6_port
+                                                : ((struct sockaddr_in *)&own)->sin_port);
+    out->n = fd.n;
+    fd.n = -1;
+    return NULL;
+}
+
+static Error *read_pem(Http *h, const HttpOptions *o)
+{
+    TRY_CTX(file_read(o->certificate, PEM_MAX, &h->certificate), "server.tlsCertificate");
+    TRY_CTX(file_read(o->key, PEM_MAX, &h->key), "server.tlsKey");
+    return NULL;
+}
+
+static void http_free(Http *h)
+{
+    if (h->key.data)
+        secret_wipe(h->key.data, h->key.len);
+    buf_free(&h->key);
+    buf_free(&h->certificate);
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+}
+
+static void no_log(void *ctx, const char *format, va_list list)
+{
+    (void)ctx;
+    (void)format;
+    (void)list;
+}
+
+static struct MHD_Daemon *start_daemon(Http *h, int fd, bool tls)
+{
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                     MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem pem[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, h->certificate.data},
+                                   {MHD_OPTION_HTTPS_MEM_KEY, 0, h->key.data},
+                                   {MHD_OPTION_END, 0, NULL}};
+    /* The log comes first: it counts for what follows. */
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_OF_ONE,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(HTTP_REQUEST_MS / 1000),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)STACK_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_done,
+        h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+        h, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_ARRAY, tls ? pem : pem + 2,
+        MHD_OPTION_END);
+}
+
+Error *http_start(const HttpOptions *o, Http **out)
+{
+    AUTO_VALUE(Fd) fd = {-1};
+    Http *h = mem_new(Http);
+    h->handler = o->handler;
+    h->ctx = o->ctx;
+    pthread_mutex_init(&h->lock, NULL);
+    Error *e = o->certificate ? read_pem(h, o) : NULL;
+    e = e ? e : listen_on(o, &fd, &h->port);
+    if (!e) {
+        h->daemon = start_daemon(h, fd.n, o->certificate != NULL);
+        if (!h->daemon && o->certificate)
+            e = error_hint(ERROR_NEW(ERR_CONFIG, "TLS cannot be served with %s and %s",
+                                     o->certificate, o->key),
+                           "both are PEM, and the key is the certificate's");
+        else if (!h->daemon)
+            e = ERROR_NEW(ERR_IO, "cannot serve HTTP on %s, port %u", o->address, o->port);
+    }
+    if (e) {
+        http_free(h);
+        return e;
+    }
+    fd.n = -1; /* the daemon closes it */
+    *out = h;
+    return NULL;
+}
+
+unsigned http_port(const Http *h)
+{
+    return h->port;
+}
+
+void http_stop(Http *h)
+{
+    if (!h)
+        return;
+    MHD_stop_daemon(h->daemon);
+    http_free(h);
+}

@@ -1,0 +1,342 @@
+"""The service's API, with the real program: who may do what, what it answers, and clients that mean no good."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness.cluster import wait_until
+from harness.program import Pgstow
+
+SQL = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50)"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Api:
+    """A service of its own, two databases, and a token of each role."""
+
+    def __init__(self, cluster, folder):
+        self.pgstow, self.folder = Pgstow(cluster, folder), Path(folder)
+        self.names = [cluster.create(sql=SQL) for _ in range(2)]
+        self.port = free_port()
+        entries = "".join(f'- {{name: e{i}, url: "{cluster.url(n)}"}}\n' for i, n in enumerate(self.names))
+        self.settings = f"""
+backup: {{backupDir: {folder}/repo, enabled: true, schedule: "0 0 1 1 *"}}
+server: {{stateDir: {folder}/state, port: {self.port}, drain: 0s}}
+databases:
+{entries}"""
+        (self.folder / "pgstow.yaml").write_text(self.settings)
+        self.tokens = {r: self.run("token", "add", r, "--role", r, "--quiet").stdout.strip()
+                       for r in ("viewer", "operator", "admin")}
+        self.running = self.pgstow.start("serve", repo=False)
+        wait_until(self.is_up, "the API does not listen")
+
+    def run(self, *args, **kwargs):
+        return self.pgstow.run(*args, repo=False, **kwargs)
+
+    def is_up(self):
+        assert self.running.process.poll() is None, self.running.wait()
+        try:
+            return self.call("GET", "/healthz", token=None)[0] == 200
+        except OSError:
+            return False
+
+    def call(self, method, path, token="admin", body=None, headers=None):
+        """Status, headers, and the body, which must be JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            given = {"Authorization": f"Bearer {self.tokens.get(token, token)}"} if token else {}
+            connection.request(method, path, body, {**given, **(headers or {})})
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, answer.headers, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def get(self, path):
+        status, _, body = self.call("GET", path)
+        assert status == 200, body
+        return body
+
+    def raw(self, data, half_close=False):
+        """What comes back for these bytes until the other side ends it; b"" also where it just hangs up."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=40) as s:
+            got = b""
+            try:
+                s.sendall(data)
+                if half_close:
+                    s.shutdown(socket.SHUT_WR)
+                while more := s.recv(65536):
+                    got += more
+            except (ConnectionResetError, BrokenPipeError):
+                pass
+            return got
+
+    def job(self, number):
+        """The job, once it has ended."""
+        found = {}
+
+        def ended():
+            found.update(self.get(f"/api/v1/jobs/{number}"))
+            return found["ended"]
+
+        wait_until(ended, f"job {number} never ended")
+        return found
+
+    def rows(self, sql):
+        with sqlite3.connect(f"file:{self.folder}/state/state.db?mode=ro", uri=True) as db:
+            return db.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def api(cluster, module_folder):
+    made = Api(cluster, module_folder)
+    yield made
+    made.running.process.send_signal(signal.SIGTERM)
+    made.running.wait().expect("OK")
+    cluster.drop(*made.names)
+
+
+@pytest.fixture(scope="module")
+def backup(api):
+    """The id of a backup that the API has made."""
+    status, headers, body = api.call("POST", "/api/v1/backups", "operator", '{"entry": "e0"}')
+    assert status == 202 and headers["Location"] == f"/api/v1/jobs/{body['job']}"
+    job = api.job(body["job"])
+    assert job["status"] == "succeeded" and job["actor"] == "operator" and job["trigger"] == "api", job
+    return job["backup"]
+
+
+def test_backups_and_jobs(api, backup):
+    _, headers, body = api.call("GET", "/api/v1/backups", "viewer")
+    assert [(b["id"], b["entry"]) for b in body["backups"]] == [(backup, "e0")] and not body["more"]
+    status, _, nothing = api.call("GET", "/api/v1/backups", headers={"If-None-Match": headers["ETag"]})
+    assert (status, nothing) == (304, None)
+    for name in (backup, f"{backup}.metadata.json"):
+        one = api.get(f"/api/v1/backups/{name}")
+        assert one["id"] == backup and one["database"] == api.names[0] and one["rows"] == 50
+    assert api.get("/api/v1/backups?database=other")["backups"] == []
+    assert api.get("/api/v1/backups?entry=e1")["backups"] == []
+    assert api.get("/api/v1/backups?until=2001-01-01")["backups"] == []
+    assert len(api.get(f"/api/v1/backups?since=2001-01-01&entry=e0&database={api.names[0]}&limit=1")["backups"]) == 1
+    jobs = api.get(f"/api/v1/jobs?kind=backup&status=succeeded&backup={backup}&limit=1")["jobs"]
+    assert len(jobs) == 1 and jobs[0]["arguments"]
+    assert api.get(f"/api/v1/jobs?before={jobs[0]['id']}")["jobs"] == []
+    last = {d["entry"]: d["lastSuccess"] for d in api.get("/api/v1/databases")["databases"]}
+    assert last["e0"]["backup"] == backup and last["e1"] is None
+    assert [s["name"] for s in api.get("/api/v1/schedules")["schedules"]] == ["backup/e0", "backup/e1"]
+    assert api.call("HEAD", "/api/v1/jobs")[::2] == (200, None)
+
+
+def test_a_backup_is_deleted_by_its_whole_name_only(api):
+    job = api.call("POST", "/api/v1/backups", body='{"entry": "e1"}')[2]["job"]
+    made = api.job(job)["backup"]
+    assert api.call("DELETE", f"/api/v1/backups/{made[:-1]}")[0] == 404
+    assert api.call("DELETE", "/api/v1/backups/latest")[0] == 404
+    assert api.call("DELETE", f"/api/v1/jobs/{job}")[0] == 409
+    status, _, body = api.call("DELETE", f"/api/v1/backups/{made}.dump")
+    assert status == 202 and api.job(body["job"])["status"] == "succeeded"
+    assert api.call("GET", f"/api/v1/backups/{made}")[0] == 404
+    told = api.rows(f"SELECT actor, role, outcome, origin FROM audit WHERE action = 'backup.delete' AND object = '{made}'")
+    assert told == [("admin", "admin", "done", "127.0.0.1")]
+
+
+ROUTES = [  # the least role, and what one with it gets
+    ("GET", "/healthz", None, 200),
+    ("GET", "/readyz", None, 200),
+    ("GET", "/api/v1/backups", "viewer", 200),
+    ("GET", "/api/v1/backups/none", "viewer", 404),
+    ("GET", "/api/v1/jobs", "viewer", 200),
+    ("GET", "/api/v1/jobs/999999", "viewer", 404),
+    ("GET", "/api/v1/schedules", "viewer", 200),
+    ("GET", "/api/v1/databases", "viewer", 200),
+    ("POST", "/api/v1/backups", "operator", 400),
+    ("DELETE", "/api/v1/jobs/999999", "operator", 404),
+    ("DELETE", "/api/v1/backups/none", "admin", 404),
+]
+
+
+@pytest.mark.parametrize("method, path, least, status", ROUTES)
+def test_roles(api, method, path, least, status):
+    order = [None, "viewer", "operator", "admin"]
+    before = api.rows("SELECT count(*) FROM audit")[0][0]
+    for role in order:
+        allowed = order.index(role) >= order.index(least)
+        expected = status if allowed else 403 if role else 401
+        got, headers, body = api.call(method, path, role)
+        assert got == expected, (role, body)
+        assert allowed and status == 200 or set(body["error"]) == {"kind", "message", "hint"}
+        assert (got == 401) == ("WWW-Authenticate" in headers)
+    assert api.rows("SELECT count(*) FROM audit")[0][0] - before == (0 if method == "GET" else 4)
+
+
+def test_tokens_end(api):
+    ended = api.run("token", "add", "short", "--role", "viewer", "--quiet").stdout.strip()
+    assert api.call("GET", "/api/v1/jobs", ended)[0] == 200
+    api.run("token", "revoke", "short")
+    assert api.call("GET", "/api/v1/jobs", ended)[0] == 401
+    used = {t["name"]: t["lastFrom"] for t in api.run("token", "list", "--json").json["tokens"]}
+    assert used["short"] == used["admin"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "method, path, status",
+    [
+        ("GET", "/", 404),
+        ("GET", "/api/v1", 404),
+        ("GET", "/api/v1/nothing", 404),
+        ("GET", "/api/v1/backups/x/y", 404),
+        ("GET", "/api/v1/backups/", 400),
+        ("GET", "//healthz", 400),
+        ("GET", "/api/v1/backups/../../healthz", 400),
+        ("GET", "/api/v1/backups/%2e%2e", 400),
+        ("GET", "/api/v1/backups/..%2F..%2Fetc%2Fpasswd", 404),
+        ("GET", "/api/v1/backups/-r", 404),
+        ("GET", "/api/v1/backups/x%00y", 400),
+        ("GET", "/api/v1/backups/x%0d%0aSet-Cookie:a", 400),
+        ("GET", "/api/v1/backups/%zz", 400),
+        ("GET", "/api/v1/backups/%4", 400),
+        ("GET", "/api/v1/backups/%ff", 400),
+        ("GET", "/api/v1/backups/%c0%ae", 400),
+        ("GET", "/api/v1/backups/%ed%a0%80", 400),
+        ("GET", "/api/v1/backups?limit=0", 400),
+        ("GET", "/api/v1/backups?limit=1001", 400),
+        ("GET", "/api/v1/backups?limit=1&limit=2", 400),
+        ("GET", "/api/v1/backups?nonsense=1", 400),
+        ("GET", "/api/v1/backups?since=%f0", 400),
+        ("GET", "/api/v1/backups?since=yesterday", 400),
+        ("GET", "/api/v1/jobs?status=odd", 400),
+        ("GET", "/api/v1/jobs?before=-1", 400),
+        ("GET", "/api/v1/jobs?kind=';DROP%20TABLE%20job;--", 200),
+        ("GET", "/api/v1/jobs/1x", 404),
+        ("GET", "/api/v1/jobs/99999999999999999999", 404),
+        ("GET", "/api/v1/backups?x=" + "a" * 5000, 414),
+        ("PUT", "/api/v1/backups", 405),
+        ("DELETE", "/healthz", 405),
+    ],
+)
+def test_what_is_asked_amiss(api, method, path, status):
+    got, headers, body = api.call(method, path)
+    assert got == status, body
+    if status == 405:
+        assert headers["Allow"] == ("GET, HEAD, POST" if "backups" in path else "GET, HEAD")
+    if status != 200:
+        assert body["error"]["message"] and body["error"]["kind"]
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "5", '{"entry": 5}', '{"entry": "e0", "x": 1}', '{"x": "e0"}', "\x00", "[" * 60000])  # fmt: skip
+def test_bodies_amiss(api, body):
+    status, _, answer = api.call("POST", "/api/v1/backups", "operator", body)
+    assert status == 400 and answer["error"]["kind"] == "USAGE", answer
+
+
+def test_too_large(api):
+    assert api.call("POST", "/api/v1/backups", body="x" * 70000)[0] == 413
+    chunk = b"1000\r\n" + b"x" * 4096 + b"\r\n"
+    head = f"POST /api/v1/backups HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" \
+           f"Authorization: Bearer {api.tokens['admin']}\r\n\r\n".encode()
+    assert api.raw(head + chunk * 20 + b"0\r\n\r\n").startswith(b"HTTP/1.1 413")
+    assert b" 202 " not in api.raw(head + chunk * 1000)
+    many = b"".join(b"X-%d: %s\r\n" % (i, b"y" * 200) for i in range(500))
+    assert api.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + many + b"\r\n").startswith(b"HTTP/1.1 431")
+    many = b"".join(b"X-%d: %s\r\n" % (i, b"y" * 200) for i in range(90))
+    assert api.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + many + b"\r\n").startswith(b"HTTP/1.1 431")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\r\n" * 1000, b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"GET /healthz HTTP/9.9\r\n\r\n",
+     b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"POST /api/v1/backups HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
+     b"POST /api/v1/backups HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+     b"POST /api/v1/backups HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", os.urandom(5000)])  # fmt: skip
+def test_clients_that_hang_up(api, data):
+    assert b" 202 " not in api.raw(data, half_close=True)
+    assert api.is_up()
+
+
+def test_slow_clients_are_cut_off(api):
+    """One that goes on and on, byte by byte, and many who say nothing: others are served, and they go."""
+    slow = [socket.create_connection(("127.0.0.1", api.port), timeout=40) for _ in range(100)]
+    try:
+        slow[0].sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+
+        def is_cut_off():
+            try:
+                slow[0].send(b"x")
+            except OSError:
+                return True
+            return False
+
+        assert api.is_up() and api.get("/api/v1/jobs")
+        wait_until(is_cut_off, "a client may take as long as it likes", 60)
+        for s in slow[1:]:
+            assert s.recv(100) == b""
+    finally:
+        for s in slow:
+            s.close()
+    assert api.is_up()
+
+
+def test_wrong_tokens_come_too_often(api):
+    """The last one here: this address has to wait then."""
+    answers = [api.call("GET", "/api/v1/jobs", "pgstow_" + "0" * 64)[0] for _ in range(25)]
+    assert answers[0] == 401 and answers[-1] == 429 and sorted(answers) == answers
+    status, headers, body = api.call("GET", "/api/v1/jobs")
+    assert (status, headers["Retry-After"], body["error"]["kind"]) == (429, "60", "RATE")
+    assert api.is_up()
+
+
+# ---------------------------------------------------------------- where it listens
+
+
+def serve(pgstow, server, expect):
+    (pgstow.folder / "pgstow.yaml").write_text(f"server: {{stateDir: {pgstow.folder}/state, {server}}}\n")
+    return pgstow.run("serve", repo=False, expect=expect)
+
+
+def test_not_open_to_others_without_tls(pgstow, api):
+    serve(pgstow, "address: 0.0.0.0", "CONFIG").error_says("open to others", "insecure")
+    serve(pgstow, 'address: "::"', "CONFIG").error_says("open to others")
+    serve(pgstow, "address: example", "CONFIG").error_says("no address|open to others")
+    serve(pgstow, "tlsKey: /x", "CONFIG").error_says("only one")
+    serve(pgstow, "tlsKey: /x, tlsCertificate: /y", "NOT_FOUND").error_says("tlsCertificate")
+    serve(pgstow, f"port: {api.port}", "BUSY").error_says(str(api.port), "server.port")
+
+
+def test_tls(cluster, folder, pgstow):
+    import ssl
+
+    key, certificate, port = folder / "key.pem", folder / "cert.pem", free_port()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+                    certificate], check=True, capture_output=True)  # fmt: skip
+    (folder / "pgstow.yaml").write_text(
+        f"server: {{stateDir: {folder}/state, port: {port}, tlsKey: {key}, tlsCertificate: {certificate}}}\n")
+    with pgstow.start("serve", repo=False) as running:
+
+        def answers():
+            assert running.process.poll() is None, running.wait()
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20,
+                                                     context=ssl.create_default_context(cafile=certificate))
+            try:
+                connection.request("GET", "/healthz")
+                return connection.getresponse().status == 200
+            except ConnectionRefusedError:
+                return False
+            finally:
+                connection.close()
+
+        wait_until(answers, "no TLS")
+        running.process.send_signal(signal.SIGTERM)
+        running.wait().expect("OK")
