@@ -49,7 +49,7 @@ def test_a_failure_is_the_last_event(cluster, pgstow, database):
 
 def test_a_warning_is_told(cluster, pgstow, database):
     cluster.sql("ALTER TABLE t ADD CHECK (id > 25) NOT VALID", database)
-    result, told = run_with_events(pgstow, "backup", db=database)
+    result, told = run_with_events(pgstow, "backup", "--validate-seconds", "10", db=database)
     warnings = [t["message"] for t in told if t["event"] == "warning"]
     assert warnings and all(w in result.stderr for w in warnings)
 
