@@ -9,11 +9,7 @@
 
 static Error *open_state(const Run *run, State **out)
 {
-    AUTO(char) usual = state_default_folder();
-    const char *set = config_str(run->config, SETTING_STATE_DIR);
-    const char *folder = set ? set : usual;
-    if (!folder)
-        FAIL(ERR_NOT_FOUND, "this user has no folder for a history");
+    const char *folder = config_str(run->config, SETTING_STATE_DIR);
     Error *e = state_open(folder, &(StateOptions){.existing = true}, out);
     if (e && error_kind(e) == ERR_NOT_FOUND)
         e = error_hint(e, "`pgstow serve` begins the history; server.stateDir says where it is");

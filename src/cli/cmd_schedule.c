@@ -13,10 +13,8 @@
 /* NULL where there is no state yet. */
 static Error *open_state(const Run *run, State **out)
 {
-    AUTO(char) usual = state_default_folder();
-    const char *set = config_str(run->config, SETTING_STATE_DIR);
-    Error *e =
-        set || usual ? state_open(set ? set : usual, &(StateOptions){.existing = true}, out) : NULL;
+    const char *folder = config_str(run->config, SETTING_STATE_DIR);
+    Error *e = state_open(folder, &(StateOptions){.existing = true}, out);
     if (!e || error_kind(e) != ERR_NOT_FOUND)
         return e;
     error_free(e);

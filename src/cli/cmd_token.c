@@ -10,16 +10,6 @@
 
 #define YEARS_MOST 100
 
-static Error *open_state(const Run *run, State **out)
-{
-    AUTO(char) usual = state_default_folder();
-    const char *set = config_str(run->config, SETTING_STATE_DIR);
-    if (!set && !usual)
-        return error_hint(ERROR_NEW(ERR_CONFIG, "there is no folder for the service's state"),
-                          "set server.stateDir");
-    return state_open(set ? set : usual, NULL, out);
-}
-
 /* An instant, or so long from now. */
 static Error *parse_expiry(const char *text, Instant *out)
 {
@@ -162,6 +152,6 @@ Error *cmd_TOKEN(Run *run)
     }
     AUTO(State) state = NULL;
     AUTO(char) user = history_user();
-    TRY(open_state(run, &state));
+    TRY(state_open(config_str(run->config, SETTING_STATE_DIR), NULL, &state));
     return verbs[which](run, state, &(TokenActor){.name = user, .role = "", .origin = "cli"});
 }

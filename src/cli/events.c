@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "flow/cond.h"
+#include "op/job_doc.h"
 
 #define TICK_MS 500
 
@@ -45,14 +46,8 @@ static Doc *event(const char *name)
 static Doc *progress_event(const char *name, const JobProgress *p)
 {
     Doc *d = event(name);
-    doc_set_str(d, "phase", p->phase);
-    doc_set_str(d, "object", p->object);
-    doc_set_int(d, "bytesDone", (int64_t)p->bytes_done);
-    doc_set_int(d, "bytesTotal", (int64_t)p->bytes_total);
-    doc_set_int(d, "bytesNew", (int64_t)p->bytes_new);
-    doc_set_int(d, "bytesReused", (int64_t)p->bytes_reused);
-    doc_set_int(d, "itemsDone", (int64_t)p->items_done);
-    doc_set_int(d, "itemsTotal", (int64_t)p->items_total);
+    StateProgress progress = job_progress_of(p);
+    job_doc_progress(d, &progress);
     return d;
 }
 

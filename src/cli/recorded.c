@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cmd_drill.h"
+#include "op/job_doc.h"
 
 static bool changes(const Run *run)
 {
@@ -66,14 +67,7 @@ void recorded_end(History *h, const Run *run, const Error *e)
     const Doc *d = *run->result;
     JobProgress now;
     job_snapshot(run->op.job, &now);
-    StateProgress progress = {.phase = now.phase,
-                              .object = now.object,
-                              .bytes_done = now.bytes_done,
-                              .bytes_total = now.bytes_total,
-                              .bytes_new = now.bytes_new,
-                              .bytes_reused = now.bytes_reused,
-                              .items_done = now.items_done,
-                              .items_total = now.items_total};
+    StateProgress progress = job_progress_of(&now);
     AUTO(char) result = d ? doc_print(d, false) : NULL;
     history_end(h, &(HistoryEnd){
                        .error = e, .backup = run->backup, .result = result, .progress = &progress});

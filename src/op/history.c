@@ -37,9 +37,7 @@ char *history_user(void)
 
 static Error *begin(const HistoryRun *run, History *h)
 {
-    AUTO(char) usual = state_default_folder();
     AUTO(char) user = history_user();
-    const char *folder = run->folder ? run->folder : usual;
     StateJobNew job = {.kind = run->kind,
                        .entry = run->entry,
                        .database = run->database,
@@ -48,9 +46,7 @@ static Error *begin(const HistoryRun *run, History *h)
                        .arguments = run->arguments,
                        .now = clock_now()};
     bool started;
-    if (!folder)
-        FAIL(ERR_NOT_FOUND, "this user has no folder for a state");
-    TRY(state_open(folder, &(StateOptions){.existing = true}, &h->state));
+    TRY(state_open(run->folder, &(StateOptions){.existing = true}, &h->state));
     TRY(state_job_create(h->state, &job, &h->job));
     return state_job_start(h->state, h->job, getpid(), clock_now(), &started);
 }

@@ -8,9 +8,8 @@ static void set_time(Doc *d, const char *key, Instant t)
     doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
 }
 
-static Doc *progress_doc(const StateProgress *p)
+void job_doc_progress(Doc *d, const StateProgress *p)
 {
-    Doc *d = doc_object();
     doc_set_str(d, "phase", p->phase);
     doc_set_str(d, "object", p->object);
     doc_set_int(d, "bytesDone", (int64_t)p->bytes_done);
@@ -19,7 +18,18 @@ static Doc *progress_doc(const StateProgress *p)
     doc_set_int(d, "bytesReused", (int64_t)p->bytes_reused);
     doc_set_int(d, "itemsDone", (int64_t)p->items_done);
     doc_set_int(d, "itemsTotal", (int64_t)p->items_total);
-    return d;
+}
+
+StateProgress job_progress_of(const JobProgress *now)
+{
+    return (StateProgress){.phase = (char *)(uintptr_t)now->phase,
+                           .object = (char *)(uintptr_t)now->object,
+                           .bytes_done = now->bytes_done,
+                           .bytes_total = now->bytes_total,
+                           .bytes_new = now->bytes_new,
+                           .bytes_reused = now->bytes_reused,
+                           .items_done = now->items_done,
+                           .items_total = now->items_total};
 }
 
 /* Text that is JSON, as such; anything else as text. */
@@ -46,7 +56,9 @@ Doc *job_doc(const StateJob *j)
     set_time(d, "created", j->created);
     set_time(d, "started", j->started);
     set_time(d, "ended", j->ended);
-    doc_set(d, "progress", progress_doc(&j->progress));
+    Doc *progress = doc_object();
+    job_doc_progress(progress, &j->progress);
+    doc_set(d, "progress", progress);
     doc_set_str(d, "backup", j->backup);
     doc_set_int(d, "attempt", j->attempt);
     if (j->retry_of)

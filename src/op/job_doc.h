@@ -3,10 +3,15 @@
 #define PGSTOW_OP_JOB_DOC_H
 
 #include "base/doc.h"
+#include "flow/job.h"
 #include "state/state_job.h"
 #include "state/state_log.h"
 
 Doc *job_doc(const StateJob *j);
+/* The members of a progress, as events (docs/events.md) have them too. */
+void job_doc_progress(Doc *d, const StateProgress *p);
+/* What a running job shows of itself; texts are borrowed. */
+StateProgress job_progress_of(const JobProgress *now);
 Doc *job_line_doc(const StateLogLine *l);
 
 #endif

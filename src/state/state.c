@@ -184,7 +184,12 @@ Error *state_open(const char *folder, const StateOptions *options, State **out)
 {
     static const StateOptions usual = {0};
     const StateOptions *o = options ? options : &usual;
-    AUTO(State) s = state_new(folder, o);
+    AUTO(char) standard = folder ? NULL : state_default_folder();
+    if (!folder && !standard)
+        return error_hint(ERROR_NEW(o->existing ? ERR_NOT_FOUND : ERR_CONFIG,
+                                    "this user has no folder for the service's state"),
+                          "set server.stateDir");
+    AUTO(State) s = state_new(folder ? folder : standard, o);
     AUTO_VALUE(Fd) fd = {-1};
     TRY(open_folder(s->folder, o->existing, &fd));
     TRY(lock_folder(s, fd.n));

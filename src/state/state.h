@@ -41,7 +41,8 @@ char *state_default_folder(void);
 /* Opens, and makes or migrates where need be. The folder is made with mode 0700, the file with 0600
  * whatever the umask. Refused (ERR_IO, with the remedy): a folder or file of another user, one that
  * others may write to, a link, a file system that cannot do WAL (network). ERR_REPO_UNSUPPORTED:
- * written by a newer pgstow. options may be NULL. */
+ * written by a newer pgstow. folder NULL is the default one (ERR_CONFIG, with `existing`
+ * ERR_NOT_FOUND, for a user who has none). options may be NULL. */
 Error *state_open(const char *folder, const StateOptions *options, State **out) MUST_CHECK;
 void state_close(State *s);
 DEFINE_AUTO(State, state_close)
