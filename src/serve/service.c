@@ -163,7 +163,8 @@ static Error *open_state(Service *s)
     Error *e = open_checked(s->state_dir, &s->state);
     if (!e || error_kind(e) != ERR_DAMAGED)
         return e;
-    log_warning("the history is damaged, and begins anew: %s", error_message(e));
+    log_warning("the state is damaged and set aside: history, tokens and audit log begin anew: %s",
+                error_message(e));
     error_free(e);
     TRY(set_aside(s->state_dir));
     return open_checked(s->state_dir, &s->state);

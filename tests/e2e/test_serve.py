@@ -389,6 +389,23 @@ def test_a_second_service_is_refused(cluster, service, database):
 # ---------------------------------------------------------------- settings, and the end
 
 
+def test_a_damaged_state_is_set_aside(service):
+    """The service begins with a new one, and says what is no longer in it."""
+    service.config("")
+    service.start().stop()
+    state = service.folder / "state" / "state.db"
+    damaged = b"no database, but as long as one " * 200
+    for path in state.parent.glob("state.db*"):
+        path.unlink()
+    state.write_bytes(damaged)
+    state.chmod(0o600)
+    service.start()
+    assert service.jobs() == []
+    service.stop().error_says("damaged", "history, tokens and audit log")
+    aside = [path for path in state.parent.iterdir() if path.name.startswith("state.db.damaged-")]
+    assert len(aside) == 1 and aside[0].read_bytes() == damaged
+
+
 def test_settings_are_read_anew_beside_a_running_job(cluster, service, database, locked):
     service.config(nightly(cluster, database))
     service.start()
