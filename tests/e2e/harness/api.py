@@ -22,14 +22,14 @@ def free_port():
 class Api:
     """A service of its own, databases (e0, e1, ...), and a token of each role."""
 
-    def __init__(self, cluster, folder, sql=SQL, databases=2, more=""):
-        """`more`: further lines of the settings."""
+    def __init__(self, cluster, folder, sql=(SQL, SQL), backup="", more=""):
+        """`sql`: what is in each database; `backup`: more settings of that, `more`: further lines of the settings."""
         self.pgstow, self.folder = Pgstow(cluster, folder), Path(folder)
-        self.names = [cluster.create(sql=sql) for _ in range(databases)]
+        self.names = [cluster.create(sql=s) for s in sql]
         self.port = free_port()
         entries = "".join(f'- {{name: e{i}, url: "{cluster.url(n)}"}}\n' for i, n in enumerate(self.names))
         self.settings = f"""
-backup: {{backupDir: {folder}/repo, enabled: true, schedule: "0 0 1 1 *"}}
+backup: {{backupDir: {folder}/repo, enabled: true, schedule: "0 0 1 1 *"{backup and ", " + backup}}}
 server: {{stateDir: {folder}/state, port: {self.port}, drain: 0s}}
 {more}
 databases:
@@ -61,6 +61,40 @@ databases:
             return answer.status, answer.headers, json.loads(text) if text else None
         finally:
             connection.close()
+
+    def fetch(self, path, token="admin", headers=None, method="GET"):
+        """Status, headers, and the body as bytes."""
+        connection = self.begin(path, token, headers, method)
+        try:
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def begin(self, path, token="admin", headers=None, method="GET", timeout=60):
+        """A connection on which this was asked; its answer is still to be read."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection.request(method, path, headers={"Authorization": f"Bearer {self.tokens[token]}", **(headers or {})})
+        return connection
+
+    def backup(self, entry):
+        """The id of a new backup."""
+        status, _, body = self.call("POST", "/api/v1/backups", body=json.dumps({"entry": entry}))
+        assert status == 202, body
+        job = self.job(body["job"])
+        assert job["status"] == "succeeded", job
+        return job["backup"]
+
+    def children(self):
+        """The processes that the service has started: pid and command line."""
+        found = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == self.running.process.pid:
+                    found[int(stat.parent.name)] = (stat.parent / "cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return found
 
     def get(self, path):
         status, _, body = self.call("GET", path)
