@@ -133,6 +133,27 @@ bool doc_bool(const Doc *object, const char *key, bool fallback)
     return json_is_boolean(j) ? json_is_true(j) : fallback;
 }
 
+DocType doc_type(const Doc *d)
+{
+    switch (json_typeof(raw(d))) {
+    case JSON_OBJECT:
+        return DOC_OBJECT;
+    case JSON_ARRAY:
+        return DOC_ARRAY;
+    case JSON_STRING:
+        return DOC_TEXT;
+    case JSON_INTEGER:
+        return DOC_INTEGER;
+    case JSON_REAL:
+        return DOC_REAL;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return DOC_BOOL;
+    default:
+        return DOC_NULL;
+    }
+}
+
 size_t doc_count(const Doc *d)
 {
     return json_is_object(raw(d)) ? json_object_size(raw(d)) : json_array_size(raw(d));
@@ -154,6 +175,11 @@ const char *doc_key_at(const Doc *object, size_t i)
 const char *doc_text(const Doc *d)
 {
     return json_string_value(raw(d));
+}
+
+int64_t doc_number(const Doc *d)
+{
+    return json_integer_value(raw(d));
 }
 
 Doc *doc_copy(const Doc *d)

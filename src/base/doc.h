@@ -31,6 +31,17 @@ Doc *doc_texts(const StrList *texts); /* an array of them */
 /* The error as a document's member: kind, message, hint. */
 Doc *doc_error(const Error *e);
 
+typedef enum DocType {
+    DOC_OBJECT,
+    DOC_ARRAY,
+    DOC_TEXT,
+    DOC_INTEGER,
+    DOC_REAL,
+    DOC_BOOL,
+    DOC_NULL
+} DocType;
+DocType doc_type(const Doc *d);
+
 /* Reading. A missing key, or one of another type, gives the fallback. Borrowed from the document.
  */
 const char *doc_str(const Doc *object, const char *key, const char *fallback);
@@ -43,6 +54,7 @@ size_t doc_count(const Doc *array);                     /* 0 for anything but an
 const Doc *doc_at(const Doc *array, size_t i);
 const char *doc_key_at(const Doc *object, size_t i); /* the i-th key, in order */
 const char *doc_text(const Doc *string);             /* NULL for anything but a string */
+int64_t doc_number(const Doc *integer);              /* 0 for anything but an integer */
 
 Doc *doc_copy(const Doc *d); /* of all that is in it */
 /* The text, one line, or indented; caller frees. */

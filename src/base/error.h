@@ -8,6 +8,7 @@
 #define PGSTOW_BASE_ERROR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "base/mem.h"
 
 typedef enum ErrorKind {
@@ -16,6 +17,14 @@ typedef enum ErrorKind {
 #undef ERROR
     ERROR_KINDS
 } ErrorKind;
+
+typedef uint64_t KindSet; /* of error kinds */
+#define KIND(name) (UINT64_C(1) << ERR_##name)
+_Static_assert(ERROR_KINDS <= 64, "KindSet has 64 bits");
+/* Whoever opens a repository may meet these. */
+#define KINDS_REPO                                                                                 \
+    (KIND(REPO_NOT_FOUND) | KIND(REPO_PERMISSION) | KIND(REPO_UNSUPPORTED) | KIND(DAMAGED) |       \
+     KIND(KEY))
 
 typedef struct Error Error;
 #define MUST_CHECK __attribute__((warn_unused_result))

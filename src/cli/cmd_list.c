@@ -93,24 +93,6 @@ static const char *deleted_state(const Trashed *t)
                        : "its manifest cannot be read, or is purged";
 }
 
-static Doc *deleted_doc(const TrashList *l, int64_t trash_ms)
-{
-    Doc *d = doc_object(), *all = doc_array();
-    char text[CLOCK_TEXT];
-    for (size_t i = 0; i < l->count; i++) {
-        const Trashed *t = &l->items[i];
-        Doc *one = doc_object();
-        doc_set_str(one, "id", t->id);
-        doc_set_str(one, "database", t->there ? t->info.database : NULL);
-        doc_set_str(one, "deleted", t->deleted ? clock_iso(t->deleted, text) : NULL);
-        doc_set_str(one, "until", t->deleted ? clock_iso(t->deleted + trash_ms, text) : NULL);
-        doc_set_int(one, "size", (int64_t)t->info.size);
-        doc_push(all, one);
-    }
-    doc_set(d, "deleted", all);
-    return d;
-}
-
 static void print_deleted(const TrashList *l, int64_t trash_ms)
 {
     static const char *const headings[] = {"ID", "DELETED (UTC)", "KEPT UNTIL", ">STORED", ""};
@@ -134,7 +116,11 @@ static Error *list_deleted(Run *run, const char *database)
     int64_t trash_ms = config_int(run->config, SETTING_TRASH_DAYS) * DAY_MS;
     TRY(op_list_deleted(&run->op, database, &list));
     if (run->json) {
-        run_result(run, deleted_doc(&list, trash_ms));
+        Doc *d = doc_object(), *all = doc_array();
+        for (size_t i = 0; i < list.count; i++)
+            doc_push(all, trashed_doc(&list.items[i], trash_ms));
+        doc_set(d, "deleted", all);
+        run_result(run, d);
     } else if (run->quiet) {
         for (size_t i = 0; i < list.count; i++)
             puts(list.items[i].id);
@@ -268,31 +254,6 @@ Error *cmd_SHOW(Run *run)
     return NULL;
 }
 
-static Doc *stats_doc(const RepoStats *s)
-{
-    Doc *d = doc_object(), *databases = doc_array();
-    char text[CLOCK_TEXT];
-    for (size_t i = 0; i < s->count; i++) {
-        const DatabaseStats *b = &s->items[i];
-        Doc *one = doc_object();
-        doc_set_str(one, "database", b->database);
-        doc_set_int(one, "backups", (int64_t)b->backups);
-        doc_set_int(one, "logicalSize", (int64_t)b->logical);
-        doc_set_int(one, "storedSize", (int64_t)b->stored);
-        doc_set_int(one, "sharedSize", (int64_t)b->shared);
-        doc_set_int(one, "firstLogicalSize", (int64_t)b->first_logical);
-        doc_set_int(one, "latestLogicalSize", (int64_t)b->latest_logical);
-        doc_set_int(one, "newBytesMean", (int64_t)b->new_bytes_mean);
-        doc_set_str(one, "first", clock_iso(b->first, text));
-        doc_set_str(one, "latest", clock_iso(b->latest, text));
-        doc_push(databases, one);
-    }
-    doc_set(d, "databases", databases);
-    doc_set_int(d, "storedTotal", (int64_t)s->stored_total);
-    doc_set_int(d, "unreferenced", (int64_t)s->unreferenced);
-    return d;
-}
-
 /* How the database grew from its first backup to its last: "+12.3 %". */
 static char *growth_text(const DatabaseStats *b)
 {
@@ -311,7 +272,7 @@ Error *cmd_STATS(Run *run)
     char text[32], more[32];
     TRY(op_stats(&run->op, &s));
     if (run->json) {
-        run_result(run, stats_doc(&s));
+        run_result(run, repo_stats_doc(&s));
         return NULL;
     }
     table_head(&t, sizeof headings / sizeof *headings, headings);
@@ -344,10 +305,7 @@ Error *cmd_CHECK(Run *run)
     Error *e = op_check(&run->op, database, config_duration(run->config, SETTING_MAX_AGE), &line);
     /* Monitors take the first line of standard output, also where it is bad news. */
     if (line && run->json) {
-        Doc *d = doc_object();
-        doc_set_bool(d, "fresh", !e);
-        doc_set_str(d, "line", line);
-        run_result(run, d);
+        run_result(run, check_doc(line, !e));
     } else if (line) {
         puts(line);
     }

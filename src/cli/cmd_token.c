@@ -8,30 +8,6 @@
 #include "crypto/secret.h"
 #include "op/history.h"
 
-#define YEARS_MOST 100
-
-/* An instant, or so long from now. */
-static Error *parse_expiry(const char *text, Instant *out)
-{
-    int64_t ms = 0;
-    Error *e = clock_parse(text, out);
-    if (!e)
-        return NULL;
-    error_drop(e);
-    size_t n = strlen(text);
-    /* A bare number would be seconds there, and a mistyped date here. */
-    bool unit = n && (text[n - 1] < '0' || text[n - 1] > '9');
-    e = unit ? clock_parse_duration(text, &ms) : NULL;
-    if (unit && !e && ms > 0 && ms / (365 * 86400 * INT64_C(1000)) < YEARS_MOST) {
-        *out = clock_now() + ms;
-        return NULL;
-    }
-    error_drop(e);
-    AUTO(char) shown = text_printable(text);
-    return error_hint(ERROR_NEW(ERR_USAGE, "--expires does not understand \"%s\"", shown),
-                      "a time such as 2030-12-31, or how long from now: 12h, 90d");
-}
-
 static Error *token_add(Run *run, State *s, const TokenActor *actor)
 {
     char text[TOKEN_TEXT], when[CLOCK_TEXT];
@@ -48,7 +24,7 @@ static Error *token_add(Run *run, State *s, const TokenActor *actor)
                           "there are admin, operator and viewer");
     }
     if (expires)
-        TRY(parse_expiry(expires, &o.expires));
+        TRY(token_parse_expiry(expires, &o.expires));
     TRY(op_token_add(s, actor, &o, text));
     if (run->json) {
         Doc *d = doc_object();

@@ -4,13 +4,8 @@
 
 #include "base/text.h"
 
-_Static_assert(ERROR_KINDS <= 64, "KindSet has 64 bits");
-
 /* Sets that rows share. */
 #define KINDS_TOOLS (KIND(TOOL_MISSING) | KIND(TOOL_VERSION) | KIND(TOOL_FAILED))
-#define KINDS_REPO                                                                                 \
-    (KIND(REPO_NOT_FOUND) | KIND(REPO_PERMISSION) | KIND(REPO_UNSUPPORTED) | KIND(DAMAGED) |       \
-     KIND(KEY))
 #define KINDS_DATABASE                                                                             \
     (KIND(CONNECT) | KIND(AUTH) | KIND(DB_NOT_FOUND) | KIND(DB_PERMISSION) | KIND(DB_FULL) |       \
      KIND(DB))

@@ -16,9 +16,6 @@ typedef enum CommandId {
 #define ARGS_MANY (-1)
 #define ARGS_COMMAND (-2) /* the first argument and all behind it are another program's */
 
-typedef uint64_t KindSet; /* of error kinds */
-#define KIND(name) (UINT64_C(1) << ERR_##name)
-
 typedef struct CommandInfo {
     CommandId id;
     const char *name, *alias, *arguments;

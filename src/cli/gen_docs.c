@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/gen.h"
 #include "config/setting.h"
+#include "serve/openapi.h"
 
 #define DOCUMENT_MAX (4u << 20)
 
@@ -23,6 +24,7 @@ static const struct {
     {"docs/generated/commands.md", gen_commands},
     {"docs/generated/errors.md", gen_errors},
     {"docs/generated/pgstow.sample.yaml", gen_sample},
+    {"docs/generated/openapi.json", openapi_gen},
     {"docs/man/pgstow.1", gen_man},
     {"completion/pgstow.bash", gen_completion},
 };

@@ -2,6 +2,7 @@
 #ifndef PGSTOW_OP_DELETE_H
 #define PGSTOW_OP_DELETE_H
 
+#include "base/doc.h"
 #include "op/op.h"
 #include "repo/trash.h"
 
@@ -12,6 +13,8 @@ Error *op_undelete(const OpContext *c, const char *name, char **id) MUST_CHECK;
 /* What is in the trash, of a database or (NULL) of all; one whose facts cannot be read counts as
  * any database's. */
 Error *op_list_deleted(const OpContext *c, const char *database, TrashList *out) MUST_CHECK;
+/* One of them; trash_ms: how long they are kept. */
+Doc *trashed_doc(const Trashed *t, int64_t trash_ms);
 Error *op_pin(const OpContext *c, const char *name, char **id) MUST_CHECK;
 /* *was: it was pinned. */
 Error *op_unpin(const OpContext *c, const char *name, char **id, bool *was) MUST_CHECK;

@@ -2,6 +2,7 @@
 #ifndef PGSTOW_OP_LIST_H
 #define PGSTOW_OP_LIST_H
 
+#include "base/doc.h"
 #include "op/op.h"
 
 Error *op_list(const OpContext *c, const char *database_or_null, BackupList *out) MUST_CHECK;
@@ -27,11 +28,13 @@ typedef struct RepoStats {
 void repo_stats_clear(RepoStats *s);
 DEFINE_AUTO_VALUE(RepoStats, repo_stats_clear)
 Error *op_stats(const OpContext *c, RepoStats *out) MUST_CHECK;
+Doc *repo_stats_doc(const RepoStats *s);
 
 /* ERR_STALE where the newest good backup of the database (or of any database: the worst) is older
  * than max_age_ms, or dated more than an hour ahead of this host's clock. `line` is the one line
  * for the monitor, also on ERR_STALE; caller frees. */
 Error *op_check(const OpContext *c, const char *database_or_null, int64_t max_age_ms,
                 char **line) MUST_CHECK;
+Doc *check_doc(const char *line, bool fresh);
 
 #endif

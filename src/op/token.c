@@ -99,6 +99,29 @@ Error *op_token_revoke(State *s, const TokenActor *actor, const char *name)
     return change_audited(s, &(Change){.actor = actor, .action = "token.revoke", .name = name});
 }
 
+#define YEARS_MOST 100
+
+Error *token_parse_expiry(const char *text, Instant *out)
+{
+    int64_t ms = 0;
+    Error *e = clock_parse(text, out);
+    if (!e)
+        return NULL;
+    error_drop(e);
+    size_t n = strlen(text);
+    /* A bare number would be seconds there, and a mistyped date here. */
+    bool unit = n && (text[n - 1] < '0' || text[n - 1] > '9');
+    e = unit ? clock_parse_duration(text, &ms) : NULL;
+    if (unit && !e && ms > 0 && ms / (365 * 86400 * INT64_C(1000)) < YEARS_MOST) {
+        *out = clock_now() + ms;
+        return NULL;
+    }
+    error_drop(e);
+    AUTO(char) shown = text_printable(text);
+    return error_hint(ERROR_NEW(ERR_USAGE, "\"%s\" is not understood as the end of a token", shown),
+                      "a time such as 2030-12-31, or how long from now: 12h, 90d");
+}
+
 /* -- telling --------------------------------------------------------------------------------------
  */
 
@@ -116,6 +139,7 @@ static void set_time(Doc *d, const char *key, Instant t)
 Doc *token_doc(const StateToken *t, Instant now)
 {
     Doc *d = doc_object();
+    doc_set_int(d, "id", t->id);
     doc_set_str(d, "name", t->name);
     doc_set_str(d, "role", state_role_name(t->role));
     doc_set_str(d, "state", token_state(t, now));

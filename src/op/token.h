@@ -6,6 +6,7 @@
 #ifndef PGSTOW_OP_TOKEN_H
 #define PGSTOW_OP_TOKEN_H
 
+#include "base/clock.h"
 #include "base/doc.h"
 #include "state/state_token.h"
 
@@ -23,6 +24,8 @@ typedef struct TokenOptions {
     StateRole role;
     Instant expires; /* 0: never; ERR_USAGE where it has passed */
 } TokenOptions;
+/* When it ends: an instant, or so long from now. ERR_USAGE. */
+Error *token_parse_expiry(const char *text, Instant *out) MUST_CHECK;
 /* ERR_EXISTS. Whoever gets the text wipes it. */
 Error *op_token_add(State *s, const TokenActor *actor, const TokenOptions *options,
                     char text[TOKEN_TEXT]) MUST_CHECK;

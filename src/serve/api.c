@@ -6,21 +6,6 @@
 #include "base/log.h"
 #include "state/state_audit.h"
 
-static const Route routes[] = {
-    {"GET", "/healthz", -1, NULL, api_healthz},
-    {"GET", "/readyz", -1, NULL, api_readyz},
-    {"GET", "/api/v1/backups", ROLE_VIEWER, NULL, api_backups},
-    {"POST", "/api/v1/backups", ROLE_OPERATOR, "backup.create", api_backup_create},
-    {"GET", "/api/v1/backups/{}", ROLE_VIEWER, NULL, api_backup},
-    {"DELETE", "/api/v1/backups/{}", ROLE_ADMIN, "backup.delete", api_backup_delete},
-    {"GET", "/api/v1/jobs", ROLE_VIEWER, NULL, api_jobs},
-    {"GET", "/api/v1/jobs/{}", ROLE_VIEWER, NULL, api_job},
-    {"DELETE", "/api/v1/jobs/{}", ROLE_OPERATOR, "job.cancel", api_job_cancel},
-    {"GET", "/api/v1/schedules", ROLE_VIEWER, NULL, api_schedules},
-    {"GET", "/api/v1/databases", ROLE_VIEWER, NULL, api_databases},
-};
-#define ROUTES (sizeof routes / sizeof *routes)
-
 /* -- for the routes -------------------------------------------------------------------------------
  */
 
@@ -40,52 +25,56 @@ void api_reply_job(Ask *a, int64_t job)
     http_reply_header(a->reply, "Location", where);
 }
 
-Error *api_submit(Ask *a, const char *kind, const ServiceEntry *entry, const StrList *words,
-                  int64_t timeout_ms)
+Error *api_begin(Ask *a, JobRequest *request)
 {
     int64_t job;
-    TRY(runner_submit(a->api->service->runner,
-                      &(JobRequest){.kind = kind,
-                                    .entry = entry->name,
-                                    .database = entry->database,
-                                    .words = words,
-                                    .trigger = "api",
-                                    .actor = a->who->name,
-                                    .timeout_ms = timeout_ms,
-                                    .alone = !strcmp(kind, "backup")},
-                      &job));
+    request->trigger = "api";
+    request->actor = a->who->name;
+    TRY(runner_submit(a->api->service->runner, request, &job));
     api_reply_job(a, job);
     return NULL;
 }
 
-Error *api_number(const Ask *a, const char *name, int64_t max, int64_t fallback, int64_t *out)
+Error *api_submit(Ask *a, const char *kind, const ServiceEntry *entry, const StrList *words,
+                  int64_t timeout_ms)
 {
-    const char *text = http_call_query(a->call, name);
-    *out = fallback;
-    Error *e = text ? text_parse_int(text, 1, max, out) : NULL;
-    return e ? error_rekind(error_context(e, "%s", name), ERR_USAGE) : NULL;
+    return api_begin(a, &(JobRequest){.kind = kind,
+                                      .entry = entry->name,
+                                      .database = entry->database,
+                                      .words = words,
+                                      .timeout_ms = timeout_ms,
+                                      .alone = !strcmp(kind, "backup")});
 }
 
-Error *api_known_query(const Ask *a, const char *const *names)
+Error *api_entry(const Ask *a, const char *name, const ServiceEntry **out)
 {
-    const StrList *given = &a->call->names;
-    for (size_t i = 0; i < given->count; i++) {
-        size_t k = 0;
-        while (names[k] && strcmp(names[k], given->items[i]) != 0)
-            k++;
-        if (!names[k])
-            FAIL(ERR_USAGE, "there is no parameter \"%s\" here", given->items[i]);
-        for (size_t earlier = 0; earlier < i; earlier++)
-            if (!strcmp(given->items[earlier], given->items[i]))
-                FAIL(ERR_USAGE, "the parameter \"%s\" is there twice", given->items[i]);
-    }
+    const ServiceConfig *c = a->config;
+    if (!name && c->count > 1)
+        return error_hint(ERROR_NEW(ERR_USAGE, "there are several databases"),
+                          "name one as \"entry\", such as \"%s\"", c->entries[0].name);
+    *out = name ? service_entry(c, name) : &c->entries[0];
+    if (!*out)
+        FAIL(ERR_NOT_FOUND, "there is no entry \"%s\" in the list of databases", name);
     return NULL;
+}
+
+Error *api_asked_entry(const Ask *a, const ServiceEntry **out)
+{
+    return api_entry(a, api_text(a, "entry"), out);
 }
 
 /* -- which route ----------------------------------------------------------------------------------
  */
 
-/* Segment by segment; *part is borrowed from the call. */
+/* The path's "{name}.dump" is any segment that ends so, and has something in front of that. */
+static bool fits_part(const char *at, size_t n, const char *segment)
+{
+    const char *close = memchr(at, '}', n);
+    size_t ending = close ? (size_t)(at + n - close - 1) : 0, length = strlen(segment);
+    return length > ending && !memcmp(segment + length - ending, at + n - ending, ending);
+}
+
+/* Segment by segment; *part, the whole of the segment, is borrowed from the call. */
 static bool matches(const Route *r, const HttpCall *call, const char **part)
 {
     const char *at = r->path;
@@ -95,7 +84,7 @@ static bool matches(const Route *r, const HttpCall *call, const char **part)
         if (*at != '/')
             return false;
         size_t n = strcspn(++at, "/");
-        if (n == 2 && !memcmp(at, "{}", 2))
+        if (*at == '{' && fits_part(at, n, segment))
             *part = segment;
         else if (strlen(segment) != n || memcmp(at, segment, n) != 0)
             return false;
@@ -104,53 +93,69 @@ static bool matches(const Route *r, const HttpCall *call, const char **part)
     return !*at;
 }
 
+static Error *no_route(HttpReply *reply, const StrList *methods, const char *asked)
+{
+    AUTO_VALUE(Buf) allowed = {0};
+    if (!methods->count)
+        FAIL(ERR_NOT_FOUND, "there is nothing of this name");
+    for (size_t i = 0; i < methods->count; i++)
+        buf_printf(&allowed, "%s%s%s", i ? ", " : "", methods->items[i],
+                   strcmp(methods->items[i], "GET") ? "" : ", HEAD");
+    AUTO(char) text = buf_steal_str(&allowed);
+    http_reply_header(reply, "Allow", text);
+    FAIL(ERR_METHOD, "%s cannot be done with it", asked);
+}
+
 /* NULL where there is none; the reply is then made. */
 static const Route *find_route(const HttpCall *call, HttpReply *reply, const char **part)
 {
-    AUTO_VALUE(Buf) allowed = {0};
-    for (size_t i = 0; i < ROUTES; i++) {
-        if (!matches(&routes[i], call, part))
+    AUTO_VALUE(StrList) methods = {0};
+    const Route *r;
+    for (size_t i = 0; (r = route_at(i)); i++) {
+        if (!matches(r, call, part))
             continue;
-        if (!strcmp(routes[i].method, call->method))
-            return &routes[i];
-        buf_printf(&allowed, "%s%s%s", allowed.len ? ", " : "", routes[i].method,
-                   strcmp(routes[i].method, "GET") ? "" : ", HEAD");
+        if (!strcmp(r->method, call->method))
+            return r;
+        if (!strlist_has(&methods, r->method))
+            strlist_add(&methods, r->method);
     }
-    if (!allowed.len) {
-        http_refuse(reply, 404, "NOT_FOUND", "there is nothing of this name", NULL);
-        return NULL;
-    }
-    AUTO(char) methods = buf_steal_str(&allowed);
-    http_refuse(reply, 405, "METHOD", "this cannot be done with it", NULL);
-    http_reply_header(reply, "Allow", methods);
+    AUTO(Error) e = no_route(reply, &methods, call->method);
+    http_reply_error(reply, e);
     return NULL;
 }
 
 /* -- who, and the audit log -----------------------------------------------------------------------
  */
 
-/* *who stays NULL where the reply is made. */
-static Error *identify(Api *api, const HttpCall *call, HttpReply *reply, StateToken **who)
+static Error *no_token(HttpReply *reply)
+{
+    http_reply_header(reply, "WWW-Authenticate", "Bearer realm=\"pgstow\"");
+    return error_hint(ERROR_NEW(ERR_TOKEN, "this needs a valid token"),
+                      "`pgstow token add` makes one; send it as \"Authorization: Bearer TOKEN\"");
+}
+
+static Error *too_often(HttpReply *reply)
+{
+    http_reply_header(reply, "Retry-After", "60");
+    return error_hint(ERROR_NEW(ERR_RATE, "too many wrong tokens came from this address"),
+                      "wait a minute");
+}
+
+static Error *identify(Ask *ask, StateToken **who)
 {
     AuthAnswer answer;
-    TRY(auth_check(api->auth, http_call_header(call, "Authorization"), call->remote, &answer, who));
-    if (answer == AUTH_UNKNOWN) {
-        http_refuse(reply, 401, "TOKEN", "this needs a valid token",
-                    "`pgstow token add` makes one; send it as \"Authorization: Bearer TOKEN\"");
-        http_reply_header(reply, "WWW-Authenticate", "Bearer realm=\"pgstow\"");
-    } else if (answer == AUTH_TOO_OFTEN) {
-        http_refuse(reply, 429, "RATE", "too many wrong tokens came from this address",
-                    "wait a minute");
-        http_reply_header(reply, "Retry-After", "60");
-    }
-    return NULL;
+    TRY(auth_check(ask->api->auth, http_call_header(ask->call, "Authorization"), ask->call->remote,
+                   &answer, who));
+    return answer == AUTH_KNOWN     ? NULL
+           : answer == AUTH_UNKNOWN ? no_token(ask->reply)
+                                    : too_often(ask->reply);
 }
 
 static Error *audit(Api *api, const Route *route, const HttpCall *call, const StateToken *who,
                     const char *object, const HttpReply *reply)
 {
     unsigned status = reply->status;
-    AUTO(char) detail = doc_print(reply->body, false);
+    AUTO(char) detail = reply->body ? doc_print(reply->body, false) : NULL;
     return state_audit_add(
         api->service->state,
         &(StateAuditNew){.actor = who ? who->name : "",
@@ -166,14 +171,15 @@ static Error *audit(Api *api, const Route *route, const HttpCall *call, const St
         NULL);
 }
 
-static Error *run_route(Ask *ask, const Route *route)
+static Error *run_route(Ask *ask, const Route *route, StateToken **who)
 {
-    if (ask->who && (int)ask->who->role < route->role) {
-        AUTO(char)
-        message = mem_printf("this needs the role %s", state_role_name((StateRole)route->role));
-        http_refuse(ask->reply, 403, "ROLE", message, NULL);
-        return NULL;
+    if (route->role != ROLE_NOBODY) {
+        TRY(identify(ask, who));
+        ask->who = *who;
+        if ((int)ask->who->role < route->role)
+            FAIL(ERR_ROLE, "this needs the role %s", state_role_name((StateRole)route->role));
     }
+    TRY(api_read_input(ask, route));
     return route->handler(ask);
 }
 
@@ -183,18 +189,13 @@ static Error *serve_route(Api *api, const Route *route, const HttpCall *call, co
     AUTO(StateToken) who = NULL;
     AUTO(ServiceConfig) config = service_config(api->service);
     Ask ask = {.api = api, .call = call, .reply = reply, .config = config, .part = part};
-    if (route->role >= 0)
-        TRY(identify(api, call, reply, &who));
-    ask.who = who;
-    if (!reply->status) {
-        Error *e = run_route(&ask, route);
-        if (e)
-            http_reply_error(reply, e);
-        error_free(e);
-    }
+    AUTO(Error) e = run_route(&ask, route, &who);
+    if (e)
+        http_reply_error(reply, e);
+    AUTO(Doc) body = ask.body;
     AUTO(char) object = ask.object;
     /* The flood of those who are not let in at all is not to fill the disk. */
-    if (!route->action || reply->status == 429)
+    if (!route->action || ask.audited || reply->status == 429)
         return NULL;
     return audit(api, route, call, who, object ? object : part, reply);
 }

@@ -6,6 +6,7 @@
 #include "serve/api.h"
 #include "serve/auth.h"
 #include "serve/http.h"
+#include "serve/route.h"
 
 #define API_LIMIT 100 /* items of a list where no limit is asked for */
 #define API_PREFIX "/api/v1"
@@ -18,49 +19,90 @@ struct Api {
 };
 
 /* A request under way. */
-typedef struct Ask {
+struct Ask {
     Api *api;
     const HttpCall *call;
     HttpReply *reply;
     ServiceConfig *config;
     const StateToken *who; /* NULL where the route takes no token */
     const char *part;      /* what stands for {...} in the path; NULL */
+    Doc *body;             /* as its route's row wants it; NULL where there is none; owned */
     char *object;          /* for the audit log: what it is about; owned */
-} Ask;
+    bool audited;          /* the handler has seen to the audit log itself */
+};
 
-/* Fills the reply in, or returns the error that becomes it. */
-typedef Error *(*ApiHandler)(Ask *a);
-typedef struct Route {
-    const char *method;
-    const char *path;   /* below API_PREFIX where it begins with "/v1"; "{}" is any one segment */
-    int role;           /* a StateRole; -1: no token */
-    const char *action; /* of the audit log; NULL where it changes nothing */
-    ApiHandler handler;
-} Route;
+/* -- what was asked ------------------------------------------------------------------------------
+ */
+
+/* Everything that the row has, and nothing else, each of its type: ERR_USAGE. */
+Error *api_read_input(Ask *a, const Route *r) MUST_CHECK;
+/* Values of the query or the body, by their names in the row; borrowed. */
+const char *api_text(const Ask *a, const char *name); /* NULL where it is not there */
+int64_t api_int(const Ask *a, const char *name, int64_t fallback);
+bool api_bool(const Ask *a, const char *name); /* false where it is not there */
+Instant api_time(const Ask *a, const char *name, Instant fallback);
+int64_t api_span(const Ask *a, const char *name, int64_t fallback); /* milliseconds */
+const Doc *api_list(const Ask *a, const char *name);                /* NULL where it is not there */
+
+/* The one of `databases:`; name NULL: there is only one. ERR_NOT_FOUND, ERR_USAGE. */
+Error *api_entry(const Ask *a, const char *name, const ServiceEntry **out) MUST_CHECK;
+/* What a request's "entry" names. */
+Error *api_asked_entry(const Ask *a, const ServiceEntry **out) MUST_CHECK;
+
+/* A backup that a request means. */
+typedef struct ApiBackup {
+    BackupInfo info;
+    const ServiceEntry *entry; /* to which its database belongs */
+} ApiBackup;
+void api_backup_clear(ApiBackup *b);
+DEFINE_AUTO_VALUE(ApiBackup, api_backup_clear)
+/* Of exactly this id, in any form that its name has as a file: no beginning of one, no "latest".
+ * ERR_NOT_FOUND. */
+Error *api_find_backup(Ask *a, const char *name, ApiBackup *out) MUST_CHECK;
+
+/* -- what is answered ----------------------------------------------------------------------------
+ */
 
 /* The reply: 200 with this document (taken over) and an ETag. */
 void api_reply(Ask *a, Doc *d);
 /* 202, for a job that was begun or is asked to end. */
 void api_reply_job(Ask *a, int64_t job);
-/* Hands the words to the runner, in the name of who asks. */
+/* Hands it to the runner, in the name of who asks: trigger and actor are filled in. */
+Error *api_begin(Ask *a, JobRequest *request) MUST_CHECK;
+/* The same for a run on an entry's database. */
 Error *api_submit(Ask *a, const char *kind, const ServiceEntry *entry, const StrList *words,
                   int64_t timeout_ms) MUST_CHECK;
-/* A number of the query in [1, max]; `fallback` where there is none. ERR_USAGE. */
-Error *api_number(const Ask *a, const char *name, int64_t max, int64_t fallback,
-                  int64_t *out) MUST_CHECK;
-/* ERR_USAGE where the query has a name that is none of these (NULL at the end), or one twice. */
-Error *api_known_query(const Ask *a, const char *const *names) MUST_CHECK;
 
-Error *api_backups(Ask *a) MUST_CHECK;
-Error *api_backup(Ask *a) MUST_CHECK;
-Error *api_backup_create(Ask *a) MUST_CHECK;
-Error *api_backup_delete(Ask *a) MUST_CHECK;
-Error *api_jobs(Ask *a) MUST_CHECK;
-Error *api_job(Ask *a) MUST_CHECK;
-Error *api_job_cancel(Ask *a) MUST_CHECK;
-Error *api_schedules(Ask *a) MUST_CHECK;
-Error *api_databases(Ask *a) MUST_CHECK;
-Error *api_healthz(Ask *a) MUST_CHECK;
-Error *api_readyz(Ask *a) MUST_CHECK;
+#define API_HANDLER(name) Error *name(Ask *a) MUST_CHECK;
+API_HANDLER(api_backups)
+API_HANDLER(api_backup)
+API_HANDLER(api_backup_create)
+API_HANDLER(api_backup_delete)
+API_HANDLER(api_jobs)
+API_HANDLER(api_job)
+API_HANDLER(api_job_cancel)
+API_HANDLER(api_schedules)
+API_HANDLER(api_databases)
+API_HANDLER(api_healthz)
+API_HANDLER(api_readyz)
+API_HANDLER(api_openapi)
+API_HANDLER(api_pin)
+API_HANDLER(api_unpin)
+API_HANDLER(api_undelete)
+API_HANDLER(api_trash)
+API_HANDLER(api_verify)
+API_HANDLER(api_drill)
+API_HANDLER(api_cleanup)
+API_HANDLER(api_validate)
+API_HANDLER(api_doctor)
+API_HANDLER(api_schedule_run)
+API_HANDLER(api_stats)
+API_HANDLER(api_check)
+API_HANDLER(api_config)
+API_HANDLER(api_audit)
+API_HANDLER(api_tokens)
+API_HANDLER(api_token_add)
+API_HANDLER(api_token_revoke)
+#undef API_HANDLER
 
 #endif

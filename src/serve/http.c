@@ -124,7 +124,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, HttpReply *r, bool c
     }
     if (n)
         MHD_add_response_header(response, "Content-Type", "application/json");
-    MHD_add_response_header(response, "Cache-Control", "no-cache");
+    if (!strlist_has(&r->names, "Cache-Control"))
+        MHD_add_response_header(response, "Cache-Control", "no-cache");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (close)
         MHD_add_response_header(response, "Connection", "close");

@@ -1,9 +1,9 @@
 /* Backups: listed and shown in this process, made and deleted by jobs. */
 #include <string.h>
 
-#include "op/key_input.h"
 #include "op/list.h"
 #include "serve/api_internal.h"
+#include "serve/entry_op.h"
 
 #define ID_MAX 255
 
@@ -36,20 +36,11 @@ static int by_age(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
-static KeyInput *key_of(const Config *c)
-{
-    const char *file = config_str(c, SETTING_KEY_FILE);
-    return key_input_new(&(KeyInputs){
-        .key_file = file, .command = file ? NULL : config_str(c, SETTING_PASSPHRASE_COMMAND)});
-}
-
 static Error *read_entry(const Config *c, BackupList *out)
 {
-    AUTO(KeyInput) key = key_of(c);
-    OpContext op = {.repo_dir = config_str(c, SETTING_REPO),
-                    .keys = key_input_source(key),
-                    .accept_older = config_bool(c, SETTING_ACCEPT_OLDER)};
-    Error *e = op_list(&op, NULL, out);
+    AUTO_VALUE(EntryOp) entry = {0};
+    entry_op_open(c, &entry);
+    Error *e = op_list(&entry.op, NULL, out);
     if (!e || error_kind(e) != ERR_REPO_NOT_FOUND)
         return e;
     /* It is made by the first backup. */
@@ -112,21 +103,12 @@ static Doc *found_doc(const Found *f)
 
 Error *api_backups(Ask *a)
 {
-    static const char *const known[] = {"database", "entry", "since", "until", "limit", NULL};
     AUTO_VALUE(Shelf) s = {0};
-    int64_t limit;
-    Instant since = 0, until = INT64_MAX;
-    TRY(api_known_query(a, known));
-    TRY(api_number(a, "limit", 1000, API_LIMIT, &limit));
-    const char *database = http_call_query(a->call, "database"),
-               *entry = http_call_query(a->call, "entry");
-    if (http_call_query(a->call, "since"))
-        TRY_CTX(clock_parse(http_call_query(a->call, "since"), &since), "since");
-    if (http_call_query(a->call, "until"))
-        TRY_CTX(clock_parse(http_call_query(a->call, "until"), &until), "until");
+    int64_t limit = api_int(a, "limit", API_LIMIT), shown = 0;
+    const char *database = api_text(a, "database"), *entry = api_text(a, "entry");
+    Instant since = api_time(a, "since", 0), until = api_time(a, "until", INT64_MAX);
     TRY(read_shelf(a, &s));
     Doc *d = doc_object(), *backups = doc_array(), *damaged = doc_array();
-    int64_t shown = 0;
     bool more = false;
     for (size_t i = 0; i < s.item_count; i++) {
         const Found *f = &s.items[i];
@@ -167,86 +149,58 @@ static char *id_in(const char *name)
     return NULL;
 }
 
-/* Of exactly this id: no beginning of one, no "latest". */
-static Error *find(Ask *a, const char *id, Shelf *s, const Found **out)
+void api_backup_clear(ApiBackup *b)
 {
-    TRY(read_shelf(a, s));
-    for (size_t i = 0; id && i < s->item_count; i++)
-        if (!strcmp(s->items[i].info->id, id)) {
-            *out = &s->items[i];
+    backup_info_clear(&b->info);
+    *b = (ApiBackup){0};
+}
+
+Error *api_find_backup(Ask *a, const char *name, ApiBackup *out)
+{
+    AUTO_VALUE(Shelf) s = {0};
+    AUTO(char) id = id_in(name);
+    TRY(read_shelf(a, &s));
+    for (size_t i = 0; id && i < s.item_count; i++)
+        if (!strcmp(s.items[i].info->id, id)) {
+            backup_info_copy(&out->info, s.items[i].info);
+            out->entry = s.items[i].entry;
             return NULL;
         }
-    FAIL(ERR_NOT_FOUND, "there is no backup \"%s\"", a->part);
+    FAIL(ERR_NOT_FOUND, "there is no backup \"%s\"", name);
 }
 
 Error *api_backup(Ask *a)
 {
-    static const char *const none[] = {NULL};
-    AUTO_VALUE(Shelf) s = {0};
-    const Found *f = NULL;
-    TRY(api_known_query(a, none));
+    AUTO_VALUE(ApiBackup) b = {0};
     /* The backup's data are not served here, and facts are not to be taken for them. */
     bool data = text_ends(a->part, ".dump") || text_ends(a->part, ".sql.gz") ||
                 (text_ends(a->part, ".json") && !text_ends(a->part, ".metadata.json"));
-    AUTO(char) id = data ? NULL : id_in(a->part);
-    TRY(find(a, id, &s, &f));
-    api_reply(a, found_doc(f));
+    if (data)
+        FAIL(ERR_NOT_FOUND, "there is no backup \"%s\"", a->part);
+    TRY(api_find_backup(a, a->part, &b));
+    api_reply(a, found_doc(&(Found){&b.info, b.entry}));
     return NULL;
 }
 
 Error *api_backup_delete(Ask *a)
 {
-    static const char *const none[] = {NULL};
-    AUTO_VALUE(Shelf) s = {0};
+    AUTO_VALUE(ApiBackup) b = {0};
     AUTO_VALUE(StrList) words = {0};
-    const Found *f = NULL;
-    TRY(api_known_query(a, none));
-    AUTO(char) id = id_in(a->part);
-    TRY(find(a, id, &s, &f));
-    a->object = mem_strdup(f->info->id);
-    if (f->info->pinned)
-        return error_hint(ERROR_NEW(ERR_PINNED, "%s is pinned", f->info->id),
+    TRY(api_find_backup(a, a->part, &b));
+    a->object = mem_strdup(b.info.id);
+    if (b.info.pinned)
+        return error_hint(ERROR_NEW(ERR_PINNED, "%s is pinned", b.info.id),
                           "`pgstow unpin` lets it go");
     strlist_add(&words, "delete");
-    strlist_add(&words, f->info->id);
-    return api_submit(a, "delete", f->entry, &words, 0);
-}
-
-/* {"entry": NAME}, which may be left out where there is only one. */
-static Error *wanted_entry(Ask *a, const ServiceEntry **out)
-{
-    AUTO(Doc) d = NULL;
-    const char *name = NULL;
-    if (a->call->length) {
-        Error *e = doc_parse((const char *)a->call->body, a->call->length, "the body", &d);
-        if (e)
-            return error_rekind(e, ERR_USAGE);
-        AUTO(char) text = doc_print(d, false);
-        if (*text != '{')
-            FAIL(ERR_USAGE, "the body is no JSON object");
-        for (size_t i = 0; i < doc_count(d); i++)
-            if (!doc_key_at(d, i) || strcmp(doc_key_at(d, i), "entry") != 0 ||
-                !doc_text(doc_get(d, "entry")))
-                FAIL(ERR_USAGE, "the body is not an object with the text \"entry\"");
-        name = doc_str(d, "entry", NULL);
-    }
-    const ServiceConfig *c = a->config;
-    if (!name && c->count > 1)
-        return error_hint(ERROR_NEW(ERR_USAGE, "there are several databases"),
-                          "name one: {\"entry\": \"%s\"}", c->entries[0].name);
-    *out = name ? service_entry(c, name) : &c->entries[0];
-    if (!*out)
-        FAIL(ERR_NOT_FOUND, "there is no entry \"%s\" in the list of databases", name);
-    return NULL;
+    strlist_add(&words, b.info.id);
+    return api_submit(a, "delete", b.entry, &words, 0);
 }
 
 Error *api_backup_create(Ask *a)
 {
-    static const char *const none[] = {NULL};
     AUTO_VALUE(StrList) words = {0};
     const ServiceEntry *entry = NULL;
-    TRY(api_known_query(a, none));
-    TRY(wanted_entry(a, &entry));
+    TRY(api_asked_entry(a, &entry));
     a->object = mem_strdup(*entry->name ? entry->name : entry->database);
     strlist_add(&words, "backup");
     return api_submit(a, "backup", entry, &words,

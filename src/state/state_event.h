@@ -8,10 +8,14 @@
 
 #define STATE_EVENTS_KEPT 10000
 
+/* A job's kinds are "job." and its status ("job.running"), with no body: the job says the rest. */
+#define STATE_EVENT_PROGRESS "job.progress" /* of each job only the newest is kept */
+#define STATE_EVENT_LOG "job.log" /* body: {"after": 3, "until": 7}: lines 4 to 7 were added */
+
 typedef struct StateEvent {
     int64_t id;
     Instant at;
-    char *kind;  /* "job.running", ... */
+    char *kind;
     int64_t job; /* or 0 */
     char *body;  /* JSON, or NULL */
 } StateEvent;

@@ -364,7 +364,7 @@ Error *state_job_start(State *s, int64_t id, int64_t pid, Instant now, bool *sta
     return NULL;
 }
 
-Error *state_job_progress(State *s, int64_t id, const StateProgress *p)
+static Error *set_progress(State *s, int64_t id, const StateProgress *p, int64_t *changed)
 {
     AUTO_VALUE(Query) q = {0};
     TRY(query_open(s,
@@ -381,7 +381,35 @@ Error *state_job_progress(State *s, int64_t id, const StateProgress *p)
     query_int(&q, (int64_t)p->items_done);
     query_int(&q, (int64_t)p->items_total);
     query_int(&q, id);
-    return query_run(&q, NULL);
+    return query_run(&q, changed);
+}
+
+typedef struct Step {
+    int64_t id;
+    const StateProgress *progress;
+} Step;
+
+/* Who follows wants to know how far it is, not how far it was: one such event of a job is kept. */
+static Error *progress(State *s, void *ctx)
+{
+    const Step *c = ctx;
+    int64_t changed;
+    AUTO_VALUE(Query) q = {0};
+    TRY(set_progress(s, c->id, c->progress, &changed));
+    if (!changed)
+        return NULL;
+    TRY(query_open(s, "DELETE FROM event WHERE job = ? AND kind = '" STATE_EVENT_PROGRESS "'", &q));
+    query_int(&q, c->id);
+    TRY(query_run(&q, NULL));
+    query_close(&q);
+    return state_event_add(
+        s, &(StateEventNew){.kind = STATE_EVENT_PROGRESS, .job = c->id, .now = clock_now()}, NULL);
+}
+
+Error *state_job_progress(State *s, int64_t id, const StateProgress *p)
+{
+    Step c = {id, p};
+    return state_together(s, progress, &c);
 }
 
 typedef struct Finish {
@@ -398,7 +426,7 @@ static Error *finish(State *s, void *ctx)
     int64_t changed;
     AUTO_VALUE(Query) q = {0};
     if (end->progress)
-        TRY(state_job_progress(s, c->id, end->progress));
+        TRY(set_progress(s, c->id, end->progress, NULL));
     TRY(query_open(s,
                    "UPDATE job SET status = ?, ended = ?, backup = ifnull(?, backup), result = ?,"
                    " error_kind = ?, error_message = ?, error_hint = ?, exit_status = ?"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "state/state_event.h"
 #include "state/state_internal.h"
 
 void state_log_clear(StateLog *l)
@@ -86,6 +87,17 @@ static Error *drop_old(State *s, Addition *c)
     return query_run(&away, NULL);
 }
 
+static Error *tell(State *s, const Addition *c)
+{
+    AUTO(char)
+    range = mem_printf("{\"after\": %lld, \"until\": %lld}",
+                       (long long)(c->next - 1 - (int64_t)c->count), (long long)(c->next - 1));
+    return state_event_add(
+        s,
+        &(StateEventNew){.kind = STATE_EVENT_LOG, .job = c->job, .body = range, .now = clock_now()},
+        NULL);
+}
+
 static Error *add(State *s, void *ctx)
 {
     Addition *c = ctx;
@@ -97,7 +109,8 @@ static Error *add(State *s, void *ctx)
     TRY(query_open(s, "UPDATE job SET log_bytes = ? WHERE id = ?", &q));
     query_int(&q, c->bytes);
     query_int(&q, c->job);
-    return query_run(&q, NULL);
+    TRY(query_run(&q, NULL));
+    return tell(s, c);
 }
 
 Error *state_log_add(State *s, int64_t job, const StateLogNew *lines, size_t count)

@@ -1,0 +1,298 @@
+/* The objects that the API answers with. A test holds every answer that it gets against these. */
+#include "serve/route.h"
+
+#define ALWAYS FIELD_REQUIRED
+#define MAYBE (FIELD_REQUIRED | FIELD_NULL) /* always there, perhaps null */
+#define LIST (FIELD_REQUIRED | FIELD_LIST)
+
+static const char *const job_statuses[] = {"queued",    "running",     "succeeded", "failed",
+                                           "cancelled", "interrupted", NULL};
+static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+static const char *const roles[] = {"viewer", "operator", "admin", NULL};
+static const char *const outcomes[] = {"done", "refused", "failed", NULL};
+static const char *const token_states[] = {"valid", "expired", "revoked", NULL};
+static const char *const well[] = {"ok", NULL};
+
+static const Field error_fields[] = {
+    {"error", FIELD_OBJECT, ALWAYS, "what went wrong", .schema = "ErrorFacts"}, {0}};
+static const Field error_facts[] = {
+    {"kind", FIELD_TEXT, ALWAYS, "the kind, which belongs to a status: docs/generated/errors.md"},
+    {"message", FIELD_TEXT, ALWAYS, "what happened, to what"},
+    {"hint", FIELD_TEXT, MAYBE, "what to do next"},
+    {0}};
+static const Field health[] = {{"status", FIELD_CHOICE, ALWAYS, "how it is", .choices = well}, {0}};
+static const Field job_begun[] = {
+    {"job", FIELD_INTEGER, ALWAYS, "the job's number; Location has where to look"}, {0}};
+
+/* -- backups --------------------------------------------------------------------------------------
+ */
+
+static const Field backup[] = {
+    {"id", FIELD_TEXT, ALWAYS, "its id"},
+    {"key", FIELD_TEXT, ALWAYS, "the same time as yyyyMMddHHmmss, unique within its database"},
+    {"entry", FIELD_TEXT, ALWAYS, "the one of `databases:` that it belongs to; may be empty"},
+    {"database", FIELD_TEXT, ALWAYS, "the database's name"},
+    {"timestamp", FIELD_TIME, ALWAYS, "the moment whose state it has"},
+    {"size", FIELD_INTEGER, ALWAYS, "stored bytes that it refers to"},
+    {"logicalSize", FIELD_INTEGER, ALWAYS, "bytes of its rows as text"},
+    {"newBytes", FIELD_INTEGER, ALWAYS, "bytes that it added to the repository"},
+    {"rewritten", FIELD_INTEGER, ALWAYS, "of these, what was there and was written anew"},
+    {"tables", FIELD_INTEGER, ALWAYS, "how many tables"},
+    {"rows", FIELD_INTEGER, ALWAYS, "how many rows"},
+    {"largeObjects", FIELD_INTEGER, ALWAYS, "how many large objects"},
+    {"sequence", FIELD_INTEGER, ALWAYS, "its place among the backups of its database"},
+    {"compressed", FIELD_BOOL, ALWAYS, "whether it is compressed"},
+    {"encrypted", FIELD_BOOL, ALWAYS, "whether it is encrypted"},
+    {"databaseVersion", FIELD_TEXT, ALWAYS, "the server's version"},
+    {"toolVersion", FIELD_TEXT, ALWAYS, "pg_dump's version"},
+    {"pgstowVersion", FIELD_TEXT, ALWAYS, "the version of pgstow that made it"},
+    {"server", FIELD_TEXT, ALWAYS, "the server's address"},
+    {"systemIdentifier", FIELD_TEXT, ALWAYS, "the server's own identifier"},
+    {"encoding", FIELD_TEXT, ALWAYS, "the database's encoding"},
+    {"collate", FIELD_TEXT, ALWAYS, "its collation"},
+    {"ctype", FIELD_TEXT, ALWAYS, "its character classes"},
+    {"filter", FIELD_TEXT, ALWAYS, "what was left out; empty where nothing was"},
+    {"parent", FIELD_TEXT, ALWAYS, "the backup that it was deduplicated against; or empty"},
+    {"predecessorHash", FIELD_TEXT, ALWAYS, "the SHA-256 of the one before it; or empty"},
+    {"databaseOid", FIELD_INTEGER, ALWAYS, "the database's OID"},
+    {"started", FIELD_TIME, ALWAYS, "when it was begun"},
+    {"finished", FIELD_TIME, ALWAYS, "when it was done"},
+    {"duration", FIELD_INTEGER, ALWAYS, "milliseconds that it took"},
+    {"tags", FIELD_TEXTS, ALWAYS, "its tags"},
+    {"warnings", FIELD_TEXT, LIST, "what was odd"},
+    {"copiedFrom", FIELD_OBJECT, 0, "where it was copied from", .schema = "CopiedFrom"},
+    {"globals", FIELD_BOOL, 0, "it has the server's roles and tablespaces"},
+    {"rolePasswords", FIELD_BOOL, 0, "it has the roles' password hashes"},
+    {"masked", FIELD_TEXT, FIELD_LIST, "columns with other values than the database's"},
+    {"checksum", FIELD_TEXT, MAYBE, "the SHA-256 of its manifest, where that was read"},
+    {"pinned", FIELD_BOOL, ALWAYS, "neither cleanup nor delete takes it"},
+    {"lastProof", FIELD_OBJECT, MAYBE, "when it was last verified", .schema = "Proof"},
+    {"lastDrill", FIELD_OBJECT, 0, "its last good drill", .schema = "Drill"},
+    {0}};
+static const Field copied_from[] = {
+    {"repository", FIELD_TEXT, MAYBE, "the other repository's id"},
+    {"id", FIELD_TEXT, MAYBE, "the id that it has there"},
+    {"checksum", FIELD_TEXT, MAYBE, "the SHA-256 of the manifest there"},
+    {0}};
+static const Field proof[] = {{"level", FIELD_TEXT, ALWAYS, "quick, data, rebuild or drill"},
+                              {"good", FIELD_BOOL, ALWAYS, "whether it was found good"},
+                              {"time", FIELD_TIME, ALWAYS, "when"},
+                              {0}};
+static const Field drill[] = {
+    {"time", FIELD_TIME, ALWAYS, "when"},
+    {"restoreTime", FIELD_INTEGER, ALWAYS, "milliseconds that its restore took"},
+    {0}};
+static const Field backup_list[] = {
+    {"backups", FIELD_OBJECT, LIST, "the newest first", .schema = "Backup"},
+    {"damaged", FIELD_TEXT, LIST, "backups that cannot be read: \"id: why\""},
+    {"more", FIELD_BOOL, ALWAYS, "there are further ones"},
+    {0}};
+
+/* -- jobs, schedules, databases -------------------------------------------------------------------
+ */
+
+#define JOB_FIELDS                                                                                 \
+    {"id", FIELD_INTEGER, ALWAYS, "its number"},                                                   \
+        {"kind", FIELD_TEXT, ALWAYS, "backup, restore, verify, drill, cleanup, ..."},              \
+        {"entry", FIELD_TEXT, ALWAYS, "the one of `databases:`; may be empty"},                    \
+        {"database", FIELD_TEXT, ALWAYS, "the database's name; may be empty"},                     \
+        {"status", FIELD_CHOICE, ALWAYS, "how far it is", .choices = job_statuses},                \
+        {"trigger", FIELD_TEXT, ALWAYS, "schedule, api, cli, catch-up or retry"},                  \
+        {"actor", FIELD_TEXT, ALWAYS, "the token's or system user's name"},                        \
+        {"arguments", FIELD_OBJECT, 0, "its command line"},                                        \
+        {"created", FIELD_TIME, MAYBE, "when it was asked for"},                                   \
+        {"started", FIELD_TIME, MAYBE, "when it began"},                                           \
+        {"ended", FIELD_TIME, MAYBE, "when it ended"},                                             \
+        {"progress", FIELD_OBJECT, ALWAYS, "the last that it told", .schema = "Progress"},         \
+        {"backup", FIELD_TEXT, MAYBE, "the id of the backup that it made or used"},                \
+        {"attempt", FIELD_INTEGER, ALWAYS, "from 1"},                                              \
+        {"retryOf", FIELD_INTEGER, 0, "the job that it repeats"},                                  \
+        {"exitStatus", FIELD_INTEGER, 0, "its process's"},                                         \
+        {"result", FIELD_OBJECT, 0, "what the command prints with --json"},                        \
+    {                                                                                              \
+        "error", FIELD_OBJECT, 0, "why it failed", .schema = "JobError"                            \
+    }
+
+static const Field job[] = {JOB_FIELDS, {0}};
+static const Field job_with_log[] = {
+    JOB_FIELDS,
+    {"log", FIELD_OBJECT, LIST, "what it said, the oldest first", .schema = "LogLine"},
+    {"moreLog", FIELD_BOOL, ALWAYS, "there are further lines"},
+    {0}};
+static const Field job_error[] = {{"kind", FIELD_TEXT, MAYBE, "as an error's"},
+                                  {"message", FIELD_TEXT, ALWAYS, "as an error's"},
+                                  {"hint", FIELD_TEXT, MAYBE, "as an error's"},
+                                  {0}};
+static const Field progress[] = {
+    {"phase", FIELD_TEXT, MAYBE, "what it does"},
+    {"object", FIELD_TEXT, MAYBE, "the table worked on"},
+    {"bytesDone", FIELD_INTEGER, ALWAYS, "bytes dealt with"},
+    {"bytesTotal", FIELD_INTEGER, ALWAYS, "of so many; 0: not known"},
+    {"bytesNew", FIELD_INTEGER, ALWAYS, "of these stored"},
+    {"bytesReused", FIELD_INTEGER, ALWAYS, "of these there already"},
+    {"itemsDone", FIELD_INTEGER, ALWAYS, "tables, packs, ... dealt with"},
+    {"itemsTotal", FIELD_INTEGER, ALWAYS, "of so many; 0: not known"},
+    {0}};
+static const Field log_line[] = {
+    {"n", FIELD_INTEGER, ALWAYS, "its number, from 1"},
+    {"at", FIELD_TIME, MAYBE, "when"},
+    {"level", FIELD_CHOICE, ALWAYS, "how bad it is", .choices = levels},
+    {"line", FIELD_TEXT, ALWAYS, "the text"},
+    {0}};
+static const Field job_list[] = {{"jobs", FIELD_OBJECT, LIST, "the newest first", .schema = "Job"},
+                                 {"more", FIELD_BOOL, ALWAYS, "there are further ones"},
+                                 {0}};
+static const Field schedule[] = {
+    {"name", FIELD_TEXT, ALWAYS, "backup, verify or drill, with /ENTRY behind it where it has one"},
+    {"kind", FIELD_TEXT, ALWAYS, "backup, verify or drill"},
+    {"entry", FIELD_TEXT, ALWAYS, "the one of `databases:`; may be empty"},
+    {"database", FIELD_TEXT, ALWAYS, "the database's name; may be empty"},
+    {"schedule", FIELD_TEXT, ALWAYS, "the cron expression"},
+    {"words", FIELD_TEXT, LIST, "the command line behind `pgstow`"},
+    {"next", FIELD_TIME, MAYBE, "when it runs next"},
+    {"lastDue", FIELD_TIME, MAYBE, "when its last run was due"},
+    {"lastStarted", FIELD_TIME, MAYBE, "when that began"},
+    {"lastJob", FIELD_INTEGER, MAYBE, "its job"},
+    {"lastResult", FIELD_TEXT, MAYBE, "that one's status, or overlap"},
+    {0}};
+static const Field schedule_list[] = {
+    {"schedules", FIELD_OBJECT, LIST, "those that the settings ask for", .schema = "Schedule"},
+    {0}};
+static const Field database[] = {
+    {"entry", FIELD_TEXT, ALWAYS, "its name in `databases:`; empty where there is no such list"},
+    {"database", FIELD_TEXT, ALWAYS, "the database's name; empty where it is all of a server"},
+    {"enabled", FIELD_BOOL, ALWAYS, "backup.enabled"},
+    {"schedule", FIELD_TEXT, MAYBE, "backup.schedule"},
+    {"lastSuccess", FIELD_OBJECT, MAYBE, "the job of its last good backup", .schema = "Job"},
+    {0}};
+static const Field database_list[] = {
+    {"databases", FIELD_OBJECT, LIST, "in the order of the file", .schema = "Database"}, {0}};
+
+/* -- the repository -------------------------------------------------------------------------------
+ */
+
+static const Field trashed[] = {
+    {"id", FIELD_TEXT, ALWAYS, "its id"},
+    {"database", FIELD_TEXT, MAYBE, "the database's name, where it can be read"},
+    {"deleted", FIELD_TIME, MAYBE, "when it was deleted"},
+    {"until", FIELD_TIME, MAYBE, "until when it is kept at least"},
+    {"size", FIELD_INTEGER, ALWAYS, "stored bytes that it refers to"},
+    {0}};
+static const Field trash[] = {{"deleted", FIELD_OBJECT, LIST, "by their ids", .schema = "Trashed"},
+                              {0}};
+static const Field database_stats[] = {
+    {"database", FIELD_TEXT, ALWAYS, "the database's name"},
+    {"backups", FIELD_INTEGER, ALWAYS, "how many"},
+    {"logicalSize", FIELD_INTEGER, ALWAYS, "bytes of all their rows as text"},
+    {"storedSize", FIELD_INTEGER, ALWAYS, "stored bytes that they refer to"},
+    {"sharedSize", FIELD_INTEGER, ALWAYS, "of these, what several of them share"},
+    {"firstLogicalSize", FIELD_INTEGER, ALWAYS, "the oldest one's logical size"},
+    {"latestLogicalSize", FIELD_INTEGER, ALWAYS, "the newest one's"},
+    {"newBytesMean", FIELD_INTEGER, ALWAYS, "what one adds, without the first"},
+    {"first", FIELD_TIME, ALWAYS, "the oldest one's time"},
+    {"latest", FIELD_TIME, ALWAYS, "the newest one's"},
+    {0}};
+static const Field stats[] = {
+    {"databases", FIELD_OBJECT, LIST, "by name", .schema = "DatabaseStats"},
+    {"storedTotal", FIELD_INTEGER, ALWAYS, "bytes that the repository stores"},
+    {"unreferenced", FIELD_INTEGER, ALWAYS, "of these, what no backup needs"},
+    {0}};
+static const Field check[] = {{"fresh", FIELD_BOOL, ALWAYS, "true"},
+                              {"line", FIELD_TEXT, ALWAYS, "the same for people"},
+                              {0}};
+
+/* -- the service ----------------------------------------------------------------------------------
+ */
+
+static const Field setting[] = {
+    {"name", FIELD_TEXT, ALWAYS, "what it is called"},
+    {"value", FIELD_TEXT, MAYBE, "its value; of secrets only that there is one"},
+    {"source", FIELD_TEXT, ALWAYS, "default, file, .env, environment, entry or flag"},
+    {"origin", FIELD_TEXT, ALWAYS, "the place: pgstow.yaml:7"},
+    {"flag", FIELD_TEXT, MAYBE, "the flag that sets it, without the dashes"},
+    {"environment", FIELD_TEXT, MAYBE, "the variable that sets it"},
+    {0}};
+static const Field config[] = {
+    {"file", FIELD_TEXT, MAYBE, "the YAML file that was read"},
+    {"dotenv", FIELD_TEXT, MAYBE, "the .env that was read"},
+    {"settings", FIELD_OBJECT, LIST, "all of them", .schema = "Setting"},
+    {"libpqFromDotenv", FIELD_TEXT, LIST, "libpq's own variables that .env has"},
+    {"databases", FIELD_TEXT, LIST, "the entries of `databases:`"},
+    {0}};
+static const Field audit_entry[] = {
+    {"id", FIELD_INTEGER, ALWAYS, "its number, never used again"},
+    {"at", FIELD_TIME, ALWAYS, "when"},
+    {"actor", FIELD_TEXT, ALWAYS, "the token's or system user's name; empty: nobody known"},
+    {"role", FIELD_TEXT, ALWAYS, "the token's role; may be empty"},
+    {"origin", FIELD_TEXT, ALWAYS, "the client's address, or cli"},
+    {"action", FIELD_TEXT, ALWAYS, "what was asked: backup.create, token.revoke, ..."},
+    {"object", FIELD_TEXT, ALWAYS, "what it was about"},
+    {"outcome", FIELD_CHOICE, ALWAYS, "what came of it", .choices = outcomes},
+    {"detail", FIELD_TEXT, MAYBE, "more of that"},
+    {0}};
+static const Field audit_list[] = {
+    {"entries", FIELD_OBJECT, LIST, "the newest first", .schema = "AuditEntry"},
+    {"more", FIELD_BOOL, ALWAYS, "there are further ones"},
+    {0}};
+static const Field token[] = {
+    {"id", FIELD_INTEGER, ALWAYS, "its number"},
+    {"name", FIELD_TEXT, ALWAYS, "its name"},
+    {"role", FIELD_CHOICE, ALWAYS, "what it may do", .choices = roles},
+    {"state", FIELD_CHOICE, ALWAYS, "whether it counts", .choices = token_states},
+    {"created", FIELD_TIME, MAYBE, "when it was made"},
+    {"expires", FIELD_TIME, MAYBE, "when it ends by itself"},
+    {"revoked", FIELD_TIME, MAYBE, "when it was ended"},
+    {"lastUsed", FIELD_TIME, MAYBE, "when it was used last, to the minute"},
+    {"lastFrom", FIELD_TEXT, MAYBE, "from where"},
+    {0}};
+static const Field token_list[] = {
+    {"tokens", FIELD_OBJECT, LIST, "the newest first", .schema = "Token"},
+    {"more", FIELD_BOOL, ALWAYS, "there are further ones"},
+    {0}};
+static const Field new_token[] = {
+    {"name", FIELD_TEXT, ALWAYS, "its name"},
+    {"role", FIELD_CHOICE, ALWAYS, "what it may do", .choices = roles},
+    {"expires", FIELD_TIME, MAYBE, "when it ends by itself"},
+    {"token", FIELD_TEXT, ALWAYS, "the token, for \"Authorization: Bearer\""},
+    {0}};
+static const Field revoked_token[] = {{"revoked", FIELD_TEXT, ALWAYS, "its name"}, {0}};
+
+static const Schema schemas[] = {
+    {"Error", "What went wrong", error_fields},
+    {"ErrorFacts", "An error's kind, message and hint", error_facts},
+    {"Health", "How the service is", health},
+    {"JobBegun", "A job that was begun, or is asked to end", job_begun},
+    {"Backup", "What is known of a backup", backup},
+    {"CopiedFrom", "Where a backup was copied from", copied_from},
+    {"Proof", "What a verify has found", proof},
+    {"Drill", "A drill that was good", drill},
+    {"BackupList", "Backups", backup_list},
+    {"Job", "A run of the command line", job},
+    {"JobWithLog", "A run of the command line, with what it said", job_with_log},
+    {"JobError", "Why a job failed", job_error},
+    {"Progress", "How far a job is", progress},
+    {"LogLine", "A line that a job said", log_line},
+    {"JobList", "Jobs", job_list},
+    {"Schedule", "A schedule", schedule},
+    {"ScheduleList", "Schedules", schedule_list},
+    {"Database", "An entry of `databases:`", database},
+    {"DatabaseList", "Entries of `databases:`", database_list},
+    {"Trashed", "A deleted backup", trashed},
+    {"Trash", "Deleted backups", trash},
+    {"DatabaseStats", "What a database costs in a repository", database_stats},
+    {"Stats", "What a repository holds", stats},
+    {"Check", "A backup that is young enough", check},
+    {"Setting", "A setting", setting},
+    {"Config", "The settings that count", config},
+    {"AuditEntry", "Something that was asked for, and what came of it", audit_entry},
+    {"AuditList", "Entries of the audit log", audit_list},
+    {"Token", "A token, without its text", token},
+    {"TokenList", "Tokens", token_list},
+    {"NewToken", "A token that was made just now", new_token},
+    {"RevokedToken", "A token that was ended", revoked_token},
+};
+
+const Schema *schema_at(size_t i)
+{
+    return i < sizeof schemas / sizeof *schemas ? &schemas[i] : NULL;
+}

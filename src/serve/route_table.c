@@ -1,0 +1,217 @@
+/* What the API can do. docs/generated/openapi.json is made from this. */
+#include "serve/api_internal.h"
+#include "state/state.h"
+
+/* -- what is asked --------------------------------------------------------------------------------
+ */
+
+#define ENTRY_MAX 63
+#define ENTRY                                                                                      \
+    {                                                                                              \
+        "entry", FIELD_TEXT, 0,                                                                    \
+            "which of `databases:`; it may be left out where there is only one", 0, ENTRY_MAX      \
+    }
+#define LIMIT(most)                                                                                \
+    {                                                                                              \
+        "limit", FIELD_INTEGER, 0, "at most so many, 100 where nothing is said", 1, most           \
+    }
+#define BEFORE                                                                                     \
+    {                                                                                              \
+        "before", FIELD_INTEGER, 0,                                                                \
+            "only those with smaller ids: the last one's of the page before", 1                    \
+    }
+#define SINCE(what)                                                                                \
+    {                                                                                              \
+        "since", FIELD_TIME, 0, "only those " what " at this time or later"                        \
+    }
+#define UNTIL(what)                                                                                \
+    {                                                                                              \
+        "until", FIELD_TIME, 0, "only those " what " before this time"                             \
+    }
+
+static const char *const job_statuses[] = {"queued",    "running",     "succeeded", "failed",
+                                           "cancelled", "interrupted", NULL};
+
+static const Field backups_query[] = {
+    {"database", FIELD_TEXT, 0, "only those of the database of this name"},
+    {"entry", FIELD_TEXT, 0, "only those of this one of `databases:`"},
+    SINCE("made"),
+    UNTIL("made"),
+    LIMIT(1000),
+    {0}};
+static const Field entry_only[] = {ENTRY, {0}};
+static const Field jobs_query[] = {
+    {"kind", FIELD_TEXT, 0, "only those of this kind: backup, restore, verify, drill, ..."},
+    {"entry", FIELD_TEXT, 0, "only those of this one of `databases:`"},
+    {"database", FIELD_TEXT, 0, "only those of the database of this name"},
+    {"status", FIELD_CHOICE, 0, "only those with this status", .choices = job_statuses},
+    {"backup", FIELD_TEXT, 0, "only those that made or used the backup of this id"},
+    BEFORE,
+    LIMIT(STATE_LIST_MAX),
+    {0}};
+static const Field job_query[] = {
+    {"after", FIELD_INTEGER, 0, "only lines of the log behind the one of this number"},
+    {"limit", FIELD_INTEGER, 0, "at most so many lines of the log, 1000 where nothing is said", 1,
+     STATE_LIST_MAX},
+    {0}};
+
+static const char *const roles[] = {"viewer", "operator", "admin", NULL};
+static const char *const levels[] = {"quick", "data", "rebuild", NULL};
+static const char *const outcomes[] = {"done", "refused", "failed", NULL};
+
+#define IDS                                                                                        \
+    {                                                                                              \
+        "ids", FIELD_TEXT, FIELD_LIST, "only these backups, by their whole ids", 1                 \
+    }
+static const Field verify_body[] = {ENTRY,
+                                    {"level", FIELD_CHOICE, 0,
+                                     "how thoroughly; as verify.level where nothing is said",
+                                     .choices = levels},
+                                    IDS,
+                                    {0}};
+static const Field drill_body[] = {ENTRY, IDS, {0}};
+static const Field cleanup_body[] = {
+    ENTRY, {"dryRun", FIELD_BOOL, 0, "only say what would be done"}, {0}};
+static const Field check_query[] = {
+    ENTRY, {"maxAge", FIELD_SPAN, 0, "how old it may be; 26h where nothing is said"}, {0}};
+static const Field config_query[] = {
+    {"entry", FIELD_TEXT, 0, "with what this one of `databases:` says", 0, ENTRY_MAX}, {0}};
+static const Field audit_query[] = {
+    {"actor", FIELD_TEXT, 0, "only those of this token or system user"},
+    {"action", FIELD_TEXT, 0, "only those of this kind: backup.create, token.add, ..."},
+    {"object", FIELD_TEXT, 0, "only those about this: a backup's id, an entry, a token's name"},
+    {"outcome", FIELD_CHOICE, 0, "only those with this outcome", .choices = outcomes},
+    SINCE("asked"),
+    UNTIL("asked"),
+    BEFORE,
+    LIMIT(STATE_LIST_MAX),
+    {0}};
+static const Field tokens_query[] = {BEFORE, LIMIT(STATE_LIST_MAX), {0}};
+static const Field token_body[] = {
+    {"name", FIELD_TEXT, FIELD_REQUIRED,
+     "its name: letters, digits, \"_\", \"-\" and \".\", the first a letter or a digit", 1,
+     ENTRY_MAX},
+    {"role", FIELD_CHOICE, FIELD_REQUIRED, "what it may do", .choices = roles},
+    {"expires", FIELD_TEXT, 0, "when it ends: a time, or how long from now (12h, 90d); else never",
+     1, 64},
+    {0}};
+
+/* -- the routes -----------------------------------------------------------------------------------
+ */
+
+#define A_BACKUP "the backup's whole id; also followed by .dump, .sql.gz, .json or .metadata.json"
+#define A_JOB "the job's number"
+#define BEGUN                                                                                      \
+    {                                                                                              \
+        {                                                                                          \
+            202, "JobBegun", "a job will do it"                                                    \
+        }                                                                                          \
+    }
+#define WELL                                                                                       \
+    {                                                                                              \
+        {                                                                                          \
+            200, "Health", "all is well"                                                           \
+        }                                                                                          \
+    }
+
+static const Route routes[] = {
+    {"GET", "/healthz", ROLE_NOBODY, NULL, api_healthz, .id = "getHealth",
+     .summary = "Whether the service answers", .answers = WELL},
+    {"GET", "/readyz", ROLE_NOBODY, NULL, api_readyz, .id = "getReadiness",
+     .summary = "Whether the service can do its work",
+     .help = "503 where its state cannot be read, or it is about to stop.",
+     .answers = {{200, "Health", "all is well"}, {503, "Error", "it cannot"}}},
+    {"GET", "/openapi.json", ROLE_NOBODY, NULL, api_openapi, .id = "getOpenApi",
+     .summary = "This document", .answers = {{200, NULL, "an OpenAPI document"}}},
+    {"GET", "/api/v1/backups", ROLE_VIEWER, NULL, api_backups, .id = "listBackups",
+     .summary = "The backups, the newest first", .query = backups_query,
+     .answers = {{200, "BackupList", "the backups"}}, .errors = KINDS_REPO},
+    {"POST", "/api/v1/backups", ROLE_OPERATOR, "backup.create", api_backup_create,
+     .id = "createBackup", .summary = "Make a backup", .body = entry_only, .answers = BEGUN,
+     .errors = KIND(NOT_FOUND) | KIND(BUSY)},
+    {"GET", "/api/v1/backups/{backup}", ROLE_VIEWER, NULL, api_backup, .id = "getBackup",
+     .summary = "What is known of a backup", .part = A_BACKUP,
+     .answers = {{200, "Backup", "what is known of it"}}, .errors = KINDS_REPO},
+    {"DELETE", "/api/v1/backups/{backup}", ROLE_ADMIN, "backup.delete", api_backup_delete,
+     .id = "deleteBackup", .summary = "Delete a backup",
+     .help = "It lies in the trash first, from where it can be brought back.", .part = A_BACKUP,
+     .answers = BEGUN, .errors = KINDS_REPO | KIND(PINNED) | KIND(BUSY)},
+    {"GET", "/api/v1/jobs", ROLE_VIEWER, NULL, api_jobs, .id = "listJobs",
+     .summary = "The jobs, the newest first", .query = jobs_query,
+     .answers = {{200, "JobList", "the jobs"}}},
+    {"GET", "/api/v1/jobs/{job}", ROLE_VIEWER, NULL, api_job, .id = "getJob",
+     .summary = "A job with its log", .part = A_JOB, .query = job_query,
+     .answers = {{200, "JobWithLog", "the job"}}},
+    {"DELETE", "/api/v1/jobs/{job}", ROLE_OPERATOR, "job.cancel", api_job_cancel, .id = "cancelJob",
+     .summary = "Stop a job", .part = A_JOB, .answers = {{202, "JobBegun", "it is asked to end"}},
+     .errors = KIND(EXISTS) | KIND(PREFLIGHT)},
+    {"GET", "/api/v1/schedules", ROLE_VIEWER, NULL, api_schedules, .id = "listSchedules",
+     .summary = "The schedules, each with its last run and its next",
+     .answers = {{200, "ScheduleList", "the schedules"}}},
+    {"GET", "/api/v1/databases", ROLE_VIEWER, NULL, api_databases, .id = "listDatabases",
+     .summary = "The entries of `databases:`, each with its last good backup's job",
+     .answers = {{200, "DatabaseList", "the entries"}}},
+    {"POST", "/api/v1/backups/{backup}/pin", ROLE_OPERATOR, "backup.pin", api_pin,
+     .id = "pinBackup", .summary = "Keep a backup from being deleted", .part = A_BACKUP,
+     .answers = BEGUN, .errors = KINDS_REPO | KIND(BUSY)},
+    {"DELETE", "/api/v1/backups/{backup}/pin", ROLE_ADMIN, "backup.unpin", api_unpin,
+     .id = "unpinBackup", .summary = "Let a pinned backup go again", .part = A_BACKUP,
+     .answers = BEGUN, .errors = KINDS_REPO | KIND(BUSY)},
+    {"POST", "/api/v1/backups/{backup}/undelete", ROLE_OPERATOR, "backup.undelete", api_undelete,
+     .id = "undeleteBackup", .summary = "Bring a deleted backup back",
+     .part = "the deleted backup's whole id", .answers = BEGUN, .errors = KINDS_REPO | KIND(BUSY)},
+    {"GET", "/api/v1/trash", ROLE_VIEWER, NULL, api_trash, .id = "listTrash",
+     .summary = "The deleted backups that can still be brought back", .query = entry_only,
+     .answers = {{200, "Trash", "the deleted backups"}}, .errors = KINDS_REPO | KIND(NOT_FOUND)},
+    {"POST", "/api/v1/verify", ROLE_OPERATOR, "verify", api_verify, .id = "verify",
+     .summary = "Check that what is stored is whole",
+     .help = "All of the entry's repository where no ids are given. What was found is the job's "
+             "result.",
+     .body = verify_body, .answers = BEGUN, .errors = KINDS_REPO | KIND(NOT_FOUND) | KIND(BUSY)},
+    {"POST", "/api/v1/drill", ROLE_OPERATOR, "drill", api_drill, .id = "drill",
+     .summary = "Restore into a scratch database, and compare",
+     .help = "The newest good backup of the entry's database where no ids are given.",
+     .body = drill_body, .answers = BEGUN, .errors = KINDS_REPO | KIND(NOT_FOUND) | KIND(BUSY)},
+    {"POST", "/api/v1/cleanup", ROLE_OPERATOR, "cleanup", api_cleanup, .id = "cleanup",
+     .summary = "Delete old backups by the entry's rules, and free their space",
+     .body = cleanup_body, .answers = BEGUN, .errors = KIND(NOT_FOUND) | KIND(BUSY)},
+    {"POST", "/api/v1/validate", ROLE_OPERATOR, "validate", api_validate, .id = "validate",
+     .summary = "Look whether the live database is consistent",
+     .help = "What was found is the job's result.", .body = entry_only, .answers = BEGUN,
+     .errors = KIND(NOT_FOUND) | KIND(BUSY)},
+    {"POST", "/api/v1/doctor", ROLE_OPERATOR, "doctor", api_doctor, .id = "doctor",
+     .summary = "Look whether everything that a backup needs is there",
+     .help = "What was found is the job's result.", .body = entry_only, .answers = BEGUN,
+     .errors = KIND(NOT_FOUND) | KIND(BUSY)},
+    {"POST", "/api/v1/schedules/{schedule}/run", ROLE_OPERATOR, "schedule.run", api_schedule_run,
+     .id = "runSchedule", .summary = "Do now what a schedule does",
+     .part = "the schedule's name, the \"/\" in it as %2F", .answers = BEGUN, .errors = KIND(BUSY)},
+    {"GET", "/api/v1/stats", ROLE_VIEWER, NULL, api_stats, .id = "getStats",
+     .summary = "What each database costs in the entry's repository", .query = entry_only,
+     .answers = {{200, "Stats", "what it costs"}}, .errors = KINDS_REPO | KIND(NOT_FOUND)},
+    {"GET", "/api/v1/check", ROLE_VIEWER, NULL, api_check, .id = "check",
+     .summary = "Whether the newest good backup of the entry is young enough",
+     .help = "503 with STALE where it is not: for monitors.", .query = check_query,
+     .answers = {{200, "Check", "it is"}}, .errors = KINDS_REPO | KIND(NOT_FOUND) | KIND(STALE)},
+    {"GET", "/api/v1/config", ROLE_ADMIN, NULL, api_config, .id = "getConfig",
+     .summary = "The settings that count, and where each comes from", .help = "Never a secret.",
+     .query = config_query, .answers = {{200, "Config", "the settings"}},
+     .errors = KIND(NOT_FOUND)},
+    {"GET", "/api/v1/audit", ROLE_ADMIN, NULL, api_audit, .id = "listAudit",
+     .summary = "The audit log, the newest first", .query = audit_query,
+     .answers = {{200, "AuditList", "the entries"}}},
+    {"GET", "/api/v1/tokens", ROLE_ADMIN, NULL, api_tokens, .id = "listTokens",
+     .summary = "The tokens, the newest first, also those that have ended", .query = tokens_query,
+     .answers = {{200, "TokenList", "the tokens, without their texts"}}},
+    {"POST", "/api/v1/tokens", ROLE_ADMIN, "token.add", api_token_add, .id = "addToken",
+     .summary = "Make a token", .help = "Its text is in this answer and can never be read again.",
+     .body = token_body, .answers = {{201, "NewToken", "the token"}}, .errors = KIND(EXISTS)},
+    {"DELETE", "/api/v1/tokens/{token}", ROLE_ADMIN, "token.revoke", api_token_revoke,
+     .id = "revokeToken", .summary = "End a token at once", .part = "the token's name",
+     .answers = {{200, "RevokedToken", "it is over"}}},
+};
+
+const Route *route_at(size_t i)
+{
+    return i < sizeof routes / sizeof *routes ? &routes[i] : NULL;
+}
