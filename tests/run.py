@@ -11,9 +11,11 @@ import argparse
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -230,6 +232,8 @@ def run_pytest(tally, build, env, seconds, workers, marker, select):
     (build / "meson-logs").mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + max(seconds, 1)
     running = []
+    kept = tempfile.mkdtemp(prefix="pgstow-e2e-new-", dir=env.get("PGSTOW_TEST_TMP"))
+    env = {**env, "PGSTOW_TEST_NEW_CLUSTER": kept}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -249,6 +253,8 @@ def run_pytest(tally, build, env, seconds, workers, marker, select):
         for file in running:
             end_group(file.child)
         raise
+    finally:
+        shutil.rmtree(kept, ignore_errors=True)
 
 
 def count_pytest_case(tally, case):

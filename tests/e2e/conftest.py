@@ -25,7 +25,7 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def cluster():
     """The one server that most tests share. Databases are named by cluster.fresh_name()."""
-    server = Cluster()
+    server = Cluster(copied=True)
     server.load(E2E / "fidelity_globals.sql", "postgres")
     yield server
     server.destroy()

@@ -1,12 +1,14 @@
 """A private PostgreSQL cluster: own folder, own port, own user; gone when the tests end.
 
 Environment: PGSTOW_TEST_PGBIN (folder of initdb, postgres, psql, pg_dump), PGSTOW_TEST_FSYNC=on,
-PGSTOW_TEST_TMP (where temporary folders are made), PGSTOW_TEST_SLOWER (factor for all time limits).
+PGSTOW_TEST_TMP (where temporary folders are made), PGSTOW_TEST_SLOWER (factor for all time limits),
+PGSTOW_TEST_NEW_CLUSTER (a folder in which initdb's work is kept for other processes of one test run).
 """
 
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import os
 import pwd
 import re
@@ -117,9 +119,10 @@ class SqlError(AssertionError):
 class Cluster:
     """One running server. Databases are made by create(), named after what they are for."""
 
-    def __init__(self, settings=None, folder=None, standby_of=None, programs=None):
+    def __init__(self, settings=None, folder=None, standby_of=None, programs=None, copied=False):
         """settings: of postgresql.conf. standby_of: a running cluster to be a hot standby of. programs: the
-        folder of another version's."""
+        folder of another version's. copied: initdb may have run for another process of this test run, whose
+        server then has the same system identifier."""
         self.bin = programs or pg_bin()
         self.folder = folder or scratch_folder()
         self.data = self.folder / "data"
@@ -152,6 +155,8 @@ class Cluster:
         self._make_folders()
         if standby_of:
             self._copy(standby_of)
+        elif copied and "PGSTOW_TEST_NEW_CLUSTER" in os.environ:
+            self._copy_new(Path(os.environ["PGSTOW_TEST_NEW_CLUSTER"]))
         else:
             self._init()
         with open(self.data / "postgresql.conf", "a") as f:
@@ -198,6 +203,17 @@ class Cluster:
             [self.bin / "pg_basebackup", "-D", self.data, "-X", "stream", "-c", "fast", "-R", "--no-sync"],
             check=True, capture_output=True, env=primary.environment(), cwd="/", **as_user(self.user),
         )  # fmt: skip
+
+    def _copy_new(self, kept):
+        """Whoever comes first runs initdb for all."""
+        with open(kept / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (kept / "data").exists():
+                self._init()
+                subprocess.run(["cp", "-a", self.data, kept / "data.new"], check=True)
+                (kept / "data.new").rename(kept / "data")
+                return
+        subprocess.run(["cp", "-a", f"{kept}/data/.", self.data], check=True)
 
     def _init(self):
         subprocess.run(
