@@ -42,7 +42,7 @@ static void check_all(State *s, int writers)
     uint64_t ended;
     OK(state_job_count(s, &(StateJobFilter){.statuses = 1u << JOB_SUCCEEDED}, &ended));
     assert_int_equal(ended, writers * EACH);
-    assert_int_equal(kit_number(s, "SELECT count(*) FROM event"), 3 * writers * EACH);
+    assert_int_equal(kit_number(s, "SELECT count(*) FROM event"), 4 * writers * EACH);
     assert_int_equal(kit_number(s, "SELECT count(*) FROM job_log"), writers * EACH);
     OK(state_check(s));
 }

@@ -7,7 +7,6 @@
 
 #include "state/state_audit.h"
 #include "state/state_condition.h"
-#include "state/state_event.h"
 #include "state/state_log.h"
 #include "state/state_outbox.h"
 #include "state/state_schedule.h"
@@ -44,7 +43,6 @@ static void check(State *s)
     AUTO(StateSchedule) schedule = NULL;
     AUTO_VALUE(StateOutbox) outbox = {0};
     AUTO(StateCondition) condition = NULL;
-    AUTO_VALUE(StateEvents) events = {0};
     OK(state_check(s));
     assert_int_equal(kit_number(s, "PRAGMA user_version"), STATE_VERSION);
     OK(state_job_list(s, NULL, &jobs));
@@ -67,8 +65,8 @@ static void check(State *s)
     assert_string_equal(outbox.items[0].event, "failure");
     OK(state_condition_get(s, "failing/shop", &condition));
     assert_string_equal(condition->detail, "why");
-    OK(state_event_since(s, 0, 0, &events));
-    assert_int_equal(events.count, 7);
+    /* Further kinds of events may have come since. */
+    assert_int_equal(kit_number(s, "SELECT count(*) FROM event WHERE kind <> 'job.log'"), 7);
 }
 
 static Error *try_open(void)

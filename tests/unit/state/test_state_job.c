@@ -5,6 +5,7 @@
 
 #include "base/proc_id.h"
 #include "state/state_event.h"
+#include "state/state_log.h"
 
 static StateJob *get(State *s, int64_t id)
 {
@@ -109,6 +110,36 @@ static void test_events(void **state)
     assert_string_equal(l.items[2].kind, "job.cancelled");
     assert_int_equal(l.items[2].job, id);
     assert_int_equal(l.items[2].at, KIT_NOW + 10);
+}
+
+/* Who follows is told how far a job is, not how far it was: one such event of a job stays. */
+static void test_progress_events(void **state)
+{
+    (void)state;
+    AUTO(State) s = kit_state();
+    bool started;
+    int64_t id = kit_job(s, "backup", "shop", KIT_NOW),
+            other = kit_job(s, "backup", "crm", KIT_NOW);
+    StateProgress p = {.phase = (char *)(uintptr_t) "rows", .bytes_done = 1};
+    OK(state_job_progress(s, id, &p)); /* it does not run yet */
+    assert_int_equal(kit_number(s, "SELECT count(*) FROM event WHERE kind = 'job.progress'"), 0);
+    OK(state_job_start(s, id, getpid(), KIT_NOW, &started));
+    OK(state_job_start(s, other, getpid(), KIT_NOW, &started));
+    OK(state_job_progress(s, other, &p));
+    for (int i = 0; i < 3; i++)
+        OK(state_job_progress(s, id, &p));
+    OK(state_log_add(s, id, (StateLogNew[]){{KIT_NOW, "info", "a"}, {KIT_NOW, "info", "b"}}, 2));
+    OK(state_log_add(s, id, &(StateLogNew){KIT_NOW, "info", "c"}, 1));
+    AUTO_VALUE(StateEvents) l = {0};
+    OK(state_event_since(s, 4, 0, &l));
+    assert_int_equal(l.count, 4);
+    assert_int_equal(l.items[0].job, other);
+    assert_string_equal(l.items[1].kind, STATE_EVENT_PROGRESS);
+    assert_int_equal(l.items[1].job, id);
+    assert_string_equal(l.items[2].kind, STATE_EVENT_LOG);
+    assert_string_equal(l.items[2].body, "{\"after\": 0, \"until\": 2}");
+    assert_string_equal(l.items[3].body, "{\"after\": 2, \"until\": 3}");
+    assert_false(l.lost);
 }
 
 /* Texts from anywhere: none of it is SQL, and none is too long. */
@@ -347,6 +378,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         KIT_TEST(test_a_life),
         KIT_TEST(test_events),
+        KIT_TEST(test_progress_events),
         KIT_TEST(test_texts),
         KIT_TEST(test_list),
         KIT_TEST(test_successes),
