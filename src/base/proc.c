@@ -188,7 +188,11 @@ Error *proc_start(const ProcOptions *o, Proc **out)
                   o->inherit     ? 0
                   : o->in_fd > 0 ? o->in_fd
                                  : child_in.n,
-                  o->inherit ? 1 : child_out.n, o->inherit ? 2 : child_err.n, exec_w.n, o);
+                  o->inherit ? 1 : child_out.n,
+                  o->inherit      ? 2
+                  : o->err_to_out ? child_out.n
+                                  : child_err.n,
+                  exec_w.n, o);
     free(argv);
     free(env);
     if (p->pid < 0)
@@ -292,10 +296,11 @@ const char *proc_stderr(const Proc *p)
 }
 
 /* Without reaping it: until then nothing else can have its number. */
-static bool has_ended(const Proc *p)
+bool proc_has_ended(const Proc *p)
 {
     siginfo_t info = {0};
-    return waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+    return p->waited ||
+           (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid);
 }
 
 Error *proc_end(Proc *p, int64_t ms, int *status)
@@ -303,7 +308,7 @@ Error *proc_end(Proc *p, int64_t ms, int *status)
     if (!p->waited) {
         int64_t until = clock_mono_ms() + ms;
         proc_signal(p, SIGTERM);
-        while (!has_ended(p) && clock_mono_ms() < until)
+        while (!proc_has_ended(p) && clock_mono_ms() < until)
             clock_sleep_ms(1);
         /* Also where it has ended: what it started itself may not have, and holds our pipe. */
         proc_signal(p, SIGKILL);

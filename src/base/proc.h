@@ -19,8 +19,10 @@ typedef struct ProcOptions {
     bool pipe_in, pipe_out; /* give us proc_in / proc_out; otherwise /dev/null */
     int in_fd;              /* > 0: the child's standard input (borrowed), instead of a pipe */
     int pass_fd;            /* > 0: stays open in the child under the same number */
-    bool inherit; /* our own standard input, output and error, and our terminal, instead of all
-                     that: for a command that a person gave; nothing of it is kept */
+    bool
+        err_to_out; /* with pipe_out: its standard error goes there too, and proc_stderr is empty */
+    bool inherit;   /* our own standard input, output and error, and our terminal, instead of all
+                       that: for a command that a person gave; nothing of it is kept */
     void (*line)(
         void *ctx,
         const char *line); /* each line of standard error, from the reading thread; or NULL */
@@ -35,6 +37,8 @@ void proc_close_in(Proc *p);
 void proc_close_out(Proc *p);
 int64_t proc_pid(const Proc *p);
 void proc_signal(Proc *p, int signal); /* to its whole process group */
+/* Whether it has ended; it is still to be waited for. What it has started itself may go on. */
+bool proc_has_ended(const Proc *p);
 /* Waits for the end and for the last of its standard error. status: exit status, or 128 + signal.
  * Call once; proc_free ends it where it was not called. */
 Error *proc_wait(Proc *p, int *status) MUST_CHECK;

@@ -6,7 +6,9 @@
 #include "cli/cmd_backup.h"
 #include "cli/cmd_cleanup.h"
 #include "cli/command.h"
+#include "cli/events.h"
 #include "cli/progress.h"
+#include "op/job_part.h"
 
 typedef struct Work {
     Run *run;
@@ -24,13 +26,24 @@ static void work_clear(Work *w)
 }
 DEFINE_AUTO_VALUE(Work, work_clear)
 
+/* Each database's end is told, and in the history, by itself. */
+static void record_one(Run *run, const BackupOutcome *o)
+{
+    if (o->pattern)
+        return;
+    AUTO(Doc) part = job_part_doc(o);
+    events_part(part);
+    history_part(run->history, part);
+}
+
 /* A line for each as soon as it is done: the whole may take a night. */
 static void print_one(void *ctx, const BackupOutcome *o)
 {
-    const Run *run = ctx;
+    Run *run = ctx;
     const BackupInfo *i = &o->info;
     char rows[32], logical[32], added[32], took[32];
     AUTO(char) database = text_printable(o->database);
+    record_one(run, o);
     progress_hide();
     for (size_t k = 0; k < i->warnings.count; k++) {
         AUTO(char) warning = mem_printf("%s: %s", o->database, i->warnings.items[k]);
@@ -80,6 +93,23 @@ static Doc *outcomes_doc(const BackupOutcomes *o)
     return d;
 }
 
+/* For hooks: all ids, and sums. */
+static void note_all(Run *run, const BackupOutcomes *o)
+{
+    AUTO_VALUE(Buf) ids = {0};
+    uint64_t added = 0, rows = 0;
+    for (size_t i = 0; i < o->count; i++) {
+        if (o->items[i].error)
+            continue;
+        buf_printf(&ids, "%s%s", ids.len ? " " : "", o->items[i].info.id);
+        added += o->items[i].info.new_bytes;
+        rows += o->items[i].info.rows;
+    }
+    run->backups = buf_steal_str(&ids);
+    run_fact(run, "NEW_BYTES", added);
+    run_fact(run, "ROWS", rows);
+}
+
 Error *backup_all(Run *run)
 {
     const Config *c = run->config;
@@ -95,6 +125,7 @@ Error *backup_all(Run *run)
                            .done = print_one,
                            .ctx = run};
     Error *e = run_with_progress(run, work_all, &w);
+    note_all(run, &w.outcomes);
     if (run->json)
         run_result(run, outcomes_doc(&w.outcomes));
     return e;

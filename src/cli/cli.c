@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/events.h"
 #include "cli/help.h"
+#include "cli/hooked.h"
 #include "cli/keys_from.h"
 #include "cli/progress.h"
 #include "cli/recorded.h"
@@ -45,6 +46,11 @@ void run_backup(Run *run, const char *id)
 {
     free(run->backup);
     run->backup = mem_strdup(id);
+}
+
+void run_fact(Run *run, const char *name, uint64_t value)
+{
+    strlist_own(&run->facts, mem_printf("PGSTOW_%s=%llu", name, (unsigned long long)value));
 }
 
 static void print_help(const CommandInfo *command)
@@ -127,10 +133,12 @@ static Error *run_command(int argc, char **argv, const Args *args, Cancel *cance
     int events = (int)config_int(config, SETTING_EVENTS);
     e = events ? events_start(events, args->command->name, job) : NULL;
     if (!e) {
-        History *history = recorded_begin(&run);
-        e = functions[args->command->id](&run);
-        recorded_end(history, &run, e);
+        run.history = recorded_begin(&run);
+        e = hooked_run(&run, functions[args->command->id]);
+        recorded_end(run.history, &run, e);
         free(run.backup);
+        free(run.backups);
+        strlist_free(&run.facts);
     }
     events_stop();
     return e;

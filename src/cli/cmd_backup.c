@@ -88,6 +88,11 @@ Error *cmd_BACKUP(Run *run)
                           "nothing of it is visible; the next backup goes on from what is stored");
     TRY(e);
     run_backup(run, w.info.id);
+    run_fact(run, "NEW_BYTES", w.info.new_bytes);
+    run_fact(run, "SIZE", w.info.size);
+    run_fact(run, "LOGICAL_SIZE", w.info.logical_size);
+    run_fact(run, "TABLES", w.info.tables);
+    run_fact(run, "ROWS", w.info.rows);
     for (size_t i = 0; i < w.info.warnings.count; i++)
         output_warning(w.info.warnings.items[i]);
     if (run->json) {

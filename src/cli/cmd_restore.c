@@ -300,5 +300,9 @@ Error *cmd_RESTORE(Run *run)
     /* What could be salvaged comes with an error that says that it is not all. */
     if (!e || (error_kind(e) == ERR_PARTIAL && w.options.salvage))
         print_result(run, &w.result, w.options.salvage);
+    if (!e) {
+        run_backup(run, w.result.backup_id);
+        run_fact(run, "ROWS", w.result.rows);
+    }
     return e;
 }

@@ -217,6 +217,7 @@ Error *restore_merge(Run *run)
     AUTO_VALUE(Work) w = {0};
     TRY(options_from(run, &w.options));
     TRY(run_with_progress(run, work_merge, &w));
+    run_backup(run, w.result.backup_id);
     print_result(run, &w.result, modes[w.options.rules.mode]);
     return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "cli/args.h"
 #include "cli/output.h"
+#include "op/history.h"
 #include "op/op.h"
 
 typedef struct Run {
@@ -12,8 +13,11 @@ typedef struct Run {
     OpContext op; /* made from the settings; its job is stopped by signals */
     Cancel *cancel;
     bool json, quiet, yes;
-    Doc **result; /* see run_result */
-    char *backup; /* the id of the backup that was made; see run_backup */
+    Doc **result;     /* see run_result */
+    char *backup;     /* the id of the backup that was made or used; see run_backup */
+    char *backups;    /* of several databases: their ids, with spaces between them; or NULL */
+    History *history; /* of this run; NULL where nothing is recorded */
+    StrList facts;    /* "PGSTOW_ROWS=17", ... for hooks; see run_fact */
 } Run;
 
 /* One per command, in cmd_<name>.c: fills the operation's options in, calls it, prints its result.
@@ -29,8 +33,10 @@ Error *run_with_progress(Run *run, Error *(*work)(Run *run, void *arg), void *ar
 
 /* What --json prints at the end, with an "error" besides where the command fails. Takes d over. */
 void run_result(Run *run, Doc *d);
-/* For the history: the backup that was made, or used. */
+/* For the history and for hooks: the backup that was made, or used. */
 void run_backup(Run *run, const char *id);
+/* For hooks: what a number of the result is, under the variable's name without "PGSTOW_". */
+void run_fact(Run *run, const char *name, uint64_t value);
 
 /* The i-th argument, NULL where there are fewer. */
 const char *run_word(const Run *run, size_t i);

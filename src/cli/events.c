@@ -119,6 +119,17 @@ void events_phase(const JobProgress *now)
     pthread_mutex_unlock(&events.lock);
 }
 
+void events_part(const Doc *part)
+{
+    pthread_mutex_lock(&events.lock);
+    if (events.fd >= 0) {
+        Doc *d = event("part");
+        doc_set(d, "part", doc_copy(part));
+        say(d);
+    }
+    pthread_mutex_unlock(&events.lock);
+}
+
 void events_log(LogLevel level, const char *message)
 {
     pthread_mutex_lock(&events.lock);

@@ -17,6 +17,8 @@ Error *events_start(int fd, const char *command, Job *job) MUST_CHECK;
 /* No more progress: the job may go. */
 void events_stop(void);
 void events_phase(const JobProgress *now);
+/* What became of one of several databases (op/job_part.h). */
+void events_part(const Doc *part);
 void events_log(LogLevel level, const char *message);
 /* The last line: `result` is what --json prints, or NULL. */
 void events_end(const Doc *result, const Error *e, int exit_status);

@@ -31,8 +31,10 @@ static bool changes(const Run *run)
     }
 }
 
-static const char *kind_of(const Run *run)
+const char *recorded_kind(const Run *run)
 {
+    if (!changes(run))
+        return NULL;
     CommandId id = run->args->command->id;
     if (id == COMMAND_VERIFY && config_int(run->config, SETTING_LEVEL) == LEVEL_DRILL)
         return "drill";
@@ -41,7 +43,8 @@ static const char *kind_of(const Run *run)
 
 History *recorded_begin(const Run *run)
 {
-    if (!changes(run))
+    const char *kind = recorded_kind(run);
+    if (!kind)
         return NULL;
     AUTO(Doc) arguments = doc_object();
     Doc *words = doc_array();
@@ -54,7 +57,7 @@ History *recorded_begin(const Run *run)
     AUTO(char)
     database = config_bool(run->config, SETTING_ALL_DATABASES) ? NULL : op_database_name(&run->op);
     return history_begin(&(HistoryRun){.folder = config_str(run->config, SETTING_STATE_DIR),
-                                       .kind = kind_of(run),
+                                       .kind = kind,
                                        .entry = config_str(run->config, SETTING_ENTRY),
                                        .database = database,
                                        .arguments = text});

@@ -6,6 +6,8 @@
 #include "cli/command.h"
 #include "op/history.h"
 
+/* What kind of job the command is: "backup", "drill", ...; NULL where it changes nothing. */
+const char *recorded_kind(const Run *run);
 /* NULL where nothing is recorded. */
 History *recorded_begin(const Run *run);
 /* h may be NULL. */

@@ -64,13 +64,12 @@ Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSou
     const SettingInfo *s = setting_info(id);
     AUTO(char) origin = mem_printf("%s:%zu", f->shown, line);
     /* Whoever can leave a file where we are run must not get a program of his started. */
-    bool runs = s->type == SETTING_IS_COMMAND || id == SETTING_ASSERTIONS || id == SETTING_WHERE ||
-                id == SETTING_MASK;
+    bool program = s->type == SETTING_IS_COMMAND || s->type == SETTING_IS_SHELL;
+    bool runs = program || id == SETTING_ASSERTIONS || id == SETTING_WHERE || id == SETTING_MASK;
     if (runs && !f->chosen && f->owner != 0 && f->owner != geteuid())
         return error_hint(
             ERROR_NEW(ERR_CONFIG, "%s: %s names %s, and the file belongs to another user (%u)",
-                      origin, name, s->type == SETTING_IS_COMMAND ? "a program" : "SQL to be run",
-                      (unsigned)f->owner),
+                      origin, name, program ? "a program" : "SQL to be run", (unsigned)f->owner),
             "give the file by --config if you trust it%s%s%s", *s->env ? ", or set " : "", s->env,
             *s->env ? " in the environment" : "");
     bool secret =

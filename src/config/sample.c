@@ -67,6 +67,12 @@ static const char *sample_value(const SettingInfo *s)
         {"notify.ntfy.tokenCommand", "pass show ntfy"},
         {"notify.ping.url", "https://hc-ping.com/5bdf1e55-0000-0000-0000-000000000000"},
         {"notify.ping.urlFile", "/etc/pgstow/ping-url"},
+        {"hooks.before", "mountpoint -q /srv/backups"},
+        {"hooks.after", "logger \"pgstow $PGSTOW_KIND $PGSTOW_STATUS\""},
+        {"hooks.backup.before", "/etc/pgstow/before-backup"},
+        {"hooks.backup.after", "rsync -a --delete /srv/backups/ other:backups/"},
+        {"hooks.restore.before", "systemctl stop shop"},
+        {"hooks.restore.after", "systemctl start shop"},
     };
     static const char *const by_type[] = {
         [SETTING_IS_URL] = "postgresql://backup@localhost:5432/shop",
@@ -75,6 +81,7 @@ static const char *sample_value(const SettingInfo *s)
         [SETTING_IS_EMAIL] = "dba@example.com",
         [SETTING_IS_DURATION] = "4h",
         [SETTING_IS_COMMAND] = "docker exec -i db psql",
+        [SETTING_IS_SHELL] = "none",
         [SETTING_IS_LIST] = "public",
     };
     if (*s->standard)

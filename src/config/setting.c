@@ -73,6 +73,8 @@ char *setting_allowed(SettingId id)
         return mem_strdup("postgresql://user@host:5432/name, host=... dbname=..., or a name alone");
     case SETTING_IS_COMMAND:
         return mem_strdup("a program, a folder that holds it, or a command");
+    case SETTING_IS_SHELL:
+        return mem_strdup("what /bin/sh runs; none for nothing");
     case SETTING_IS_SCHEDULE:
         return mem_strdup("five fields, as cron has them: \"30 2 * * *\" is daily at 02:30; or "
                           "@hourly, @daily, @weekly, @monthly or @yearly");
@@ -208,6 +210,7 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
         break;
     case SETTING_IS_SECRET:
     case SETTING_IS_COMMAND:
+    case SETTING_IS_SHELL:
         break;
     }
     if (!e && good)

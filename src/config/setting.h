@@ -26,6 +26,7 @@ typedef enum SettingType {
     SETTING_IS_URL,
     SETTING_IS_SECRET, /* in the environment and .env only; never shown */
     SETTING_IS_COMMAND,
+    SETTING_IS_SHELL, /* for /bin/sh */
     SETTING_IS_SCHEDULE,
     SETTING_IS_ZONE, /* a time zone's name */
     SETTING_IS_EMAIL

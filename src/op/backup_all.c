@@ -80,6 +80,7 @@ static Error *choose(const BackupAllOptions *o, const StrList *names, bool *want
         if (any)
             continue;
         BackupOutcome *one = add(out, o->include->items[i]);
+        one->pattern = true;
         one->error = ERROR_NEW(ERR_DB_NOT_FOUND,
                                "%s matches no database that allows connections and is no template",
                                o->include->items[i]);
@@ -121,10 +122,13 @@ static Error *back_up(const OpContext *c, const BackupAllOptions *o, const StrLi
         TRY(cancel_check(job_cancel(c->job)));
         BackupInfo info = {0};
         CleanupResult cleaned = {0};
+        Instant started = clock_now();
         Error *e = op_backup_and_cleanup(&each, o->each, o->cleanup, &info, &cleaned);
         BackupOutcome *one = add(out, names->items[i]);
         one->info = info;
         one->cleaned = cleaned;
+        one->started = started;
+        one->ended = clock_now();
         one->error = e;
         if (o->done)
             o->done(o->ctx, one);

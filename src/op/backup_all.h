@@ -9,7 +9,9 @@ typedef struct BackupOutcome {
     char *database; /* or the pattern that no database matches */
     BackupInfo info;
     CleanupResult cleaned;
-    Error *error; /* NULL: it was backed up */
+    bool pattern;           /* it is one that no database matches */
+    Instant started, ended; /* 0 of a pattern */
+    Error *error;           /* NULL: it was backed up */
 } BackupOutcome;
 typedef struct BackupOutcomes {
     BackupOutcome *items;
@@ -20,7 +22,7 @@ DEFINE_AUTO_VALUE(BackupOutcomes, backup_outcomes_clear)
 
 typedef struct BackupAllOptions {
     const BackupOptions *each;
-    const CleanupOptions *cleanup; /* after each; NULL: none */
+    const CleanupOptions *cleanup;    /* after each; NULL: none */
     const StrList *include, *exclude; /* patterns as pg_dump has them; no include: all */
     void (*done)(void *ctx, const BackupOutcome *o); /* after each, in this thread; or NULL */
     void *ctx;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "op/job_part.h"
 
 struct History {
     State *state;
@@ -61,6 +62,12 @@ History *history_begin(const HistoryRun *run)
         return STEAL(h);
     shrug(e);
     return NULL;
+}
+
+void history_part(History *h, const Doc *part)
+{
+    if (h)
+        shrug(job_part_record(h->state, h->job, part));
 }
 
 void history_end(History *h, const HistoryEnd *end)

@@ -8,6 +8,7 @@
 #ifndef PGSTOW_OP_HISTORY_H
 #define PGSTOW_OP_HISTORY_H
 
+#include "base/doc.h"
 #include "state/state_job.h"
 
 /* The system user that this process runs as, by name where it has one. Caller frees. */
@@ -23,6 +24,9 @@ typedef struct HistoryRun {
 
 /* Records that this process runs it now, for the system user that it runs as. */
 History *history_begin(const HistoryRun *run);
+
+/* What became of one of several databases (op/job_part.h). h may be NULL. */
+void history_part(History *h, const Doc *part);
 
 /* Borrowed; what is not known is NULL. */
 typedef struct HistoryEnd {

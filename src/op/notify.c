@@ -5,19 +5,10 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "op/notify_note.h"
 #include "op/notify_sample.h"
+#include "op/notify_work.h"
 #include "state/state_condition.h"
 #include "state/state_outbox.h"
-
-/* What every step of one call needs. */
-typedef struct Telling {
-    State *s;
-    const Notifier *n;
-    const NotifyTarget *t;
-    const StateJob *job; /* may be NULL */
-    Instant now;
-} Telling;
 
 /* -- into the outbox ------------------------------------------------------------------------------
  */
@@ -35,9 +26,7 @@ static Error *put(const Telling *c, const char *cause, Channel channel, NotifyEv
                             NULL);
 }
 
-/* To all channels that are told in words; *told says whether there is one. Each beginning of a
- * cause is one by itself: its instant is part of the key. */
-static Error *tell(const Telling *c, const char *cause, Instant began, const NoteFacts *f,
+Error *notify_tell(const Telling *c, const char *cause, Instant began, const NoteFacts *f,
                    bool *told)
 {
     NoteFacts facts = *f;
@@ -61,19 +50,17 @@ static Error *tell(const Telling *c, const char *cause, Instant began, const Not
     return NULL;
 }
 
-/* The condition holds: tells of it when it has begun. */
-static Error *begin(const Telling *c, const char *cause, const char *detail, const NoteFacts *f)
+Error *notify_begin(const Telling *c, const char *cause, const char *detail, const NoteFacts *f)
 {
     bool began, told;
     TRY(state_condition_set(c->s, cause, detail, c->now, &began));
     if (!began || !c->t->on_failure)
         return NULL;
-    TRY(tell(c, cause, c->now, f, &told));
+    TRY(notify_tell(c, cause, c->now, f, &told));
     return told ? state_condition_notified(c->s, cause, c->now) : NULL;
 }
 
-/* It is over: *since is when it began where somebody was told, and stays as it is otherwise. */
-static Error *end(const Telling *c, const char *cause, Instant *since)
+Error *notify_end(const Telling *c, const char *cause, Instant *since)
 {
     AUTO(StateCondition) was = NULL;
     TRY(state_condition_end(c->s, cause, &was));
@@ -96,30 +83,28 @@ static bool is_of_repository(const char *kind)
     return false;
 }
 
-static bool is_kind(const StateJob *j, ErrorKind kind)
+bool notify_is_kind(const StateJob *j, ErrorKind kind)
 {
     return j->error_kind && !strcmp(j->error_kind, error_kind_info(kind)->name);
 }
 
-static char *cause_of(const Telling *c)
+char *notify_cause(const Telling *c)
 {
     const StateJob *j = c->job;
     const char *kind = j->status == JOB_INTERRUPTED ? "interrupted" : j->error_kind;
     if (kind && is_of_repository(kind))
         return mem_printf("cause/%s/%s", kind, c->t->repo);
-    if (is_kind(j, ERR_CONNECT) && *c->t->server)
+    if (notify_is_kind(j, ERR_CONNECT) && *c->t->server)
         return mem_printf("cause/%s/%s", kind, c->t->server);
     return mem_printf("cause/%s/%s/%s/%s", kind ? kind : "unknown", j->kind, j->entry, j->database);
 }
 
-static char *thing_of(const char *what, const char *kind, const char *entry, const char *database)
+char *notify_thing(const char *what, const char *kind, const char *entry, const char *database)
 {
     return mem_printf("%s/%s/%s/%s", what, kind, entry, database);
 }
 
-/* A thing that fails has the names of all causes that were seen, one a line: each is told of once,
- * in whatever order they take turns. */
-static Error *add_cause(const Telling *c, const char *thing, const char *cause)
+Error *notify_add_cause(const Telling *c, const char *thing, const char *cause)
 {
     AUTO(StateCondition) old = NULL;
     bool began;
@@ -134,14 +119,14 @@ static Error *add_cause(const Telling *c, const char *thing, const char *cause)
     return state_condition_set(c->s, thing, more, c->now, &began);
 }
 
-static Error *end_causes(const Telling *c, const char *thing, Instant *since)
+Error *notify_end_causes(const Telling *c, const char *thing, Instant *since)
 {
     AUTO(StateCondition) was = NULL;
     TRY(state_condition_end(c->s, thing, &was));
     for (char *p = was ? was->detail : NULL; p && *p;) {
         size_t n = strcspn(p, "\n");
         AUTO(char) cause = mem_strndup(p, n);
-        TRY(end(c, cause, since));
+        TRY(notify_end(c, cause, since));
         p += n + (p[n] == '\n');
     }
     return NULL;
@@ -174,14 +159,19 @@ static Error *ping(const Telling *c, NotifyEvent event)
 static Error *job_failed(const Telling *c)
 {
     const StateJob *j = c->job;
-    AUTO(char) thing = thing_of("failing", j->kind, j->entry, j->database);
-    AUTO(char) cause = cause_of(c);
-    NoteFacts f = {.event = is_kind(j, ERR_DAMAGED)     ? NOTIFY_DAMAGE
-                            : !strcmp(j->kind, "drill") ? NOTIFY_DRILL_FAILED
-                                                        : NOTIFY_FAILURE};
+    AUTO(char) thing = notify_thing("failing", j->kind, j->entry, j->database);
+    AUTO(char) cause = notify_cause(c);
+    NoteFacts f = {.event = notify_is_kind(j, ERR_DAMAGED) ? NOTIFY_DAMAGE
+                            : !strcmp(j->kind, "drill")    ? NOTIFY_DRILL_FAILED
+                                                           : NOTIFY_FAILURE};
+    bool told_all = false;
     TRY(ping(c, f.event));
-    TRY(add_cause(c, thing, cause));
-    return begin(c, cause, j->error_message, &f);
+    if (notify_is_of_all(c))
+        TRY(notify_parts(c, false, &told_all));
+    if (told_all)
+        return NULL;
+    TRY(notify_add_cause(c, thing, cause));
+    return notify_begin(c, cause, j->error_message, &f);
 }
 
 static Error *look_for_anomaly(const Telling *c)
@@ -189,37 +179,68 @@ static Error *look_for_anomaly(const Telling *c)
     const StateJob *j = c->job;
     AUTO_VALUE(StateSamples) samples = {0};
     AUTO_VALUE(StrList) found = {0};
-    AUTO(char) cause = thing_of("anomaly", j->kind, j->entry, j->database);
+    AUTO(char) cause = notify_thing("anomaly", j->kind, j->entry, j->database);
     Instant since = 0;
     TRY(state_job_samples(c->s, j->kind, j->entry, j->database, NOTIFY_SAMPLES + 1, &samples));
     notify_sample_judge(&samples, j->id, &found);
     if (!found.count)
-        return end(c, cause, &since); /* being as usual again is no news */
+        return notify_end(c, cause, &since); /* being as usual again is no news */
     NoteFacts f = {.event = NOTIFY_ANOMALY, .subject = found.items[0], .more = &found};
-    return begin(c, cause, found.items[0], &f);
+    return notify_begin(c, cause, found.items[0], &f);
 }
 
 static Error *job_succeeded(const Telling *c)
 {
     const StateJob *j = c->job;
-    AUTO(char) thing = thing_of("failing", j->kind, j->entry, j->database);
-    AUTO(char) missed = thing_of("missed", j->kind, j->entry, j->database);
+    AUTO(char) thing = notify_thing("failing", j->kind, j->entry, j->database);
+    AUTO(char) missed = notify_thing("missed", j->kind, j->entry, j->database);
     AUTO(char) stale = mem_printf("stale/%s", j->entry);
     AUTO(char) success = mem_printf("success/%lld", (long long)j->id);
     Instant since = 0, unused = 0;
     bool told;
-    TRY(end_causes(c, thing, &since));
-    TRY(end(c, missed, &unused));
-    if (is_backup(j)) {
+    TRY(notify_end_causes(c, thing, &since));
+    TRY(notify_end(c, missed, &unused));
+    if (is_backup(j))
         TRY(ping(c, NOTIFY_SUCCESS));
-        TRY(end(c, stale, &since));
+    if (notify_is_of_all(c)) {
+        TRY(notify_parts(c, false, &told));
+    } else if (is_backup(j)) {
+        TRY(notify_end(c, stale, &since));
         TRY(look_for_anomaly(c));
     }
     NoteFacts recovered = {.event = NOTIFY_RECOVERED, .since = since};
     NoteFacts made = {.event = NOTIFY_SUCCESS};
     if (since && c->t->on_failure)
-        return tell(c, thing, since, &recovered, &told);
-    return c->t->on_success && is_backup(j) ? tell(c, success, j->id, &made, &told) : NULL;
+        return notify_tell(c, thing, since, &recovered, &told);
+    return c->t->on_success && is_backup(j) ? notify_tell(c, success, j->id, &made, &told) : NULL;
+}
+
+/* What the run says of its last hook (docs/hooks.md). */
+static Error *look_at_hook(const Telling *c)
+{
+    const StateJob *j = c->job;
+    AUTO(Doc) result = NULL;
+    AUTO(char) cause = notify_thing("hook", j->kind, j->entry, j->database);
+    AUTO_VALUE(StrList) more = {0};
+    Instant since = 0;
+    bool told;
+    if (j->result)
+        error_drop(doc_parse(j->result, strlen(j->result), "a result", &result));
+    const Doc *failed = doc_get(result, "hookError");
+    if (failed) {
+        const char *message = doc_str(failed, "message", ""), *hint = doc_str(failed, "hint", NULL);
+        strlist_add(&more, message);
+        if (hint)
+            strlist_add(&more, hint);
+        NoteFacts f = {.event = NOTIFY_HOOK_FAILED, .more = &more};
+        return notify_begin(c, cause, message, &f);
+    }
+    if (j->status != JOB_SUCCEEDED)
+        return NULL;
+    TRY(notify_end(c, cause, &since));
+    AUTO(char) subject = mem_printf("the hook after the %s works again", j->kind);
+    NoteFacts f = {.event = NOTIFY_RECOVERED, .since = since, .subject = subject};
+    return since && c->t->on_failure ? notify_tell(c, cause, since, &f, &told) : NULL;
 }
 
 typedef struct JobEnd {
@@ -233,16 +254,20 @@ static Error *job_ended(State *s, void *ctx)
 {
     const JobEnd *e = ctx;
     AUTO(StateJob) j = NULL;
+    bool unused;
     TRY(state_job_get(s, e->id, &j));
     Telling c = {.s = s, .n = e->n, .t = notifier_find(e->n, j->entry), .job = j, .now = e->now};
     if (!c.t)
         return NULL;
     if (e->started)
         return ping(&c, NOTIFY_STARTED);
+    TRY(look_at_hook(&c));
     if (j->status == JOB_SUCCEEDED)
         return job_succeeded(&c);
+    if (e->again)
+        return notify_is_of_all(&c) ? notify_parts(&c, true, &unused) : NULL;
     if (j->status == JOB_FAILED || j->status == JOB_INTERRUPTED)
-        return e->again ? NULL : job_failed(&c);
+        return job_failed(&c);
     return NULL; /* cancelled: somebody wanted it so */
 }
 
@@ -258,6 +283,11 @@ Error *notify_job_ended(State *s, const Notifier *n, int64_t job, bool again, In
 
 /* -- runs that were missed ------------------------------------------------------------------------
  */
+
+#define OVERLAP_NEXT                                                                               \
+    "Look what the run that is not done is at: `pgstow jobs`. Where it only takes so long, "       \
+    "schedule "                                                                                    \
+    "runs less often; backup.backupTimeout ends one that hangs."
 
 typedef struct MissedRun {
     const Notifier *n;
@@ -275,7 +305,7 @@ static Error *tell_missed(State *s, void *ctx)
     char due[CLOCK_TEXT], runs[64] = "";
     if (!c.t)
         return NULL;
-    AUTO(char) cause = thing_of("missed", what->kind, what->entry, what->database);
+    AUTO(char) cause = notify_thing("missed", what->kind, what->entry, what->database);
     clock_human(what->due, due);
     TRY(state_condition_get(s, cause, &old));
     if (old && old->detail && !strcmp(old->detail, due))
@@ -283,16 +313,19 @@ static Error *tell_missed(State *s, void *ctx)
     if (what->runs > 1)
         snprintf(runs, sizeof runs, "; %lld runs in all", (long long)what->runs);
     strlist_own(&more, mem_printf("it was due at %s%s", due, runs));
+    if (what->running)
+        strlist_own(&more, mem_printf("job %lld, begun before, is not done", what->running));
     if (old) { /* another one */
         Instant unused = 0;
-        TRY(end(&c, cause, &unused));
+        TRY(notify_end(&c, cause, &unused));
     }
     NoteFacts f = {.event = NOTIFY_MISSED,
+                   .next = what->running ? OVERLAP_NEXT : NULL,
                    .kind = what->kind,
                    .entry = what->entry,
                    .database = what->database,
                    .more = &more};
-    return begin(&c, cause, due, &f);
+    return notify_begin(&c, cause, due, &f);
 }
 
 Error *notify_missed(State *s, const Notifier *n, const NotifyMissed *missed, Instant now)
@@ -333,6 +366,12 @@ static Error *look_for_stale(const Telling *c, const StateJobs *successes)
     Instant limit = stale_before(c->t, c->now);
     StateJobFilter before = {.kind = "backup", .entry = c->t->entry, .until = limit};
     uint64_t tried = 0;
+    if (limit && c->t->all) {
+        bool known;
+        TRY(notify_stale_parts(c, limit, &known));
+        if (known)
+            return NULL;
+    }
     if (!limit || (newest && newest->ended >= limit))
         return NULL; /* a condition is ended by the backup itself */
     /* Where nothing was tried before, its time has not come. */
@@ -346,7 +385,7 @@ static Error *look_for_stale(const Telling *c, const StateJobs *successes)
                    .entry = c->t->entry,
                    .database = newest ? newest->database : NULL,
                    .since = newest ? newest->ended : 0};
-    return begin(c, cause, newest ? newest->backup : NULL, &f);
+    return notify_begin(c, cause, newest ? newest->backup : NULL, &f);
 }
 
 /* The limit, and a tenth more until it counts as over: no mail for each file that comes and goes.
@@ -368,18 +407,18 @@ static Error *look_at_disk(const Telling *c, const char *folder)
         AUTO(char) subject = mem_printf("only %s are left on the disk of %s", left, folder);
         f.event = NOTIFY_DISK_LOW;
         f.subject = subject;
-        return begin(c, cause, left, &f);
+        return notify_begin(c, cause, left, &f);
     }
     if (!old)
         return NULL;
     Instant since = 0;
     bool told;
-    TRY(end(c, cause, &since));
+    TRY(notify_end(c, cause, &since));
     AUTO(char) subject = mem_printf("the disk of %s has room again: %s", folder, left);
     f.event = NOTIFY_RECOVERED;
     f.subject = subject;
     f.since = since;
-    return since ? tell(c, cause, since, &f, &told) : NULL;
+    return since ? notify_tell(c, cause, since, &f, &told) : NULL;
 }
 
 static bool on_same_disk(const char *a, const char *b)

@@ -35,6 +35,7 @@ typedef struct NotifyMissed {
     const char *kind, *entry, *database; /* borrowed; database may be "" */
     Instant due;
     int64_t runs;
+    long long running; /* the job that is not done, and for which these were passed over; 0: none */
 } NotifyMissed;
 Error *notify_missed(State *s, const Notifier *n, const NotifyMissed *missed,
                      Instant now) MUST_CHECK;

@@ -35,6 +35,10 @@ static const struct {
                              "Until this is understood, do not count on this backup. `pgstow "
                              "verify --level drill --report FILE` shows what differed; an older "
                              "backup may restore."},
+    [NOTIFY_HOOK_FAILED] =
+        {"hook-failed", true,
+         "The run itself is what it says it is. Look at what the hook printed, in "
+         "the job's log."},
     [NOTIFY_TEST] = {"test", false, "Nothing: what you read shows that this channel works."},
     [NOTIFY_STARTED] = {"started", false, NULL},
 };
@@ -91,6 +95,8 @@ static char *title_of(const NoteFacts *f, const char *host)
     switch (f->event) {
     case NOTIFY_FAILURE:
     case NOTIFY_DRILL_FAILED:
+        if (f->subject)
+            return mem_strdup(f->subject);
         if (f->job && f->job->status == JOB_INTERRUPTED)
             return mem_printf("%s was interrupted", what);
         return mem_printf("%s failed%s%s", what, why ? ": " : "", why ? why : "");
@@ -101,12 +107,16 @@ static char *title_of(const NoteFacts *f, const char *host)
     case NOTIFY_MISSED:
         return mem_printf("%s was missed", what);
     case NOTIFY_STALE:
+        if (f->subject)
+            return mem_strdup(f->subject);
         return f->since ? mem_printf("no good %s since %s", what, since)
                         : mem_printf("there is no good %s yet", what);
     case NOTIFY_ANOMALY:
         return mem_printf("%s is unlike the last ones: %s", what, f->subject ? f->subject : "");
     case NOTIFY_DAMAGE:
         return mem_printf("stored backups are damaged: %s found it", what);
+    case NOTIFY_HOOK_FAILED:
+        return mem_printf("the hook after the %s failed", what);
     case NOTIFY_DISK_LOW:
         return mem_strdup(f->subject ? f->subject : "the disk is nearly full");
     case NOTIFY_TEST:
@@ -179,7 +189,7 @@ Doc *notify_note(const NoteFacts *f)
         add_job(d, f->job);
     if (f->more && f->more->count)
         doc_set(d, "more", doc_texts(f->more));
-    set_text(d, "next", events[f->event].next);
+    set_text(d, "next", f->next ? f->next : events[f->event].next);
     if (f->job && notify_event_is_bad(f->event)) {
         AUTO(char)
         look =

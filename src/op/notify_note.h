@@ -16,6 +16,7 @@ typedef enum NotifyEvent {
     NOTIFY_DAMAGE,
     NOTIFY_DISK_LOW,
     NOTIFY_DRILL_FAILED,
+    NOTIFY_HOOK_FAILED,
     NOTIFY_TEST,
     NOTIFY_STARTED, /* for pings alone */
     NOTIFY_EVENTS
@@ -34,6 +35,7 @@ typedef struct NoteFacts {
     const StateJob *job;
     Instant since;       /* from when on it holds, or held */
     const StrList *more; /* lines with further facts */
+    const char *next;    /* what to do, where that is not the event's usual */
     Instant now;
 } NoteFacts;
 /* With a title, what to do next and where to look. */

@@ -177,6 +177,7 @@ static Error *take_all(NotifyTarget *t, const char *entry, Config *c)
     t->repo = mem_strdup(config_str(c, SETTING_REPO));
     t->server = server_of(config_str(c, SETTING_DB));
     t->on_failure = config_bool(c, SETTING_NOTIFY_ON_FAILURE);
+    t->all = config_bool(c, SETTING_ALL_DATABASES);
     t->on_success = config_bool(c, SETTING_NOTIFY_ON_SUCCESS);
     t->stale_ms = config_int(c, SETTING_NOTIFY_STALE_HOURS) * 3600000;
     t->min_free = config_size(c, SETTING_NOTIFY_MIN_FREE);

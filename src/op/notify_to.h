@@ -26,6 +26,7 @@ typedef struct NotifyTarget {
     char *repo;   /* the repository's folder */
     char *server; /* host:port of --db, as far as it names them; "" otherwise */
     bool on_failure, on_success;
+    bool all;         /* it is of all databases of its server */
     int64_t stale_ms; /* 0: by the schedule */
     Cron *schedule;   /* NULL: none, or it is not enabled */
     Zone *zone;

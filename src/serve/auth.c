@@ -102,13 +102,10 @@ Error *auth_check(Auth *a, const char *header, const char *address, AuthAnswer *
     char name[ADDRESS_TEXT];
     name_of(address, name);
     *who = NULL;
-    *answer = AUTH_TOO_OFTEN;
-    if (is_too_often(a, name))
-        return NULL;
     TRY(look_up(a, header, address, who));
-    *answer = *who ? AUTH_KNOWN : AUTH_UNKNOWN;
+    *answer = *who ? AUTH_KNOWN : is_too_often(a, name) ? AUTH_TOO_OFTEN : AUTH_UNKNOWN;
     /* Who brings none has guessed nothing. */
-    if (!*who && header)
+    if (*answer == AUTH_UNKNOWN && header)
         count_failure(a, name);
     return NULL;
 }

@@ -1,11 +1,15 @@
 /* Who asks: bearer tokens (op/token.h), and a limit on how often an address may come with a wrong
- * one. Thread-safe. */
+ * one. A right one always passes: 256 random bits are not guessed, however often it is tried, and
+ * whoever comes by the same address (a proxy's, a company's) is not to be locked out by others.
+ * Thread-safe. */
 #ifndef PGSTOW_SERVE_AUTH_H
 #define PGSTOW_SERVE_AUTH_H
 
 #include "op/token.h"
 
-#define AUTH_FAILURES 20 /* of one address (of IPv6 a /64) within AUTH_WINDOW_MS; then it waits */
+/* Wrong tokens of one address (of IPv6 a /64) within AUTH_WINDOW_MS; further ones are
+ * AUTH_TOO_OFTEN for the rest of it. */
+#define AUTH_FAILURES 20
 #define AUTH_WINDOW_MS 60000
 
 typedef struct Auth Auth;

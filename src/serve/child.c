@@ -12,12 +12,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "op/job_part.h"
 #include "state/state_log.h"
 
 #define FLUSH_MS 1000
 #define KILL_AFTER_MS 20000  /* from SIGTERM to SIGKILL */
 #define EVENT_MAX (8u << 20) /* bytes of a line; a longer one is passed over */
 #define LINES_WAITING 1000   /* written at once, however often there is something to say */
+#define PARTS_WAITING 10000
 #define FINISH_ATTEMPTS 10
 
 typedef struct Said {
@@ -34,6 +36,8 @@ typedef struct Child {
     bool too_long, news;
     Said *said;
     size_t said_count, said_cap;
+    Doc **parts; /* of several databases, not yet written */
+    size_t part_count, part_cap;
     StateProgress progress; /* its texts are ours */
     Doc *end;
     ChildStop why;
@@ -49,10 +53,19 @@ static void forget_said(Child *c)
     c->said_count = 0;
 }
 
+static void forget_parts(Child *c)
+{
+    for (size_t i = 0; i < c->part_count; i++)
+        doc_free(c->parts[i]);
+    c->part_count = 0;
+}
+
 static void child_clear(Child *c)
 {
     forget_said(c);
     free(c->said);
+    forget_parts(c);
+    free(c->parts);
     free(c->progress.phase);
     free(c->progress.object);
     doc_free(c->end);
@@ -89,6 +102,15 @@ static void take_progress(Child *c, const Doc *d)
     c->news = true;
 }
 
+static void take_part(Child *c, const Doc *part)
+{
+    if (!*doc_str(part, "database", "") || c->part_count >= PARTS_WAITING)
+        return;
+    mem_grow(c->parts, c->part_count, c->part_cap);
+    c->parts[c->part_count++] = doc_copy(part);
+    c->news = true;
+}
+
 static void take_event(Child *c, const char *text, size_t n)
 {
     AUTO(Doc) d = NULL;
@@ -103,6 +125,8 @@ static void take_event(Child *c, const char *text, size_t n)
         take_progress(c, d);
     else if (!strcmp(event, "log") || !strcmp(event, "warning"))
         say(c, at, !strcmp(event, "log") ? "info" : "warning", doc_str(d, "message", ""));
+    else if (!strcmp(event, "part"))
+        take_part(c, doc_get(d, "part"));
     else if (!strcmp(event, "end") && !c->end)
         c->end = STEAL(d);
 }
@@ -150,6 +174,8 @@ static Error *write_all(State *s, void *arg)
 {
     Child *c = arg;
     TRY(write_lines(c));
+    for (size_t i = 0; i < c->part_count; i++)
+        TRY(job_part_record(s, c->o->job, c->parts[i]));
     if (c->finish)
         return state_job_finish(s, c->o->job, c->finish, &c->finished);
     return c->progress.phase ? state_job_progress(s, c->o->job, &c->progress) : NULL;
@@ -168,6 +194,7 @@ static bool flush(Child *c)
         return false;
     }
     forget_said(c);
+    forget_parts(c);
     c->news = false;
     return true;
 }

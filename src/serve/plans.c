@@ -43,7 +43,9 @@ static Error *add(Plans *l, const char *kind, const ServiceEntry *entry, const c
         strlist_add(&p->words, "--level");
     }
     strlist_add(&p->words, kind);
-    if (!strcmp(kind, "backup"))
+    p->all = !strcmp(kind, "backup") && config_bool(c, SETTING_ALL_DATABASES);
+    /* Of all databases each one's backup has this time, and sees to it itself. */
+    if (!strcmp(kind, "backup") && !p->all)
         p->timeout_ms = config_duration(c, SETTING_BACKUP_TIMEOUT);
     return NULL;
 }

@@ -14,6 +14,7 @@ typedef struct Plan {
     const ServiceEntry *entry;
     const char *text; /* the expression; borrowed */
     StrList words;    /* the command line */
+    bool all;         /* it is of all databases of a server */
     int64_t timeout_ms;
     int retries; /* at most so many after a failure that may pass */
     int64_t retry_after_ms;

@@ -1,5 +1,6 @@
 #include "serve/scheduler.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -8,11 +9,16 @@
 #include "state/state_schedule.h"
 
 #define ACTOR "schedule"
-#define RETRY_MOST_MS 3600000 /* however often it was tried */
-#define QUIET_MS 60000        /* between two warnings that the state cannot be written */
+#define RETRY_MOST_MS 3600000          /* however often it was tried */
+#define OVERLAP "overlap"              /* a schedule's result in the state */
+#define OVERLAP_COUNT " (%d in a row)" /* behind it, from the second one on */
+#define OVERLAPS_TOLD 3                /* so many in a row are told to people */
+#define QUIET_MS 60000                 /* between two warnings that the state cannot be written */
 
 typedef struct Clockwork {
     SchedulePast past;
+    int overlaps;       /* in a row */
+    Instant overlapped; /* the slot of the first of them, as far as this service knows */
     Instant last_started;
     int64_t last_job;
     char *last_result;
@@ -74,6 +80,10 @@ static Error *recall(Scheduler *c, const char *name, Clockwork *w)
                          .last_started = row->last_started,
                          .last_job = row->last_job,
                          .last_result = STEAL(row->last_result)};
+    const char *result = w->last_result ? w->last_result : "";
+    w->overlaps = !strcmp(result, OVERLAP);
+    if (sscanf(result, OVERLAP OVERLAP_COUNT, &w->overlaps) != 1 && !w->overlaps)
+        w->overlaps = 0;
     return NULL;
 }
 
@@ -162,6 +172,25 @@ static void tell_missed(Scheduler *c, const Plan *p, const SchedulePast *past,
                                                  .runs = runs});
 }
 
+/* Its last run is not done. Some of these in a row are no accident. */
+static void pass_over(Scheduler *c, const Plan *p, Clockwork *w, Instant slot)
+{
+    w->overlaps++;
+    if (w->overlaps == 1 || !w->overlapped)
+        w->overlapped = slot;
+    AUTO(char)
+    result =
+        w->overlaps == 1 ? mem_strdup(OVERLAP) : mem_printf(OVERLAP OVERLAP_COUNT, w->overlaps);
+    set_result(w, result);
+    if (w->overlaps == OVERLAPS_TOLD)
+        teller_missed(c->teller, &(NotifyMissed){.kind = p->kind,
+                                                 .entry = p->entry->name,
+                                                 .database = p->entry->database,
+                                                 .due = w->overlapped,
+                                                 .runs = w->overlaps,
+                                                 .running = w->last_job});
+}
+
 /* Under the lock. */
 static Error *run_due(Scheduler *c, size_t i, const ScheduleLook *look, Instant now)
 {
@@ -176,11 +205,12 @@ static Error *run_due(Scheduler *c, size_t i, const ScheduleLook *look, Instant 
     if (e) {
         log_warning("schedule %s: passed over, %s", p->name, error_message(e));
         error_free(e);
-        set_result(w, "overlap");
+        pass_over(c, p, w, look->slot);
     } else {
         log_info("schedule %s: job %lld%s", p->name, (long long)job,
                  look->catch_up ? ", for what was missed" : "");
         w->last_job = job;
+        w->overlaps = 0;
         set_result(w, "queued");
     }
     tell_missed(c, p, &w->past, look);
@@ -217,16 +247,39 @@ void scheduler_tick(Scheduler *c)
 /* -- repeating ------------------------------------------------------------------------------------
  */
 
-static bool may_pass(const StateJob *job)
+static bool is_passing(const char *kind)
 {
-    if (job->status == JOB_INTERRUPTED)
-        return true;
-    if (job->status != JOB_FAILED || !job->error_kind)
-        return false;
-    for (ErrorKind k = 0; k < ERROR_KINDS; k++)
-        if (!strcmp(error_kind_info(k)->name, job->error_kind))
+    for (ErrorKind k = 0; kind && k < ERROR_KINDS; k++)
+        if (!strcmp(error_kind_info(k)->name, kind))
             return error_kind_info(k)->retryable;
     return false;
+}
+
+/* Of several databases those whose failure may pass are repeated alone. */
+static Error *add_failed(Scheduler *c, const StateJob *job, StrList *words)
+{
+    StateJobFilter f = {.part_of = job->id, .statuses = 1u << JOB_FAILED};
+    AUTO_VALUE(StateJobs) parts = {0};
+    TRY(state_job_list(c->s->state, &f, &parts));
+    for (size_t i = 0; i < parts.count; i++)
+        if (is_passing(parts.items[i].error_kind)) {
+            AUTO(char) pattern = text_sql_ident(parts.items[i].database);
+            strlist_own(words, mem_printf("--include-database=%s", pattern));
+        }
+    return NULL;
+}
+
+/* Whether it is to be repeated, and with which words more. */
+static Error *may_pass(Scheduler *c, const StateJob *job, StrList *words, bool *may)
+{
+    *may = job->status == JOB_INTERRUPTED ||
+           (job->status == JOB_FAILED && is_passing(job->error_kind));
+    if (*may || job->status != JOB_FAILED || !job->error_kind ||
+        strcmp(job->error_kind, error_kind_info(ERR_PARTIAL)->name) != 0)
+        return NULL;
+    TRY(add_failed(c, job, words));
+    *may = words->count > 0;
+    return NULL;
 }
 
 static bool is_scheduled(const StateJob *job)
@@ -236,16 +289,21 @@ static bool is_scheduled(const StateJob *job)
 }
 
 /* Under the lock. */
-static Error *repeat(Scheduler *c, size_t i, const StateJob *job, int64_t delay_ms)
+static Error *repeat(Scheduler *c, size_t i, const StateJob *job, const StrList *more,
+                     int64_t delay_ms)
 {
     Clockwork *w = &c->works[i];
     const Plan *p = &c->plans.items[i];
     JobRequest q = request(p);
+    AUTO_VALUE(StrList) words = {0};
     char wait[32];
     q.trigger = "retry";
     q.attempt = job->attempt + 1;
     q.retry_of = job->id;
     q.delay_ms = delay_ms;
+    strlist_copy(&words, &p->words);
+    strlist_copy(&words, more);
+    q.words = &words;
     /* This very job is still the runner's, but its process is gone. */
     TRY(runner_submit(c->s->runner, &q, &w->last_job));
     log_info("schedule %s: job %lld repeats job %lld in %s", p->name, (long long)w->last_job,
@@ -266,13 +324,18 @@ static int64_t delay_of(const Plan *p, int attempt)
 static Error *job_ended(Scheduler *c, size_t i, const StateJob *job, bool *again)
 {
     const Plan *p = &c->plans.items[i];
+    AUTO_VALUE(StrList) more = {0};
+    bool may;
     if (c->works[i].last_job != job->id)
         return NULL;
     set_result(&c->works[i], state_job_status_name(job->status));
     TRY(remember(c, i));
-    if (job->attempt > p->retries || !may_pass(job) || atomic_load(&c->s->stopping))
+    if (job->attempt > p->retries || atomic_load(&c->s->stopping))
         return NULL;
-    TRY(repeat(c, i, job, delay_of(p, job->attempt)));
+    TRY(may_pass(c, job, &more, &may));
+    if (!may)
+        return NULL;
+    TRY(repeat(c, i, job, &more, delay_of(p, job->attempt)));
     *again = true;
     return NULL;
 }
@@ -303,7 +366,7 @@ static Error *resume(Scheduler *c, size_t i)
     set_result(&c->works[i], state_job_status_name(job->status));
     if (job->status != JOB_INTERRUPTED || job->attempt > c->plans.items[i].retries)
         return NULL;
-    return repeat(c, i, job, 0);
+    return repeat(c, i, job, &(StrList){0}, 0);
 }
 
 void scheduler_resume(Scheduler *c)

@@ -161,7 +161,9 @@ Error *state_job_get(State *s, int64_t id, StateJob **out)
     " (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR entry = ?2) AND (?3 IS NULL OR database = ?3)"  \
     " AND (?4 IS NULL OR trigger = ?4) AND (?5 IS NULL OR backup = ?5)"                            \
     " AND (?6 IS NULL OR instr(?6, ' ' || status || ' '))"                                         \
-    " AND (?7 IS NULL OR created >= ?7) AND (?8 IS NULL OR created < ?8)"
+    " AND (?7 IS NULL OR created >= ?7) AND (?8 IS NULL OR created < ?8)"                          \
+    " AND (?9 IS NULL OR (id > ?9 AND CASE WHEN json_valid(arguments)"                             \
+    " THEN json_extract(arguments, '$.partOf') = ?9 END))"
 
 static void bind_filter(Query *q, const StateJobFilter *f)
 {
@@ -173,6 +175,7 @@ static void bind_filter(Query *q, const StateJobFilter *f)
     query_names(q, f->statuses, names, JOB_STATUSES);
     query_maybe_int(q, f->since);
     query_maybe_int(q, f->until);
+    query_maybe_int(q, f->part_of);
 }
 
 static const StateJobFilter any = {0};
@@ -185,7 +188,7 @@ Error *state_job_list(State *s, const StateJobFilter *filter, StateJobs *out)
     AUTO_VALUE(Query) q = {0};
     TRY(query_open(s,
                    "SELECT " COLUMNS " FROM job WHERE" CONDITIONS
-                   " AND id < ifnull(?9, 0x7fffffffffffffff) ORDER BY id DESC LIMIT ?10",
+                   " AND id < ifnull(?10, 0x7fffffffffffffff) ORDER BY id DESC LIMIT ?11",
                    &q));
     bind_filter(&q, f);
     query_maybe_int(&q, f->below);

@@ -88,6 +88,19 @@ typedef struct StateJobEnd {
  */
 Error *state_job_finish(State *s, int64_t id, const StateJobEnd *end, bool *finished) MUST_CHECK;
 
+/* A part of a job that does the same to several databases (backup --all-databases): a row of its
+ * own for one of them, made when that is done, with the job's kind, entry, trigger, actor and
+ * attempt. Its arguments have "partOf": so staleness, success and failure are each database's own.
+ */
+typedef struct StateJobPart {
+    const char *database;
+    Instant started;
+    uint64_t bytes_done, bytes_new, items_done;
+    StateJobEnd end; /* its progress does not count */
+} StateJobPart;
+/* ERR_NOT_FOUND where there is no such job. id may be NULL. */
+Error *state_job_add_part(State *s, int64_t of, const StateJobPart *part, int64_t *id) MUST_CHECK;
+
 /* Every running job for which `gone` says so is ended as interrupted, as a failure with a message;
  * `out` has those. gone may be NULL: then the one whose process no longer lives (base/proc_id.h),
  * or was one of another boot or container. It is asked within the transaction: no slow work. */
@@ -103,6 +116,7 @@ typedef struct StateJobFilter {
     const char *kind, *entry, *database, *trigger, *backup;
     unsigned statuses;    /* bits, 1u << JOB_...; 0: all */
     Instant since, until; /* created in [since, until) */
+    int64_t part_of;      /* only the parts of this job */
     int64_t below;        /* ids below this one: the cursor */
     uint32_t limit;
 } StateJobFilter;

@@ -1,127 +1,12 @@
-"""pgstow serve: the service, its schedules and its jobs, with the real program and a real server. Its schedules go by a
-clock that the tests shift (PGSTOW_CLOCK: a file with milliseconds, in the twin with fault points)."""
+"""pgstow serve: the service, its schedules and its jobs, with the real program and a real server."""
 
 import json
 import os
 import signal
-import socket
 
 import pytest
 from harness.cluster import wait_until
-from harness.program import process_state
-
-SQL = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50)"
-MINUTE = 60_000
-DONE = ("succeeded", "failed", "cancelled", "interrupted")
-
-
-@pytest.fixture
-def database(cluster):
-    name = cluster.create(sql=SQL)
-    yield name
-    cluster.drop(name)
-
-
-class Service:
-    """A service with its own state, clock and notify socket."""
-
-    def __init__(self, pgstow):
-        self.pgstow, self.folder = pgstow, pgstow.folder
-        self.clock = self.folder / "clock"
-        self.ahead = 0
-        self.shift(0)
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(self.folder / "notify"))
-        self.socket.settimeout(20)
-        self.running = None
-        self.log = self.folder / "log"
-        self.env = {"PGSTOW_CLOCK": self.clock, "NOTIFY_SOCKET": self.folder / "notify", "JOURNAL_STREAM": None}
-
-    def shift(self, milliseconds):
-        self.ahead += milliseconds
-        temporary = self.folder / "clock.new"
-        temporary.write_text(str(self.ahead))
-        temporary.replace(self.clock)
-
-    def config(self, text):
-        (self.folder / "pgstow.yaml").write_text(f"server: {{stateDir: {self.folder}/state, drain: 0s, port: 0}}\n{text}")
-
-    def told(self, word):
-        """Waits until systemd would have been told so."""
-        while word not in self.socket.recv(4096).decode().splitlines():
-            pass
-
-    def start(self):
-        self.running = self.pgstow.start("serve", env=self.env)
-        self.told("READY=1")
-        return self
-
-    def signal(self, number):
-        self.running.process.send_signal(number)
-
-    def stop(self):
-        """SIGTERM; what it logged."""
-        self.signal(signal.SIGTERM)
-        result = self.running.wait().expect("OK")
-        self.running = None
-        return result
-
-    def kill(self):
-        self.running.process.kill()
-        self.running.process.communicate()
-        self.running = None
-
-    def run(self, *args, **kwargs):
-        return self.pgstow.run(*args, env=self.env, **kwargs)
-
-    def jobs(self):
-        """The oldest first."""
-        return self.run("jobs", "--json", repo=False).json["jobs"][::-1]
-
-    def job(self, number, *statuses):
-        """The job of this number, once it has one of these statuses."""
-        found = {}
-
-        def there():
-            found.update({j["id"]: j for j in self.jobs()})
-            return number in found and found[number]["status"] in (statuses or DONE)
-
-        wait_until(there, f"job {number} never was {' or '.join(statuses or DONE)}")
-        return self.run("jobs", number, "--json", repo=False).json
-
-    def close(self):
-        if self.running:
-            self.kill()
-        self.socket.close()
-
-
-@pytest.fixture
-def service(pgstow_faults):
-    made = Service(pgstow_faults)
-    yield made
-    made.close()
-
-
-def children(clock):
-    """Processes that go by this clock: the service's and what they start."""
-    found = []
-    for path in os.listdir("/proc"):
-        if path.isdigit() and process_state(path):
-            try:
-                with open(f"/proc/{path}/environ", "rb") as env:
-                    mine = b"PGSTOW_CLOCK=" + os.fsencode(clock) in env.read()
-            except OSError:
-                continue
-            found += [int(path)] if mine else []
-    return found
-
-
-def entry(cluster, database, more=""):
-    return f'{{name: {database}, url: "{cluster.url(database)}"{more}}}'
-
-
-def nightly(cluster, database, more=""):
-    return f'database: {{url: "{cluster.url(database)}"}}\nbackup: {{enabled: true, schedule: "* * * * *"{more}}}\n'
+from harness.service import MINUTE, DONE, SQL, children, database, entry, nightly, service  # noqa: F401
 
 
 # ---------------------------------------------------------------- schedules
@@ -515,6 +400,71 @@ def test_failures_and_their_end_are_told_once(cluster, service, database, web):
     wait_until(lambda: "missed" in told("/hook"), "what was missed is not told")
     service.stop()
     cluster.drop(database + "_later")
+
+
+@pytest.mark.parametrize("gone, kind", [("server", "CONNECT"), ("pg_dump", "TOOL_MISSING"), ("repository", "CONFIRM"), ("folder", "IO")])
+def test_what_cannot_even_begin_is_a_failure_and_told(cluster, service, database, web, gone, kind):
+    """And so is its end."""
+    server = web()
+    settings = nightly(cluster, database, ", retries: 0") + f'notify: {{webhook: {{url: "{server.url}/hook"}}}}\n'
+    service.config(settings)
+    service.start()
+    service.shift(MINUTE)
+    service.job(1, "succeeded")
+    if gone == "server":
+        service.config(settings.replace(cluster.url(database), f"postgresql://nobody@127.0.0.1:1/{database}"))
+    elif gone == "pg_dump":
+        service.config(settings + "tools: {pgDump: /no/such/pg_dump}\n")
+    else:
+        service.pgstow.repo.rename(service.folder / "away")
+    if gone == "folder":
+        service.pgstow.repo.write_text("no folder")
+    service.signal(signal.SIGHUP)
+    service.told("READY=1")
+    service.shift(MINUTE)
+    job = service.job(2, "failed")
+    assert job["error"]["kind"] == kind and job["error"]["message"], job
+    wait_until(lambda: len(server.seen) == 1, "it is not told of")
+    told = json.loads(server.seen[0][3])
+    assert told["event"] == "failure" and told["error"]["kind"] == kind and told["database"] == database
+    if gone == "folder":
+        service.pgstow.repo.unlink()
+    if (service.folder / "away").exists():
+        (service.folder / "away").rename(service.pgstow.repo)
+    service.config(settings)
+    service.signal(signal.SIGHUP)
+    service.told("READY=1")
+    service.shift(MINUTE)
+    service.job(3, "succeeded")
+    wait_until(lambda: [h["X-Pgstow-Event"] for _, _, h, _ in server.seen] == ["failure", "recovered"], "its end is not told")
+    service.stop()
+
+
+def test_runs_that_are_passed_over_again_and_again_are_told(cluster, service, database, locked, web):
+    server = web()
+    service.config(nightly(cluster, database) + f'notify: {{webhook: {{url: "{server.url}/hook"}}}}\n')
+    service.start()
+    service.shift(MINUTE)
+    service.job(1, "running")
+
+    def result(expected):
+        last = lambda: service.run("schedule", "list", "--json").json["schedules"][0]["lastResult"]  # noqa: E731
+        wait_until(lambda: last() == expected, f"never {expected}")
+
+    for said in ("overlap", "overlap (2 in a row)", "overlap (3 in a row)", "overlap (4 in a row)"):
+        assert not server.seen or said == "overlap (4 in a row)"
+        service.shift(MINUTE)
+        result(said)
+    wait_until(lambda: server.seen, "it is not told")
+    told = json.loads(server.seen[0][3])
+    assert told["event"] == "missed" and "job 1, begun before, is not done" in told["more"] and "3 runs in all" in told["more"][0]
+    locked.run("ROLLBACK")
+    service.job(1, "succeeded")
+    service.shift(MINUTE)
+    service.job(2, "succeeded")
+    result("succeeded")
+    assert len(server.seen) == 1
+    service.stop()
 
 
 def test_a_receiver_that_is_down_harms_no_backup(cluster, service, database, web):

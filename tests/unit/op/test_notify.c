@@ -224,7 +224,7 @@ static void test_missed(void **state)
     (void)state;
     AUTO(State) s = fresh();
     AUTO(Notifier) n = kit_notifier(WEBHOOK);
-    NotifyMissed m = {"backup", "", "shop", KIT_NOW, 3};
+    NotifyMissed m = {.kind = "backup", .entry = "", .database = "shop", .due = KIT_NOW, .runs = 3};
     OK(notify_missed(s, n, &m, KIT_NOW + HOUR));
     TOLD("missed shop");
     OK(notify_missed(s, n, &m, KIT_NOW + 2 * HOUR));
@@ -272,6 +272,32 @@ static void test_stale(void **state)
     TOLD("");
     OK(notify_tick(s, hours, midnight + 9 * DAY + 5 * HOUR + 1));
     TOLD("stale shop");
+}
+
+/* Each entry has its own hours. */
+static void test_stale_of_entries(void **state)
+{
+    (void)state;
+    AUTO(State) s = fresh();
+    AUTO(Notifier) n = notifier_new();
+    int64_t id[2];
+    bool done;
+    kit_add(n, "a", "notify:\n  staleHours: 5\n  minFree: 1\n  webhook:\n    url: http://a.b/\n");
+    kit_add(n, "b", "notify:\n  staleHours: 50\n  minFree: 1\n  webhook:\n    url: http://a.b/\n");
+    for (int i = 0; i < 2; i++) {
+        OK(state_job_create(s,
+                            &(StateJobNew){"backup", i ? "b" : "a", i ? "crm" : "shop", "cli", "x",
+                                           "{}", 0, 0, KIT_NOW},
+                            &id[i]));
+        OK(state_job_finish(s, id[i], &(StateJobEnd){.status = JOB_SUCCEEDED, .now = KIT_NOW},
+                            &done));
+    }
+    OK(notify_tick(s, n, KIT_NOW + 4 * HOUR));
+    TOLD("");
+    OK(notify_tick(s, n, KIT_NOW + 6 * HOUR));
+    TOLD("stale shop");
+    OK(notify_tick(s, n, KIT_NOW + 51 * HOUR));
+    TOLD("stale crm");
 }
 
 static void test_never_a_good_one(void **state)
@@ -398,6 +424,7 @@ int main(void)
         KIT_TEST(test_pings),
         KIT_TEST(test_missed),
         KIT_TEST(test_stale),
+        KIT_TEST(test_stale_of_entries),
         KIT_TEST(test_never_a_good_one),
         KIT_TEST(test_disk),
         KIT_TEST(test_anomalies),

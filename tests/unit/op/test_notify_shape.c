@@ -258,6 +258,7 @@ static void test_events(void **state)
         [NOTIFY_DAMAGE] = "stored backups are damaged: backup of shop found it",
         [NOTIFY_DISK_LOW] = "the disk is nearly full",
         [NOTIFY_DRILL_FAILED] = "backup of shop failed",
+        [NOTIFY_HOOK_FAILED] = "the hook after the backup of shop failed",
         [NOTIFY_TEST] = "a test from ",
         [NOTIFY_STARTED] = "backup of shop has begun",
     };

@@ -1,0 +1,126 @@
+"""A service of the tests: schedules that go by a clock that a test shifts (PGSTOW_CLOCK: a file with milliseconds, in the
+twin with fault points), its jobs, and what systemd would be told."""
+
+import os
+import signal
+import socket
+
+import pytest
+
+from harness.cluster import wait_until
+from harness.program import process_state
+
+SQL = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50)"
+MINUTE = 60_000
+DONE = ("succeeded", "failed", "cancelled", "interrupted")
+
+
+@pytest.fixture
+def database(cluster):
+    name = cluster.create(sql=SQL)
+    yield name
+    cluster.drop(name)
+
+
+class Service:
+    """A service with its own state, clock and notify socket."""
+
+    def __init__(self, pgstow):
+        self.pgstow, self.folder = pgstow, pgstow.folder
+        self.clock = self.folder / "clock"
+        self.ahead = 0
+        self.shift(0)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.folder / "notify"))
+        self.socket.settimeout(20)
+        self.running = None
+        self.repo = True  # named on the command line; False: the settings name it
+        self.log = self.folder / "log"
+        self.env = {"PGSTOW_CLOCK": self.clock, "NOTIFY_SOCKET": self.folder / "notify", "JOURNAL_STREAM": None}
+
+    def shift(self, milliseconds):
+        self.ahead += milliseconds
+        temporary = self.folder / "clock.new"
+        temporary.write_text(str(self.ahead))
+        temporary.replace(self.clock)
+
+    def config(self, text):
+        (self.folder / "pgstow.yaml").write_text(f"server: {{stateDir: {self.folder}/state, drain: 0s, port: 0}}\n{text}")
+
+    def told(self, word):
+        """Waits until systemd would have been told so."""
+        while word not in self.socket.recv(4096).decode().splitlines():
+            pass
+
+    def start(self):
+        self.running = self.pgstow.start("serve", repo=self.repo, env=self.env)
+        self.told("READY=1")
+        return self
+
+    def signal(self, number):
+        self.running.process.send_signal(number)
+
+    def stop(self):
+        """SIGTERM; what it logged."""
+        self.signal(signal.SIGTERM)
+        result = self.running.wait().expect("OK")
+        self.running = None
+        return result
+
+    def kill(self):
+        self.running.process.kill()
+        self.running.process.communicate()
+        self.running = None
+
+    def run(self, *args, **kwargs):
+        kwargs.setdefault("repo", self.repo)
+        return self.pgstow.run(*args, env=self.env, **kwargs)
+
+    def jobs(self):
+        """The oldest first."""
+        return self.run("jobs", "--json", repo=False).json["jobs"][::-1]
+
+    def job(self, number, *statuses):
+        """The job of this number, once it has one of these statuses."""
+        found = {}
+
+        def there():
+            found.update({j["id"]: j for j in self.jobs()})
+            return number in found and found[number]["status"] in (statuses or DONE)
+
+        wait_until(there, f"job {number} never was {' or '.join(statuses or DONE)}")
+        return self.run("jobs", number, "--json", repo=False).json
+
+    def close(self):
+        if self.running:
+            self.kill()
+        self.socket.close()
+
+
+@pytest.fixture
+def service(pgstow_faults):
+    made = Service(pgstow_faults)
+    yield made
+    made.close()
+
+
+def children(clock):
+    """Processes that go by this clock: the service's and what they start."""
+    found = []
+    for path in os.listdir("/proc"):
+        if path.isdigit() and process_state(path):
+            try:
+                with open(f"/proc/{path}/environ", "rb") as env:
+                    mine = b"PGSTOW_CLOCK=" + os.fsencode(clock) in env.read()
+            except OSError:
+                continue
+            found += [int(path)] if mine else []
+    return found
+
+
+def entry(cluster, database, more=""):
+    return f'{{name: {database}, url: "{cluster.url(database)}"{more}}}'
+
+
+def nightly(cluster, database, more=""):
+    return f'database: {{url: "{cluster.url(database)}"}}\nbackup: {{enabled: true, schedule: "* * * * *"{more}}}\n'
