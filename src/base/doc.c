@@ -31,7 +31,6 @@ void doc_free(Doc *d)
     json_decref(raw(d));
 }
 
-/* Names in a SQL_ASCII database need not be UTF-8: their odd bytes are shown as \xNN. */
 static json_t *string(const char *s)
 {
     if (!s)
@@ -39,15 +38,8 @@ static json_t *string(const char *s)
     json_t *j = json_string(s);
     if (j)
         return j;
-    Buf b = {0};
-    for (; *s; s++) {
-        if ((unsigned char)*s < 128)
-            buf_u8(&b, (uint8_t)*s);
-        else
-            buf_printf(&b, "\\x%02x", (unsigned char)*s);
-    }
-    AUTO(char) ascii = buf_steal_str(&b);
-    return json_string(ascii);
+    AUTO(char) sound = text_utf8(s);
+    return json_string(sound);
 }
 
 static void set(Doc *object, const char *key, json_t *value)

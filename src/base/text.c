@@ -211,6 +211,39 @@ char *text_cut(const char *s, size_t max)
     return s ? mem_strndup(s, text_kept(s, max)) : mem_strdup("");
 }
 
+bool text_is_utf8(const void *p, size_t n)
+{
+    const uint8_t *s = p;
+    for (size_t i = 0; i < n;) {
+        uint8_t c = s[i];
+        size_t more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || more >= n - i)
+            return false;
+        for (size_t k = 1; k <= more; k++)
+            if ((s[i + k] & 0xc0) != 0x80)
+                return false;
+        if ((c == 0xe0 && s[i + 1] < 0xa0) || (c == 0xed && s[i + 1] > 0x9f) ||
+            (c == 0xf0 && s[i + 1] < 0x90) || (c == 0xf4 && s[i + 1] > 0x8f))
+            return false;
+        i += more + 1;
+    }
+    return true;
+}
+
+char *text_utf8(const char *s)
+{
+    Buf b = {0};
+    if (text_is_utf8(s, strlen(s)))
+        return mem_strdup(s);
+    for (; *s; s++) {
+        if ((unsigned char)*s < 128)
+            buf_u8(&b, (uint8_t)*s);
+        else
+            buf_printf(&b, "\\x%02x", (unsigned char)*s);
+    }
+    return buf_steal_str(&b);
+}
+
 char *text_printable(const char *s)
 {
     Buf b = {0};

@@ -35,6 +35,13 @@ size_t text_kept(const char *s, size_t max);
 /* These as a text; NULL is the empty one. Caller frees. */
 char *text_cut(const char *s, size_t max);
 
+/* Whether these bytes are UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing beyond
+ * U+10FFFF. */
+bool text_is_utf8(const void *p, size_t n);
+/* The text, if it is UTF-8; otherwise with each byte beyond ASCII as \xNN: names in a SQL_ASCII
+ * database need not be. Caller frees. */
+char *text_utf8(const char *s);
+
 /* The name with everything but [A-Za-z0-9_] and non-leading dots and dashes as %XX: safe as a file
  * name, and never taken for an option. Caller frees. */
 char *text_escape_name(const char *s);

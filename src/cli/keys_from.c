@@ -15,16 +15,12 @@ static Error *prompt(void *ctx, KeyUse use, const char *where, Secret **out)
 static KeyInput *strongest(Config *c, const SettingId ids[3], const char *passphrase_name,
                            const Cancel *cancel)
 {
-    SettingId chosen = secret_strongest(c, ids, 3);
-    return key_input_new(
-        &(KeyInputs){.key_file = chosen == ids[0] ? config_str(c, ids[0]) : NULL,
-                     .command = chosen == ids[1] ? config_str(c, ids[1]) : NULL,
-                     .passphrase = chosen == ids[2] ? secret_take(c, ids[2]) : NULL,
-                     .passphrase_name = passphrase_name,
-                     .prompt = prompt,
-                     .ctx = (void *)(uintptr_t)cancel,
-                     .cancel = cancel,
-                     .first_use = true});
+    return key_input_chosen(c, ids,
+                            &(KeyInputs){.passphrase_name = passphrase_name,
+                                         .prompt = prompt,
+                                         .ctx = (void *)(uintptr_t)cancel,
+                                         .cancel = cancel,
+                                         .first_use = true});
 }
 
 KeyInput *keys_from_settings(Config *c, const Cancel *cancel)

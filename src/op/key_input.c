@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -15,7 +16,9 @@ struct KeyInput {
     KeyInputs in;
     char *key_file, *command, *passphrase_name;
     KeySource source;
-    Key key; /* once it was asked for */
+    KeyMemo *memo;
+    pthread_mutex_t lock;
+    Key key; /* once it was asked for; under the lock */
 };
 
 static Error *no_key(const KeyInput *k, KeyUse use, const char *where)
@@ -156,9 +159,8 @@ static Error *ask(KeyInput *k, KeyUse use, const char *where, Key *out)
     return key_from_text(STEAL(text), "what was typed", out);
 }
 
-static Error *get(void *ctx, KeyUse use, const char *where, Key *out)
+static Error *get_locked(KeyInput *k, KeyUse use, const char *where, Key *out)
 {
-    KeyInput *k = ctx;
     if (!k->key.secret) {
         TRY(ask(k, use, where, &k->key));
         if (use == KEY_TO_MAKE && k->in.first_use && !k->key.file)
@@ -175,7 +177,17 @@ static Error *get(void *ctx, KeyUse use, const char *where, Key *out)
     out->file = k->key.file;
     out->secret = secret_copy(secret_look(k->key.secret), secret_length(k->key.secret));
     out->from = mem_strdup(k->key.from);
+    out->memo = k->memo;
     return NULL;
+}
+
+static Error *get(void *ctx, KeyUse use, const char *where, Key *out)
+{
+    KeyInput *k = ctx;
+    pthread_mutex_lock(&k->lock);
+    Error *e = get_locked(k, use, where, out);
+    pthread_mutex_unlock(&k->lock);
+    return e;
 }
 
 KeyInput *key_input_new(const KeyInputs *inputs)
@@ -187,7 +199,28 @@ KeyInput *key_input_new(const KeyInputs *inputs)
     k->passphrase_name =
         mem_strdup(inputs->passphrase_name ? inputs->passphrase_name : "the passphrase");
     k->source = (KeySource){get, k};
+    k->memo = key_memo_new();
+    pthread_mutex_init(&k->lock, NULL);
     return k;
+}
+
+KeyInput *key_input_chosen(Config *c, const SettingId ids[3], const KeyInputs *more)
+{
+    SettingId chosen = secret_strongest(c, ids, 3);
+    KeyInputs in = *more;
+    in.key_file = chosen == ids[0] ? config_str(c, ids[0]) : NULL;
+    in.command = chosen == ids[1] ? config_str(c, ids[1]) : NULL;
+    in.passphrase = chosen == ids[2] ? secret_take(c, ids[2]) : NULL;
+    return key_input_new(&in);
+}
+
+bool key_input_forget(KeyInput *k)
+{
+    pthread_mutex_lock(&k->lock);
+    bool kept = k->key.secret != NULL;
+    key_clear(&k->key);
+    pthread_mutex_unlock(&k->lock);
+    return kept;
 }
 
 void key_input_free(KeyInput *k)
@@ -196,6 +229,8 @@ void key_input_free(KeyInput *k)
         return;
     secret_free(k->in.passphrase);
     key_clear(&k->key);
+    key_memo_free(k->memo);
+    pthread_mutex_destroy(&k->lock);
     free(k->key_file);
     free(k->command);
     free(k->passphrase_name);

@@ -1,9 +1,12 @@
 /* Where a key may come from, in the order of the fields: a key file, a command that prints a
- * passphrase, a passphrase at hand, or somebody at a terminal. Asked at most once a run, and only
- * when a repository turns out to be encrypted. */
+ * passphrase, a passphrase at hand, or somebody at a terminal. Asked at most once until
+ * key_input_forget, and only when a repository turns out to be encrypted; what it was is kept in
+ * memory as a secret, and so is what a passphrase was stretched to (repo/key_memo.h). Thread-safe.
+ */
 #ifndef PGSTOW_OP_KEY_INPUT_H
 #define PGSTOW_OP_KEY_INPUT_H
 
+#include "config/config.h"
 #include "flow/cancel.h"
 #include "repo/key_source.h"
 
@@ -25,8 +28,14 @@ typedef struct KeyInputs {
 typedef struct KeyInput KeyInput;
 /* Strings are copied. */
 KeyInput *key_input_new(const KeyInputs *inputs);
+/* Of the settings ids (a key file, a command, a passphrase, which is taken out of c) the strongest;
+ * what else there is to know is in `more`. */
+KeyInput *key_input_chosen(Config *c, const SettingId ids[3], const KeyInputs *more);
 void key_input_free(KeyInput *k);
 DEFINE_AUTO(KeyInput, key_input_free)
+/* Whoever opens with it next has the file read, the command run, anew. False where nothing was
+ * kept. */
+bool key_input_forget(KeyInput *k);
 const KeySource *key_input_source(const KeyInput *k); /* borrowed */
 /* Whether anything but the terminal was named. */
 bool key_input_given(const KeyInput *k);

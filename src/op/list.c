@@ -13,6 +13,13 @@ Error *op_list(const OpContext *c, const char *database, BackupList *out)
     return catalog_list(repo, database, out);
 }
 
+Error *op_look(const OpContext *c, CatalogCache *cache, CatalogView **out)
+{
+    AUTO(Repo) repo = NULL;
+    TRY(op_open_repo(c, false, &repo));
+    return catalog_cache_look(cache, repo, out);
+}
+
 Error *op_show(const OpContext *c, const char *name, Manifest **out)
 {
     AUTO(Repo) repo = NULL;

@@ -4,8 +4,11 @@
 
 #include "base/doc.h"
 #include "op/op.h"
+#include "repo/catalog_cache.h"
 
 Error *op_list(const OpContext *c, const char *database_or_null, BackupList *out) MUST_CHECK;
+/* The same, of all databases, for who asks again and again: repo/catalog_cache.h. */
+Error *op_look(const OpContext *c, CatalogCache *cache, CatalogView **out) MUST_CHECK;
 /* The manifest with its streams. */
 Error *op_show(const OpContext *c, const char *name, Manifest **out) MUST_CHECK;
 

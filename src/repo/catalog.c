@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "repo/catalog_names.h"
 #include "repo/lineage.h"
 #include "repo/pin.h"
 #include "repo/repo_internal.h"
@@ -140,22 +141,66 @@ static bool has(const StrList *sorted, const char *s)
            bsearch(&s, sorted->items, sorted->count, sizeof *sorted->items, by_text);
 }
 
+void catalog_names_clear(CatalogNames *n)
+{
+    for (size_t i = 0; i < n->count; i++)
+        free(n->items[i].name);
+    free(n->items);
+    strlist_free(&n->trash);
+    strlist_free(&n->proofs);
+    strlist_free(&n->pins);
+}
+
+/* Where the names of one folder go: one of the two. */
+typedef struct Taker {
+    CatalogNames *all;
+    StrList *list;
+    Hash *print;
+} Taker;
+
+static Error *take_name(void *ctx, const char *name, uint64_t size, uint64_t stamp)
+{
+    const Taker *t = ctx;
+    uint64_t numbers[] = {size, stamp};
+    hash_add(t->print, name, strlen(name) + 1);
+    hash_add(t->print, numbers, sizeof numbers);
+    if (t->list) {
+        strlist_add(t->list, name);
+        return NULL;
+    }
+    mem_grow(t->all->items, t->all->count, t->all->cap);
+    t->all->items[t->all->count++] = (CatalogName){mem_strdup(name), size, stamp};
+    return NULL;
+}
+
+Error *catalog_names(Repo *r, CatalogNames *out)
+{
+    AUTO(Hash) print = hash_new();
+    Store *s = repo_store(r);
+    hash_add(print, repo_id(r), strlen(repo_id(r)));
+    Taker trash = {NULL, &out->trash, print}, backups = {out, NULL, print},
+          proofs = {NULL, &out->proofs, print}, pins = {NULL, &out->pins, print};
+    TRY(store_list_stamped(s, "trash/", take_name, &trash));
+    TRY(store_list_stamped(s, "backups/", take_name, &backups));
+    TRY(store_list_stamped(s, "proofs/", take_name, &proofs));
+    TRY(store_list_stamped(s, "pins/", take_name, &pins));
+    hash_end(print, out->print);
+    return NULL;
+}
+
 typedef struct Listing {
     FactsReader facts;
     const char *database;
-    StrList trash; /* names "trash/<id>" */
+    const CatalogNames *names;
+    CatalogFind find;
+    void *ctx;
     BackupList *out;
 } Listing;
 
-static Error *list_one(void *ctx, const char *name, uint64_t size)
+static Error *read_fresh(Listing *l, const char *id, const CatalogName *name, BackupInfo *info,
+                         bool *read)
 {
-    Listing *l = ctx;
-    AUTO(char) id = catalog_id_of(name, MANIFEST);
-    AUTO_VALUE(BackupInfo) info = {0};
-    char marker[NAME_TEXT];
-    if (!id || has(&l->trash, name_trash(id, marker)))
-        return NULL;
-    Error *e = read_info(&l->facts, id, size, &info);
+    Error *e = read_info(&l->facts, id, name->size, info);
     ErrorKind kind = e ? error_kind(e) : ERR_INTERNAL;
     /* Not a backup, or gone since it was listed. */
     bool absent = e && (kind == ERR_FENCED || kind == ERR_NOT_FOUND);
@@ -165,45 +210,62 @@ static Error *list_one(void *ctx, const char *name, uint64_t size)
         return e;
     if (e && !absent)
         strlist_own(&l->out->damaged, mem_printf("%s: %s", id, error_message(e)));
+    *read = !e;
     error_drop(e);
-    if (e || (l->database && strcmp(info.database, l->database) != 0))
+    return NULL;
+}
+
+/* What is no part of the manifest is found out anew. */
+static void copy_facts(BackupInfo *to, const BackupInfo *from)
+{
+    backup_info_copy(to, from);
+    free(to->last_proof_level);
+    to->last_proof_level = NULL;
+    to->proven = to->pinned = false;
+    to->last_proof = to->last_drill = 0;
+    to->restore_ms = 0;
+}
+
+static Error *list_one(Listing *l, const CatalogName *name)
+{
+    AUTO(char) id = catalog_id_of(name->name, MANIFEST);
+    AUTO_VALUE(BackupInfo) info = {0};
+    char marker[NAME_TEXT];
+    if (!id || has(&l->names->trash, name_trash(id, marker)))
         return NULL;
+    const BackupInfo *known = l->find ? l->find(l->ctx, name) : NULL;
+    bool there = known != NULL;
+    if (known)
+        copy_facts(&info, known);
+    else
+        TRY(read_fresh(l, id, name, &info, &there));
+    if (!there || (l->database && strcmp(info.database, l->database) != 0))
+        return NULL;
+    TRY(proof_apply(l->facts.repo, &l->names->proofs, &info));
+    info.pinned = has(&l->names->pins, name_pin(id, marker));
     mem_grow(l->out->items, l->out->count, l->out->cap);
     l->out->items[l->out->count++] = info;
     info = (BackupInfo){0};
     return NULL;
 }
 
-static void apply_pins(BackupList *l, const StrList *pins)
+Error *catalog_list_named(Repo *r, const char *database, const CatalogNames *names,
+                          CatalogFind find, void *ctx, BackupList *out)
 {
-    char name[NAME_TEXT];
-    for (size_t i = 0; i < l->count; i++)
-        l->items[i].pinned = has(pins, name_pin(l->items[i].id, name));
-}
-
-static Error *list_all(Listing *l)
-{
-    AUTO_VALUE(StrList) proofs = {0};
-    AUTO_VALUE(StrList) pins = {0};
-    Store *s = repo_store(l->facts.repo);
-    TRY(note_names(s, "trash/", &l->trash));
-    TRY(store_list(s, "backups/", list_one, l));
-    TRY(note_names(s, "proofs/", &proofs));
-    for (size_t i = 0; i < l->out->count; i++)
-        TRY(proof_apply(l->facts.repo, &proofs, &l->out->items[i]));
-    TRY(note_names(s, "pins/", &pins));
-    apply_pins(l->out, &pins);
-    lineage_sort(l->out->items, l->out->count);
-    return NULL;
+    Listing l = {facts_reader(r), database, names, find, ctx, out};
+    Error *e = NULL;
+    for (size_t i = 0; i < names->count && !e; i++)
+        e = list_one(&l, &names->items[i]);
+    facts_reader_clear(&l.facts);
+    lineage_sort(out->items, out->count);
+    return e;
 }
 
 Error *catalog_list(Repo *r, const char *database, BackupList *out)
 {
-    Listing l = {.facts = facts_reader(r), .database = database, .out = out};
-    Error *e = list_all(&l);
-    facts_reader_clear(&l.facts);
-    strlist_free(&l.trash);
-    return e;
+    AUTO_VALUE(CatalogNames) names = {0};
+    TRY(catalog_names(r, &names));
+    return catalog_list_named(r, database, &names, NULL, NULL, out);
 }
 
 /* -- by name --------------------------------------------------------------------------------- */

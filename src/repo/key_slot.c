@@ -214,7 +214,7 @@ void key_slot_new(KeyKind kind, const char *name, const StrList *databases, KeyS
 static Error *slot_key(const KeySlot *slot, const Key *key, Secret **out)
 {
     if (slot->kind == KEY_PASSPHRASE)
-        return passphrase_key(key->secret, slot->salt, slot->ops, slot->memory, out);
+        return key_memo_stretch(key->memo, key->secret, slot->salt, slot->ops, slot->memory, out);
     *out = secret_copy(secret_look(key->secret), secret_length(key->secret));
     return NULL;
 }

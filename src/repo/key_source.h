@@ -3,13 +3,14 @@
 #ifndef PGSTOW_REPO_KEY_SOURCE_H
 #define PGSTOW_REPO_KEY_SOURCE_H
 
-#include "crypto/secret.h"
+#include "repo/key_memo.h"
 
 /* A key as somebody has it: a passphrase, or what is in a key file (repo/key_text.h). */
 typedef struct Key {
     bool file;
     Secret *secret; /* the passphrase's bytes; KEY_BYTES of a key file */
     char *from;     /* for messages: "the key file /etc/pgstow/key" */
+    KeyMemo *memo;  /* borrowed; NULL: it is stretched each time */
 } Key;
 void key_clear(Key *k);
 DEFINE_AUTO_VALUE(Key, key_clear)

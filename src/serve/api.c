@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "state/state_audit.h"
 
+#define COUNT_MS 60000 /* between two looks at what has happened, for the metrics */
+
 /* -- for the routes -------------------------------------------------------------------------------
  */
 
@@ -171,9 +173,17 @@ static Error *audit(Api *api, const Route *route, const HttpCall *call, const St
         NULL);
 }
 
+/* The metrics may be everybody's. */
+static int role_of(const Route *route, const ServiceConfig *config)
+{
+    bool open =
+        route->handler == api_metrics && config_bool(config->config, SETTING_METRICS_PUBLIC);
+    return open ? ROLE_NOBODY : route->role;
+}
+
 static Error *run_route(Ask *ask, const Route *route, StateToken **who)
 {
-    if (route->role != ROLE_NOBODY) {
+    if (role_of(route, ask->config) != ROLE_NOBODY) {
         TRY(identify(ask, who));
         ask->who = *who;
         if ((int)ask->who->role < route->role)
@@ -192,6 +202,9 @@ static Error *serve_route(Api *api, const Route *route, const HttpCall *call, co
     AUTO(Error) e = run_route(&ask, route, &who);
     if (e)
         http_reply_error(reply, e);
+    /* A key file or what a command prints may be another one by now. */
+    for (size_t i = 0; e && error_kind(e) == ERR_KEY && i < config->count; i++)
+        shelf_forget_key(config->entries[i].shelf);
     AUTO(Doc) body = ask.body;
     AUTO(char) object = ask.object;
     /* The flood of those who are not let in at all is not to fill the disk. */
@@ -200,9 +213,8 @@ static Error *serve_route(Api *api, const Route *route, const HttpCall *call, co
     return audit(api, route, call, who, object ? object : part, reply);
 }
 
-static void on_call(void *ctx, const HttpCall *call, HttpReply *reply)
+static void answer(Api *api, const HttpCall *call, HttpReply *reply)
 {
-    Api *api = ctx;
     const char *part;
     const Route *route = find_route(call, reply, &part);
     if (!route)
@@ -213,6 +225,13 @@ static void on_call(void *ctx, const HttpCall *call, HttpReply *reply)
     log_warning("%s %s: %s", call->method, route->path, error_message(e));
     http_reply_error(reply, e);
     error_free(e);
+}
+
+static void on_call(void *ctx, const HttpCall *call, HttpReply *reply)
+{
+    Api *api = ctx;
+    answer(api, call, reply);
+    metrics_request(api->metrics, reply->status);
 }
 
 /* -- start and end --------------------------------------------------------------------------------
@@ -250,6 +269,7 @@ Error *api_start(Service *s, Api **out)
     api->auth = auth_new(s->state);
     pthread_mutex_init(&api->repository, NULL);
     Error *e = check_settings(&o, config_bool(c, SETTING_INSECURE));
+    e = e ? e : metrics_new(s, &api->metrics);
     e = e ? e : http_start(&o, &api->http);
     if (e) {
         api_stop(api);
@@ -263,8 +283,14 @@ Error *api_start(Service *s, Api **out)
 
 void api_tick(Api *a)
 {
-    if (a)
-        http_tick(a->http);
+    int64_t now = clock_mono_ms();
+    if (!a)
+        return;
+    http_tick(a->http);
+    if (now - a->counted < COUNT_MS)
+        return;
+    a->counted = now;
+    metrics_tick(a->metrics);
 }
 
 void api_stop(Api *a)
@@ -273,6 +299,7 @@ void api_stop(Api *a)
         return;
     http_stop(a->http);
     auth_free(a->auth);
+    metrics_free(a->metrics);
     pthread_mutex_destroy(&a->repository);
     free(a);
 }

@@ -6,6 +6,7 @@
 #include "serve/api.h"
 #include "serve/auth.h"
 #include "serve/http.h"
+#include "serve/metrics.h"
 #include "serve/route.h"
 
 #define API_LIMIT 100 /* items of a list where no limit is asked for */
@@ -14,8 +15,10 @@
 struct Api {
     Service *service;
     Auth *auth;
+    Metrics *metrics;
+    int64_t counted; /* when api_tick last had them count, by clock_mono_ms */
     Http *http;
-    pthread_mutex_t repository; /* one at a time reads one: it may cost memory */
+    pthread_mutex_t repository; /* for what is not kept of one: one at a time, it may cost memory */
 };
 
 /* A request under way. */
@@ -86,6 +89,7 @@ API_HANDLER(api_databases)
 API_HANDLER(api_healthz)
 API_HANDLER(api_readyz)
 API_HANDLER(api_openapi)
+API_HANDLER(api_metrics)
 API_HANDLER(api_pin)
 API_HANDLER(api_unpin)
 API_HANDLER(api_undelete)

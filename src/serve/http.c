@@ -58,6 +58,7 @@ typedef struct Request {
 void http_reply_clear(HttpReply *r)
 {
     doc_free(r->body);
+    free(r->text);
     strlist_free(&r->names);
     strlist_free(&r->values);
     *r = (HttpReply){0};
@@ -72,6 +73,7 @@ void http_reply_header(HttpReply *r, const char *name, const char *value)
 static void set_error(HttpReply *r, unsigned status, Doc *error)
 {
     doc_free(r->body);
+    free(STEAL(r->text));
     r->body = doc_object();
     r->status = status;
     r->tagged = false;
@@ -93,6 +95,14 @@ void http_reply_error(HttpReply *r, const Error *e)
     set_error(r, (unsigned)error_kind_info(error_kind(e))->http_status, doc_error(e));
 }
 
+static char *text_of(HttpReply *r)
+{
+    if (r->text)
+        return STEAL(r->text);
+    r->type = "application/json";
+    return r->body ? doc_print(r->body, false) : mem_strdup("");
+}
+
 static void tag(const char *text, size_t n, char out[TAG_HEX + 3])
 {
     uint8_t digest[HASH_BYTES];
@@ -106,7 +116,7 @@ static void tag(const char *text, size_t n, char out[TAG_HEX + 3])
 static enum MHD_Result send_reply(struct MHD_Connection *c, HttpReply *r, bool close)
 {
     char etag[TAG_HEX + 3];
-    char *text = r->body ? doc_print(r->body, false) : mem_strdup("");
+    char *text = text_of(r);
     size_t n = strlen(text);
     if (r->tagged && r->status == MHD_HTTP_OK) {
         const char *has = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-None-Match");
@@ -123,7 +133,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, HttpReply *r, bool c
         return MHD_NO;
     }
     if (n)
-        MHD_add_response_header(response, "Content-Type", "application/json");
+    if (n)
+        MHD_add_response_header(response, "Content-Type", r->type);
     if (!strlist_has(&r->names, "Cache-Control"))
         MHD_add_response_header(response, "Cache-Control", "no-cache");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");

@@ -36,7 +36,9 @@ const char *http_call_header(const HttpCall *c, const char *name);
 
 typedef struct HttpReply {
     unsigned status;
-    Doc *body;             /* or NULL */
+    Doc *body;  /* or NULL */
+    char *text; /* instead of it, of this type; owned */
+    const char *type;
     StrList names, values; /* headers besides Content-Type and Content-Length */
     bool tagged;           /* with an ETag; 304 where the client has that */
 } HttpReply;

@@ -2,24 +2,15 @@
 
 #include <string.h>
 
-/* No overlong forms, no surrogates, nothing beyond U+10FFFF (RFC 3629), no control characters. */
-static bool is_plain_utf8(const uint8_t *s, size_t n)
+/* UTF-8 without control characters, of which there are some beyond ASCII too. */
+static bool is_plain(const char *s, size_t n)
 {
-    for (size_t i = 0; i < n;) {
-        uint8_t c = s[i];
-        size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : 3;
-        if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xc2) || c > 0xf4 || more >= n - i)
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = (uint8_t)s[i];
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < n && (uint8_t)s[i + 1] < 0xa0))
             return false;
-        for (size_t k = 1; k <= more; k++)
-            if ((s[i + k] & 0xc0) != 0x80)
-                return false;
-        if ((c == 0xe0 && s[i + 1] < 0xa0) || (c == 0xed && s[i + 1] > 0x9f) ||
-            (c == 0xf0 && s[i + 1] < 0x90) || (c == 0xf4 && s[i + 1] > 0x8f) ||
-            (c == 0xc2 && s[i + 1] < 0xa0))
-            return false;
-        i += more + 1;
     }
-    return true;
+    return text_is_utf8(s, n);
 }
 
 /* Caller frees; NULL where it is no such text. */
@@ -42,7 +33,7 @@ static char *decode(const char *s, size_t n, bool plus_is_blank)
         }
         out[length++] = c;
     }
-    if (!is_plain_utf8((const uint8_t *)out, length))
+    if (!is_plain(out, length))
         return NULL;
     return STEAL(out);
 }

@@ -1,5 +1,6 @@
 /* What the API can do. docs/generated/openapi.json is made from this. */
 #include "serve/api_internal.h"
+#include "serve/exposition.h"
 #include "state/state.h"
 
 /* -- what is asked --------------------------------------------------------------------------------
@@ -123,6 +124,10 @@ static const Route routes[] = {
      .answers = {{200, "Health", "all is well"}, {503, "Error", "it cannot"}}},
     {"GET", "/openapi.json", ROLE_NOBODY, NULL, api_openapi, .id = "getOpenApi",
      .summary = "This document", .answers = {{200, NULL, "an OpenAPI document"}}},
+    {"GET", "/metrics", ROLE_VIEWER, NULL, api_metrics, .id = "getMetrics",
+     .summary = "What Prometheus reads",
+     .help = "No token is needed where server.metricsPublic is set. docs/metrics.md has the names.",
+     .answers = {{200, NULL, "all metrics", EXPOSITION_TYPE}}},
     {"GET", "/api/v1/backups", ROLE_VIEWER, NULL, api_backups, .id = "listBackups",
      .summary = "The backups, the newest first", .query = backups_query,
      .answers = {{200, "BackupList", "the backups"}}, .errors = KINDS_REPO},

@@ -1,98 +1,10 @@
 /* Backups: listed and shown in this process, made and deleted by jobs. */
 #include <string.h>
 
-#include "op/list.h"
 #include "serve/api_internal.h"
-#include "serve/entry_op.h"
+#include "serve/stock.h"
 
 #define ID_MAX 255
-
-typedef struct Found {
-    const BackupInfo *info;
-    const ServiceEntry *entry;
-} Found;
-
-/* All repositories' backups. */
-typedef struct Shelf {
-    BackupList *lists; /* of each entry; empty for one whose repository is an earlier one's */
-    size_t count;
-    Found *items; /* the newest first */
-    size_t item_count, item_cap;
-} Shelf;
-static void shelf_clear(Shelf *s)
-{
-    for (size_t i = 0; i < s->count; i++)
-        backup_list_clear(&s->lists[i]);
-    free(s->lists);
-    free(s->items);
-}
-DEFINE_AUTO_VALUE(Shelf, shelf_clear)
-
-static int by_age(const void *a, const void *b)
-{
-    const BackupInfo *x = ((const Found *)a)->info, *y = ((const Found *)b)->info;
-    if (x->timestamp != y->timestamp)
-        return x->timestamp < y->timestamp ? 1 : -1;
-    return strcmp(x->id, y->id);
-}
-
-static Error *read_entry(const Config *c, BackupList *out)
-{
-    AUTO_VALUE(EntryOp) entry = {0};
-    entry_op_open(c, &entry);
-    Error *e = op_list(&entry.op, NULL, out);
-    if (!e || error_kind(e) != ERR_REPO_NOT_FOUND)
-        return e;
-    /* It is made by the first backup. */
-    error_free(e);
-    return NULL;
-}
-
-static bool is_read_already(const ServiceConfig *c, size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (!strcmp(config_str(c->entries[k].config, SETTING_REPO),
-                    config_str(c->entries[i].config, SETTING_REPO)))
-            return true;
-    return false;
-}
-
-/* The entry of this one's database, where several share a repository. */
-static const ServiceEntry *entry_of(const ServiceConfig *c, size_t reader, const BackupInfo *info)
-{
-    const char *repo = config_str(c->entries[reader].config, SETTING_REPO);
-    for (size_t i = 0; i < c->count; i++)
-        if (!strcmp(config_str(c->entries[i].config, SETTING_REPO), repo) &&
-            !strcmp(c->entries[i].database, info->database))
-            return &c->entries[i];
-    return &c->entries[reader];
-}
-
-static Error *read_all(const ServiceConfig *c, Shelf *s)
-{
-    s->lists = mem_calloc(c->count, sizeof *s->lists);
-    s->count = c->count;
-    for (size_t i = 0; i < c->count; i++) {
-        if (is_read_already(c, i))
-            continue;
-        TRY(read_entry(c->entries[i].config, &s->lists[i]));
-        for (size_t k = 0; k < s->lists[i].count; k++) {
-            mem_grow(s->items, s->item_count, s->item_cap);
-            const BackupInfo *info = &s->lists[i].items[k];
-            s->items[s->item_count++] = (Found){info, entry_of(c, i, info)};
-        }
-    }
-    mem_sort(s->items, s->item_count, sizeof *s->items, by_age);
-    return NULL;
-}
-
-static Error *read_shelf(Ask *a, Shelf *s)
-{
-    pthread_mutex_lock(&a->api->repository);
-    Error *e = read_all(a->config, s);
-    pthread_mutex_unlock(&a->api->repository);
-    return e;
-}
 
 static Doc *found_doc(const Found *f)
 {
@@ -103,11 +15,11 @@ static Doc *found_doc(const Found *f)
 
 Error *api_backups(Ask *a)
 {
-    AUTO_VALUE(Shelf) s = {0};
+    AUTO_VALUE(Stock) s = {0};
     int64_t limit = api_int(a, "limit", API_LIMIT), shown = 0;
     const char *database = api_text(a, "database"), *entry = api_text(a, "entry");
     Instant since = api_time(a, "since", 0), until = api_time(a, "until", INT64_MAX);
-    TRY(read_shelf(a, &s));
+    TRY(stock_read(a->config, &s));
     Doc *d = doc_object(), *backups = doc_array(), *damaged = doc_array();
     bool more = false;
     for (size_t i = 0; i < s.item_count; i++) {
@@ -123,8 +35,8 @@ Error *api_backups(Ask *a)
         shown++;
     }
     for (size_t i = 0; i < s.count; i++)
-        for (size_t k = 0; k < s.lists[i].damaged.count; k++)
-            doc_push_str(damaged, s.lists[i].damaged.items[k]);
+        for (size_t k = 0; s.views[i] && k < s.views[i]->list.damaged.count; k++)
+            doc_push_str(damaged, s.views[i]->list.damaged.items[k]);
     doc_set(d, "backups", backups);
     doc_set(d, "damaged", damaged);
     doc_set_bool(d, "more", more);
@@ -157,9 +69,9 @@ void api_backup_clear(ApiBackup *b)
 
 Error *api_find_backup(Ask *a, const char *name, ApiBackup *out)
 {
-    AUTO_VALUE(Shelf) s = {0};
+    AUTO_VALUE(Stock) s = {0};
     AUTO(char) id = id_in(name);
-    TRY(read_shelf(a, &s));
+    TRY(stock_read(a->config, &s));
     for (size_t i = 0; id && i < s.item_count; i++)
         if (!strcmp(s.items[i].info->id, id)) {
             backup_info_copy(&out->info, s.items[i].info);

@@ -3,7 +3,6 @@
 
 #include "op/delete.h"
 #include "serve/api_internal.h"
-#include "serve/entry_op.h"
 
 #define DAY_MS 86400000ll
 
@@ -36,10 +35,9 @@ Error *api_unpin(Ask *a)
 
 static Error *read_trash(Ask *a, const ServiceEntry *entry, TrashList *out)
 {
-    AUTO_VALUE(EntryOp) op = {0};
-    entry_op_open(entry->config, &op);
+    OpContext op = shelf_op(entry->shelf);
     pthread_mutex_lock(&a->api->repository);
-    Error *e = op_list_deleted(&op.op, NULL, out);
+    Error *e = op_list_deleted(&op, NULL, out);
     pthread_mutex_unlock(&a->api->repository);
     if (!e || error_kind(e) != ERR_REPO_NOT_FOUND)
         return e;

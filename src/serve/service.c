@@ -14,12 +14,19 @@
 /* -- settings -------------------------------------------------------------------------------------
  */
 
+ServiceConfig *service_config_keep(ServiceConfig *c)
+{
+    atomic_fetch_add(&c->owners, 1);
+    return c;
+}
+
 void service_config_release(ServiceConfig *c)
 {
     if (!c || atomic_fetch_sub(&c->owners, 1) > 1)
         return;
     for (size_t i = 0; i < c->count; i++) {
         free(c->entries[i].database);
+        shelf_free(c->entries[i].shelf);
         if (c->entries[i].config != c->config)
             config_free(c->entries[i].config);
     }
@@ -69,6 +76,8 @@ Error *service_config_load(const ConfigInputs *in, ServiceConfig **out)
         c->entries[c->count++] = (ServiceEntry){"", database_of(c->config), c->config};
     c->notifier = notifier_new();
     for (size_t i = 0; i < c->count; i++)
+        c->entries[i].shelf = shelf_new(c->entries[i].config);
+    for (size_t i = 0; i < c->count; i++)
         TRY(notifier_add(c->notifier, c->entries[i].name, c->entries[i].config));
     *out = STEAL(c);
     return NULL;
@@ -85,8 +94,7 @@ const ServiceEntry *service_entry(const ServiceConfig *c, const char *name)
 ServiceConfig *service_config(Service *s)
 {
     pthread_mutex_lock(&s->lock);
-    ServiceConfig *c = s->config;
-    atomic_fetch_add(&c->owners, 1);
+    ServiceConfig *c = service_config_keep(s->config);
     pthread_mutex_unlock(&s->lock);
     return c;
 }
@@ -201,6 +209,7 @@ Error *service_open(const ConfigInputs *inputs, const StrList *words, RunnerStar
 
 void service_end_jobs(Service *s)
 {
+    atomic_store(&s->stopping, true); /* what ends now is not repeated by this one */
     runner_free(STEAL(s->runner));
 }
 

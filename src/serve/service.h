@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "op/notify_to.h"
 #include "serve/runner.h"
+#include "serve/shelf.h"
 
 /* One of `databases:`, or the only one there is, without a name, where the file has no such list.
  */
@@ -20,6 +21,7 @@ typedef struct ServiceEntry {
     const char *name; /* "" for the only one; borrowed from the ServiceConfig */
     char *database;   /* its name on the server; "" where all are backed up or none is named */
     Config *config;   /* with its settings */
+    Shelf *shelf;     /* its repository, to be read: serve/shelf.h */
 } ServiceEntry;
 
 typedef struct ServiceConfig {
@@ -48,6 +50,7 @@ Error *service_config_load(const ConfigInputs *inputs, ServiceConfig **out) MUST
 
 /* The settings as they are now; the caller releases them. Never NULL. */
 ServiceConfig *service_config(Service *s);
+ServiceConfig *service_config_keep(ServiceConfig *c); /* one more owner */
 void service_config_release(ServiceConfig *c);
 DEFINE_AUTO(ServiceConfig, service_config_release)
 /* NULL where there is none of this name. */

@@ -29,7 +29,7 @@ Error *dir_is_link(const Dir *d, const char *name) MUST_CHECK;
 Error *dir_open_folder(const Dir *d, const char *folder, Fd *out) MUST_CHECK;
 
 /* StoreKind's list. */
-Error *dir_list(Store *s, const char *prefix, StoreEach each, void *ctx) MUST_CHECK;
+Error *dir_list(Store *s, const char *prefix, StoreEachStamped each, void *ctx) MUST_CHECK;
 /* StoreKind's reserve. */
 Error *dir_reserve(Store *s, StoreReserve how, bool *done) MUST_CHECK;
 /* Of <root>/tmp. */

@@ -11,7 +11,7 @@
  * so, walking them in order gives the objects in order. */
 typedef struct Entry {
     char *name;
-    uint64_t size;
+    uint64_t size, stamp;
 } Entry;
 
 typedef struct Entries {
@@ -38,6 +38,13 @@ static void close_dir(DIR *dir)
 }
 DEFINE_AUTO(DIR, close_dir)
 
+/* Whatever is done to a file sets the time of its change, which nobody can set otherwise. */
+static uint64_t stamp_of(const struct stat *st)
+{
+    uint64_t changed = (uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec;
+    return changed ^ ((uint64_t)st->st_ino * UINT64_C(0x9e3779b97f4a7c15));
+}
+
 /* prefix: the folder's name with '/' at its end, or "". */
 static Error *add_entry(const Dir *d, int folder, const char *prefix, const char *last, Entries *l)
 {
@@ -54,8 +61,8 @@ static Error *add_entry(const Dir *d, int folder, const char *prefix, const char
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return NULL;
     mem_grow(l->items, l->count, l->cap);
-    l->items[l->count++] =
-        (Entry){S_ISDIR(st.st_mode) ? mem_printf("%s/", name) : STEAL(name), (uint64_t)st.st_size};
+    l->items[l->count++] = (Entry){S_ISDIR(st.st_mode) ? mem_printf("%s/", name) : STEAL(name),
+                                   (uint64_t)st.st_size, stamp_of(&st)};
     return NULL;
 }
 
@@ -83,7 +90,7 @@ static Error *read_entries(const Dir *d, const char *prefix, Entries *l)
 }
 
 /* As deep as a name has parts, which is limited. */
-static Error *walk(const Dir *d, const char *prefix, StoreEach each, void *ctx)
+static Error *walk(const Dir *d, const char *prefix, StoreEachStamped each, void *ctx)
 {
     AUTO_VALUE(Entries) entries = {0};
     Error *e = read_entries(d, prefix, &entries);
@@ -95,12 +102,12 @@ static Error *walk(const Dir *d, const char *prefix, StoreEach each, void *ctx)
     for (size_t i = 0; i < entries.count; i++) {
         const Entry *entry = &entries.items[i];
         TRY(text_ends(entry->name, "/") ? walk(d, entry->name, each, ctx)
-                                        : each(ctx, entry->name, entry->size));
+                                        : each(ctx, entry->name, entry->size, entry->stamp));
     }
     return NULL;
 }
 
-Error *dir_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+Error *dir_list(Store *s, const char *prefix, StoreEachStamped each, void *ctx)
 {
     const Dir *d = (Dir *)s;
     struct stat st;

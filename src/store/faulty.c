@@ -201,7 +201,7 @@ static Error *faulty_remove(Store *s, const char *name)
 }
 
 typedef struct HalfList {
-    StoreEach each;
+    StoreEachStamped each;
     void *ctx;
     uint64_t seen, wanted;
 } HalfList;
@@ -214,25 +214,25 @@ static Error *count_one(void *ctx, const char *name, uint64_t size)
     return NULL;
 }
 
-static Error *hand_on(void *ctx, const char *name, uint64_t size)
+static Error *hand_on(void *ctx, const char *name, uint64_t size, uint64_t stamp)
 {
     HalfList *h = ctx;
     if (h->seen++ == h->wanted)
         return ERROR_NEW(ERR_IO, "injected: half of a list");
-    return h->each(h->ctx, name, size);
+    return h->each(h->ctx, name, size, stamp);
 }
 
-static Error *faulty_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+static Error *faulty_list(Store *s, const char *prefix, StoreEachStamped each, void *ctx)
 {
     const char *shown = *prefix ? prefix : "-";
     StoreFaultKind kind = count(s, "list", shown);
     TRY(before(kind, "list", shown));
     if (kind != STORE_FAULT_SHORT)
-        return after(kind, store_list(inner_of(s), prefix, each, ctx), "list", shown);
+        return after(kind, store_list_stamped(inner_of(s), prefix, each, ctx), "list", shown);
     HalfList half = {each, ctx, 0, 0};
     TRY(store_list(inner_of(s), prefix, count_one, &half));
     half.wanted /= 2;
-    return after(kind, store_list(inner_of(s), prefix, hand_on, &half), "list", shown);
+    return after(kind, store_list_stamped(inner_of(s), prefix, hand_on, &half), "list", shown);
 }
 
 static Error *faulty_free_space(Store *s, uint64_t *bytes)

@@ -9,6 +9,7 @@
 typedef struct Object {
     char *name;
     Buf bytes;
+    uint64_t stamp; /* how many were put before it */
 } Object;
 
 typedef struct Memory {
@@ -16,6 +17,7 @@ typedef struct Memory {
     pthread_mutex_t lock;
     Object *objects; /* in byte order of the names */
     size_t count, cap;
+    uint64_t puts;
 } Memory;
 
 typedef struct MemoryPut {
@@ -82,7 +84,7 @@ static Error *memory_finish(StorePut *put, bool whole)
     if (!taken) {
         mem_grow(m->objects, m->count, m->cap);
         memmove(&m->objects[at + 1], &m->objects[at], (m->count - at) * sizeof *m->objects);
-        m->objects[at] = (Object){mem_strdup(put->name), p->bytes};
+        m->objects[at] = (Object){mem_strdup(put->name), p->bytes, m->puts++};
         m->count++;
         p->bytes = (Buf){0};
     }
@@ -141,16 +143,23 @@ static Error *memory_get_all(Store *s, const char *name, size_t max, Buf *out)
     return e;
 }
 
-static Error *memory_size(Store *s, const char *name, uint64_t *size)
+static bool look_at(Memory *m, const char *name, uint64_t *size, uint64_t *stamp)
 {
-    Memory *m = (Memory *)s;
     size_t at;
     pthread_mutex_lock(&m->lock);
     bool found = find(m, name, &at);
-    if (found)
+    if (found) {
         *size = m->objects[at].bytes.len;
+        *stamp = m->objects[at].stamp;
+    }
     pthread_mutex_unlock(&m->lock);
-    return found ? NULL : store_not_found(s, name);
+    return found;
+}
+
+static Error *memory_size(Store *s, const char *name, uint64_t *size)
+{
+    uint64_t stamp;
+    return look_at((Memory *)s, name, size, &stamp) ? NULL : store_not_found(s, name);
 }
 
 static Error *memory_remove(Store *s, const char *name)
@@ -169,7 +178,7 @@ static Error *memory_remove(Store *s, const char *name)
     return found ? NULL : store_not_found(s, name);
 }
 
-static Error *memory_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+static Error *memory_list(Store *s, const char *prefix, StoreEachStamped each, void *ctx)
 {
     Memory *m = (Memory *)s;
     AUTO_VALUE(StrList) names = {0};
@@ -180,13 +189,9 @@ static Error *memory_list(Store *s, const char *prefix, StoreEach each, void *ct
             strlist_add(&names, m->objects[i].name);
     pthread_mutex_unlock(&m->lock);
     for (size_t i = 0; i < names.count; i++) {
-        uint64_t size;
-        Error *e = memory_size(s, names.items[i], &size);
-        if (e) {
-            error_drop(e); /* deleted since */
-            continue;
-        }
-        TRY(each(ctx, names.items[i], size));
+        uint64_t size, stamp;
+        if (look_at(m, names.items[i], &size, &stamp)) /* otherwise deleted since */
+            TRY(each(ctx, names.items[i], size, stamp));
     }
     return NULL;
 }

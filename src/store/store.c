@@ -225,7 +225,7 @@ Error *store_delete(Store *s, const char *name)
     return s->kind->remove(s, name);
 }
 
-Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+Error *store_list_stamped(Store *s, const char *prefix, StoreEachStamped each, void *ctx)
 {
     size_t n = strlen(prefix);
     AUTO(char) folder = mem_strndup(prefix, n ? n - 1 : 0);
@@ -234,6 +234,24 @@ Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx)
         FAIL(ERR_INTERNAL, "\"%s\" cannot be a folder in %s", shown, s->where);
     }
     return s->kind->list(s, prefix, each, ctx);
+}
+
+typedef struct Unstamped {
+    StoreEach each;
+    void *ctx;
+} Unstamped;
+
+static Error *without_stamp(void *ctx, const char *name, uint64_t size, uint64_t stamp)
+{
+    const Unstamped *u = ctx;
+    (void)stamp;
+    return u->each(u->ctx, name, size);
+}
+
+Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+{
+    Unstamped u = {each, ctx};
+    return store_list_stamped(s, prefix, without_stamp, &u);
 }
 
 Error *store_sweep(Store *s, int64_t older_ms, bool dry_run, uint64_t *files, uint64_t *bytes)

@@ -56,6 +56,11 @@ Error *store_delete(Store *s,
  * an error from `each` ends it. */
 typedef Error *(*StoreEach)(void *ctx, const char *name, uint64_t size);
 Error *store_list(Store *s, const char *prefix, StoreEach each, void *ctx) MUST_CHECK;
+/* The same, with a stamp of each: another one where an object was replaced or written into since. A
+ * stamp means something beside an equal name and size only. */
+typedef Error *(*StoreEachStamped)(void *ctx, const char *name, uint64_t size, uint64_t stamp);
+Error *store_list_stamped(Store *s, const char *prefix, StoreEachStamped each,
+                          void *ctx) MUST_CHECK;
 /* Removes what puts left behind that never finished, untouched for so long: counted in *files and
  * *bytes, with dry_run only that. */
 Error *store_sweep(Store *s, int64_t older_ms, bool dry_run, uint64_t *files,

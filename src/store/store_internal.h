@@ -28,7 +28,7 @@ typedef struct StoreKind {
     Error *(*get_all)(Store *s, const char *name, size_t max, Buf *out);
     Error *(*size)(Store *s, const char *name, uint64_t *size);
     Error *(*remove)(Store *s, const char *name);
-    Error *(*list)(Store *s, const char *prefix, StoreEach each, void *ctx);
+    Error *(*list)(Store *s, const char *prefix, StoreEachStamped each, void *ctx);
     /* NULL where nothing is left behind. */
     Error *(*sweep)(Store *s, int64_t older_ms, bool dry_run, uint64_t *files, uint64_t *bytes);
     /* NULL where no room is kept. */

@@ -84,9 +84,9 @@ static Error *hook_remove(Store *s, const char *name)
 {
     return store_delete(pass(s), name);
 }
-static Error *hook_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+static Error *hook_list(Store *s, const char *prefix, StoreEachStamped each, void *ctx)
 {
-    return store_list(pass(s), prefix, each, ctx);
+    return store_list_stamped(pass(s), prefix, each, ctx);
 }
 static const StoreKind hook_kind = {.free = hook_free,
                                     .begin = hook_begin,

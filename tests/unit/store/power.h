@@ -121,9 +121,9 @@ static inline Error *power_remove(Store *s, const char *name)
     return NULL;
 }
 
-static inline Error *power_list(Store *s, const char *prefix, StoreEach each, void *ctx)
+static inline Error *power_list(Store *s, const char *prefix, StoreEachStamped each, void *ctx)
 {
-    return store_list(power_now(s), prefix, each, ctx);
+    return store_list_stamped(power_now(s), prefix, each, ctx);
 }
 
 static inline Error *power_free_space(Store *s, uint64_t *bytes)
