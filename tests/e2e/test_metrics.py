@@ -1,7 +1,6 @@
 """What Prometheus reads, and what packaging/ makes of it."""
 
 import datetime
-import http.client
 import json
 import re
 import signal
@@ -37,14 +36,7 @@ def api(cluster, module_folder):
 
 
 def get(api, token="viewer", path="/metrics"):
-    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=20)
-    try:
-        given = {"Authorization": f"Bearer {api.tokens[token]}"} if token else {}
-        connection.request("GET", path, headers=given)
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read().decode()
-    finally:
-        connection.close()
+    return api.call("GET", path, token)
 
 
 def scrape(api):

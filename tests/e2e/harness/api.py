@@ -51,14 +51,15 @@ databases:
             return False
 
     def call(self, method, path, token="admin", body=None, headers=None):
-        """Status, headers, and the body, which must be JSON."""
+        """Status, headers, and the body: JSON, or a text that says to be one."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             given = {"Authorization": f"Bearer {self.tokens.get(token, token)}"} if token else {}
             connection.request(method, path, body, {**given, **(headers or {})})
             answer = connection.getresponse()
             text = answer.read()
-            return answer.status, answer.headers, json.loads(text) if text else None
+            plain = answer.headers["Content-Type"] and answer.headers["Content-Type"].startswith("text/plain")
+            return answer.status, answer.headers, text.decode() if plain else json.loads(text) if text else None
         finally:
             connection.close()
 
