@@ -6,6 +6,7 @@
 #include "flow/rate.h"
 #include "op/import_work.h"
 #include "pg/archive_blocks.h"
+#include "pg/large_object.h"
 #include "repo/writer.h"
 
 #define TOC_FILE_MAX ((size_t)1 << 30)
@@ -23,6 +24,8 @@ typedef struct Archive {
     uint32_t *streams; /* of each entry: its stream */
     const TocEntry *entry;
     uint64_t rows, objects; /* of the stream that is being written; of all */
+    Buf block;              /* of a large object: what is not written of it yet */
+    size_t block_size;      /* how long that block is to be */
 } Archive;
 
 static void archive_clear(Archive *a)
@@ -35,6 +38,7 @@ static void archive_clear(Archive *a)
     if (a->repo)
         repo_free(a->repo);
     strlist_free(&a->files);
+    buf_free(&a->block);
     free(a->streams);
 }
 DEFINE_AUTO_VALUE(Archive, archive_clear)
@@ -54,6 +58,23 @@ static Error *stream_begin(void *ctx, const TocEntry *e)
     return piece_begin(a->pieces, a->streams[e - a->toc->entries], 0);
 }
 
+static Error *write_u32(Archive *a, uint32_t v)
+{
+    AUTO_VALUE(Buf) b = {0};
+    buf_u32(&b, v);
+    return piece_write(a->pieces, b.data, b.len);
+}
+
+/* Of a large object, with its length before it. */
+static Error *write_block(Archive *a)
+{
+    TRY(write_u32(a, (uint32_t)a->block.len));
+    TRY(piece_write(a->pieces, a->block.data, a->block.len));
+    a->block.len = 0;
+    a->block_size = LARGE_OBJECT_NEXT;
+    return NULL;
+}
+
 static Error *stream_bytes(void *ctx, const void *p, size_t n)
 {
     Archive *a = ctx;
@@ -66,13 +87,15 @@ static Error *stream_bytes(void *ctx, const void *p, size_t n)
         }
         return piece_write(a->pieces, p, n);
     }
-    /* A block of a large object: its length, which is not 0, before it. */
-    AUTO_VALUE(Buf) length = {0};
-    if (!n)
-        return NULL;
-    buf_u32(&length, (uint32_t)n);
-    TRY(piece_write(a->pieces, length.data, length.len));
-    return piece_write(a->pieces, p, n);
+    for (const uint8_t *at = p; n;) {
+        size_t some = a->block_size - a->block.len < n ? a->block_size - a->block.len : n;
+        buf_add(&a->block, at, some);
+        at += some;
+        n -= some;
+        if (a->block.len == a->block_size)
+            TRY(write_block(a));
+    }
+    return NULL;
 }
 
 static Error *stream_end(void *ctx)
@@ -82,21 +105,19 @@ static Error *stream_end(void *ctx)
     return piece_end(a->pieces, a->rows);
 }
 
-static Error *write_u32(Archive *a, uint32_t v)
-{
-    AUTO_VALUE(Buf) b = {0};
-    buf_u32(&b, v);
-    return piece_write(a->pieces, b.data, b.len);
-}
-
 static Error *object_begin(void *ctx, uint32_t oid)
 {
-    return write_u32(ctx, oid);
+    Archive *a = ctx;
+    a->block.len = 0;
+    a->block_size = LARGE_OBJECT_FIRST;
+    return write_u32(a, oid);
 }
 
 static Error *object_end(void *ctx)
 {
     Archive *a = ctx;
+    if (a->block.len)
+        TRY(write_block(a));
     a->rows++;
     a->objects++;
     return write_u32(a, 0);

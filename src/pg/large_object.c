@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIRST_READ 65536u  /* bytes of each object that a batch fetches at once */
-#define NEXT_READ 1048576u /* bytes of each further read of a larger one */
 #define BATCH 32
 
 void large_object_oids(const char *p, uint32_t **oids, size_t *count, size_t *cap)
@@ -59,7 +57,7 @@ static Error *emit(LargeObjectSink sink, void *ctx, const void *p, size_t n)
 
 static Error *read_rest(Conn *c, uint32_t oid, LargeObjectSink sink, void *ctx)
 {
-    for (uint64_t at = FIRST_READ;; at += NEXT_READ) {
+    for (uint64_t at = LARGE_OBJECT_FIRST;; at += LARGE_OBJECT_NEXT) {
         char id[16], offset[24];
         snprintf(id, sizeof id, "%u", oid);
         snprintf(offset, sizeof offset, "%llu", (unsigned long long)at);
@@ -71,7 +69,7 @@ static Error *read_rest(Conn *c, uint32_t oid, LargeObjectSink sink, void *ctx)
         const void *p = rows_bytes(rows, 0, 0, &n);
         if (n)
             TRY(emit(sink, ctx, p, n));
-        if (n < NEXT_READ)
+        if (n < LARGE_OBJECT_NEXT)
             return NULL;
     }
 }
@@ -102,7 +100,7 @@ Error *large_object_read(Conn *c, const uint32_t *oids, size_t count, LargeObjec
             TRY(sink(ctx, id, 4));
             if (n)
                 TRY(emit(sink, ctx, p, n));
-            if (n == FIRST_READ)
+            if (n == LARGE_OBJECT_FIRST)
                 TRY_CTX(read_rest(c, oids[i], sink, ctx), "reading large object %u", oids[i]);
             TRY(emit(sink, ctx, NULL, 0));
         }

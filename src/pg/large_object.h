@@ -7,6 +7,11 @@
 #include "pg/archive.h"
 #include "pg/conn.h"
 
+/* The lengths of an object's first block and of the next ones (the last is what is left), so that
+ * the same object is the same bytes in every backup, whoever its blocks came from. */
+#define LARGE_OBJECT_FIRST 65536u
+#define LARGE_OBJECT_NEXT 1048576u
+
 /* Adds the numbers that stand in the definition of a METADATA entry: "50001\n50002\n". *oids is the
  * caller's. */
 void large_object_oids(const char *definition, uint32_t **oids, size_t *count, size_t *cap);
