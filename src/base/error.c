@@ -26,6 +26,14 @@ const ErrorKindInfo *error_kind_info(ErrorKind kind)
     return &kinds[kind < ERROR_KINDS ? kind : ERR_INTERNAL];
 }
 
+ErrorKind error_kind_named(const char *name)
+{
+    for (ErrorKind k = 0; name && k < ERROR_KINDS; k++)
+        if (!strcmp(kinds[k].name, name))
+            return k;
+    return ERR_INTERNAL;
+}
+
 static char *format(const char *fmt, va_list args)
 {
     char *s = NULL;

@@ -25,6 +25,10 @@ _Static_assert(ERROR_KINDS <= 64, "KindSet has 64 bits");
 #define KINDS_REPO                                                                                 \
     (KIND(REPO_NOT_FOUND) | KIND(REPO_PERMISSION) | KIND(REPO_UNSUPPORTED) | KIND(DAMAGED) |       \
      KIND(KEY))
+#define KINDS_TOOLS (KIND(TOOL_MISSING) | KIND(TOOL_VERSION) | KIND(TOOL_FAILED))
+#define KINDS_DATABASE                                                                             \
+    (KIND(CONNECT) | KIND(AUTH) | KIND(DB_NOT_FOUND) | KIND(DB_PERMISSION) | KIND(DB_FULL) |       \
+     KIND(DB))
 
 typedef struct Error Error;
 #define MUST_CHECK __attribute__((warn_unused_result))
@@ -38,6 +42,8 @@ typedef struct ErrorKindInfo {
     const char *meaning;
 } ErrorKindInfo;
 const ErrorKindInfo *error_kind_info(ErrorKind kind);
+/* The kind of this name; ERR_INTERNAL where there is none, or it is NULL. */
+ErrorKind error_kind_named(const char *name);
 
 /* Makes an error (never NULL). Use FAIL() to return one, ERROR_NEW() to get one. */
 Error *error_make(ErrorKind kind, const char *file, int line, const char *fmt, ...)

@@ -5,11 +5,6 @@
 #include "base/text.h"
 
 /* Sets that rows share. */
-#define KINDS_TOOLS (KIND(TOOL_MISSING) | KIND(TOOL_VERSION) | KIND(TOOL_FAILED))
-#define KINDS_DATABASE                                                                             \
-    (KIND(CONNECT) | KIND(AUTH) | KIND(DB_NOT_FOUND) | KIND(DB_PERMISSION) | KIND(DB_FULL) |       \
-     KIND(DB))
-
 static const CommandInfo infos[COMMANDS] = {
 #define COMMAND(id_, name_, alias_, arguments_, least_, most_, summary_, help_, examples_,         \
                 settings_, statuses_)                                                              \

@@ -13,6 +13,11 @@ struct GzipWriter {
     unsigned char out[PORTION];
 };
 
+const char *gzip_version(void)
+{
+    return zlibVersion();
+}
+
 static int window_of(GzipForm form)
 {
     return form == GZIP_FILE ? WINDOW + 16 : WINDOW;

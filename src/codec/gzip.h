@@ -5,6 +5,9 @@
 
 #include "base/error.h"
 
+/* The library's: another one may compress the same to other bytes. */
+const char *gzip_version(void);
+
 typedef enum GzipForm { GZIP_FILE, GZIP_ZLIB } GzipForm;
 /* Takes what comes out, in portions of at most 64 KiB. */
 typedef Error *(*GzipTake)(void *ctx, const void *p, size_t n);

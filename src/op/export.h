@@ -41,5 +41,11 @@ DEFINE_AUTO_VALUE(ExportResult, export_result_clear)
 /* A file or folder appears under its name only when it is complete (ERR_EXISTS where it is there
  * and not to be overwritten). */
 Error *op_export(const OpContext *c, const ExportOptions *options, ExportResult *out) MUST_CHECK;
+/* A name for the very bytes that an export of a whole backup to standard output gives: exports with
+ * the same name are the same, byte by byte, however many jobs make them. It changes with the
+ * backup's manifest, the form, and the versions of what makes them (pgstow, zlib, pg_restore). 64
+ * hex digits, the caller frees. `backup` is as the catalog has it; options->format is not AUTO. */
+Error *op_export_tag(const OpContext *c, const BackupInfo *backup, const ExportOptions *options,
+                     char **hex) MUST_CHECK;
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/proc.h"
+#include "crypto/hash.h"
 #include "flow/group.h"
 #include "pg/restore_pass.h"
 
@@ -124,6 +125,26 @@ static Error *find_tool(const ExportWork *w, const Toc *shaped, Tool **out)
     return tools_find(&w->c->tools, TOOL_PG_RESTORE, major * 10000, toc_restore_major(shaped), out);
 }
 
+/* Since CVE-2025-8714 pg_restore writes a word into its SQL (\restrict) that nobody can foresee who
+ * wrote the data, and makes it by chance. By the manifest, which is a hash of the data, it is as
+ * unforeseeable, and the SQL of a backup is always the same: a download can be resumed. */
+static void fix_restrict_key(const ExportWork *w, const Tool *tool, StrList *argv)
+{
+    static const int first[][2] = {{13, 22}, {14, 19}, {15, 14}, {16, 10}, {17, 6}};
+    uint8_t digest[HASH_BYTES];
+    char key[2 * HASH_BYTES + 1];
+    bool knows = tool->major >= 18;
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        knows |= tool->major == first[i][0] && tool->version % 10000 >= first[i][1];
+    if (!knows)
+        return;
+    AUTO(char) seed = mem_printf("restrict %s", w->backup.manifest->info.checksum);
+    AUTO(Hash) h = hash_new();
+    hash_once(h, seed, strlen(seed), digest);
+    text_hex(digest, HASH_BYTES, key);
+    strlist_own(argv, mem_printf("--restrict-key=%s", key));
+}
+
 Error *export_plain(ExportWork *w, const Toc *shaped, TextOut *out)
 {
     AUTO(Tool) tool = NULL;
@@ -134,6 +155,7 @@ Error *export_plain(ExportWork *w, const Toc *shaped, TextOut *out)
     strlist_copy(&argv, &tool->argv);
     strlist_add(&argv, "--format=custom");
     strlist_add(&argv, "--file=-");
+    fix_restrict_key(w, tool, &argv);
     /* Large objects are written within a transaction. One around everything goes well with
      * psql -1, where one of their own would end psql's. */
     if (toc_first(shaped, "BLOBS"))

@@ -24,6 +24,8 @@ Error *catalog_resolve(Repo *r, const char *name, const char *database, char **i
 Error *catalog_at(Repo *r, const char *database, Instant t, char **id) MUST_CHECK;
 /* The whole manifest, verified. ERR_NOT_FOUND (also for marked ones), ERR_DAMAGED. */
 Error *catalog_load(Repo *r, const char *id, Manifest **out) MUST_CHECK;
+/* Hex SHA-256 of a manifest's object, marked or not; caller frees. */
+Error *catalog_checksum(Repo *r, const char *id, char **hex) MUST_CHECK;
 /* Fills last_proof and what belongs to it, and pinned, as catalog_list does, for what catalog_load
  * gave. */
 Error *catalog_add_proof(Repo *r, BackupInfo *info) MUST_CHECK;

@@ -36,8 +36,6 @@ Error *catalog_read_info(Repo *r, const char *id, uint64_t size, BackupInfo *out
  */
 Error *catalog_must_exist(Repo *r, const char *id) MUST_CHECK;
 Error *catalog_deleted_one(const char *id) MUST_CHECK; /* the error of a marked one */
-/* Hex SHA-256 of a manifest's object, marked or not; caller frees. */
-Error *catalog_checksum(Repo *r, const char *id, char **hex) MUST_CHECK;
 /* The packs that a manifest names, marked or not, without its streams; `size` of the object.
  * ERR_NOT_FOUND, ERR_FENCED, ERR_DAMAGED. */
 Error *catalog_read_packs(Repo *r, const char *id, uint64_t size, Manifest **out) MUST_CHECK;

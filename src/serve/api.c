@@ -165,7 +165,8 @@ static Error *audit(Api *api, const Route *route, const HttpCall *call, const St
                          .origin = call->remote,
                          .action = route->action,
                          .object = object,
-                         .outcome = status < 300                                      ? "done"
+                         .outcome = reply->streams                                    ? "begun"
+                                    : status < 300                                    ? "done"
                                     : status == 401 || status == 403 || status == 429 ? "refused"
                                                                                       : "failed",
                          .detail = detail,
@@ -207,8 +208,10 @@ static Error *serve_route(Api *api, const Route *route, const HttpCall *call, co
         shelf_forget_key(config->entries[i].shelf);
     AUTO(Doc) body = ask.body;
     AUTO(char) object = ask.object;
+    /* Of what is not sent there is nothing to tell. */
+    bool nothing = reply->status == 304 || (call->head && reply->status < 300);
     /* The flood of those who are not let in at all is not to fill the disk. */
-    if (!route->action || ask.audited || reply->status == 429)
+    if (!route->action || ask.audited || nothing || reply->status == 429)
         return NULL;
     return audit(api, route, call, who, object ? object : part, reply);
 }
@@ -269,6 +272,8 @@ Error *api_start(Service *s, Api **out)
     api->auth = auth_new(s->state);
     pthread_mutex_init(&api->repository, NULL);
     Error *e = check_settings(&o, config_bool(c, SETTING_INSECURE));
+    e = e ? e : cancel_new(NULL, &api->stop);
+    api->downloads = downloads_new(s->state, s->runner, api->stop);
     e = e ? e : metrics_new(s, &api->metrics);
     e = e ? e : http_start(&o, &api->http);
     if (e) {
@@ -297,7 +302,10 @@ void api_stop(Api *a)
 {
     if (!a)
         return;
+    cancel_request(a->stop);
     http_stop(a->http);
+    downloads_free(a->downloads);
+    cancel_free(a->stop);
     auth_free(a->auth);
     metrics_free(a->metrics);
     pthread_mutex_destroy(&a->repository);

@@ -5,6 +5,7 @@
 #include "repo/catalog.h"
 #include "serve/api.h"
 #include "serve/auth.h"
+#include "serve/download.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
 #include "serve/route.h"
@@ -19,6 +20,8 @@ struct Api {
     int64_t counted; /* when api_tick last had them count, by clock_mono_ms */
     Http *http;
     pthread_mutex_t repository; /* for what is not kept of one: one at a time, it may cost memory */
+    Cancel *stop;               /* requested where no reply is to go on */
+    Downloads *downloads;
 };
 
 /* A request under way. */
@@ -62,6 +65,8 @@ DEFINE_AUTO_VALUE(ApiBackup, api_backup_clear)
 /* Of exactly this id, in any form that its name has as a file: no beginning of one, no "latest".
  * ERR_NOT_FOUND. */
 Error *api_find_backup(Ask *a, const char *name, ApiBackup *out) MUST_CHECK;
+/* The newest good one of the whole database of an entry. ERR_NOT_FOUND. */
+Error *api_newest_backup(Ask *a, const ServiceEntry *entry, ApiBackup *out) MUST_CHECK;
 
 /* -- what is answered ----------------------------------------------------------------------------
  */
@@ -81,6 +86,9 @@ API_HANDLER(api_backups)
 API_HANDLER(api_backup)
 API_HANDLER(api_backup_create)
 API_HANDLER(api_backup_delete)
+API_HANDLER(api_backup_restore)
+API_HANDLER(api_download)
+API_HANDLER(api_rows)
 API_HANDLER(api_jobs)
 API_HANDLER(api_job)
 API_HANDLER(api_job_cancel)

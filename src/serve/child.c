@@ -11,14 +11,14 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/proc.h"
 #include "op/job_part.h"
+#include "serve/event_lines.h"
+#include "serve/launch.h"
 #include "state/state_log.h"
 
 #define FLUSH_MS 1000
-#define KILL_AFTER_MS 20000  /* from SIGTERM to SIGKILL */
-#define EVENT_MAX (8u << 20) /* bytes of a line; a longer one is passed over */
-#define LINES_WAITING 1000   /* written at once, however often there is something to say */
+#define KILL_AFTER_MS 20000 /* from SIGTERM to SIGKILL */
+#define LINES_WAITING 1000  /* written at once, however often there is something to say */
 #define PARTS_WAITING 10000
 #define FINISH_ATTEMPTS 10
 
@@ -32,8 +32,8 @@ typedef struct Child {
     const ChildOptions *o;
     Proc *proc;
     Fd events;
-    Buf line;
-    bool too_long, news;
+    EventLines lines;
+    bool news;
     Said *said;
     size_t said_count, said_cap;
     Doc **parts; /* of several databases, not yet written */
@@ -69,7 +69,7 @@ static void child_clear(Child *c)
     free(c->progress.phase);
     free(c->progress.object);
     doc_free(c->end);
-    buf_free(&c->line);
+    event_lines_clear(&c->lines);
     fd_close(&c->events);
     if (c->proc)
         proc_free(c->proc);
@@ -111,48 +111,20 @@ static void take_part(Child *c, const Doc *part)
     c->news = true;
 }
 
-static void take_event(Child *c, const char *text, size_t n)
+static void take_event(void *ctx, Doc *event)
 {
-    AUTO(Doc) d = NULL;
-    AUTO(Error) e = doc_parse(text, n, "an event", &d);
-    if (e) {
-        log_warning("job %lld: %s", (long long)c->o->job, error_message(e));
-        return;
-    }
-    const char *event = doc_str(d, "event", "");
+    Child *c = ctx;
+    AUTO(Doc) d = event;
+    const char *name = doc_str(d, "event", "");
     Instant at = doc_int(d, "at", clock_now());
-    if (!strcmp(event, "phase") || !strcmp(event, "progress"))
+    if (!strcmp(name, "phase") || !strcmp(name, "progress"))
         take_progress(c, d);
-    else if (!strcmp(event, "log") || !strcmp(event, "warning"))
-        say(c, at, !strcmp(event, "log") ? "info" : "warning", doc_str(d, "message", ""));
-    else if (!strcmp(event, "part"))
+    else if (!strcmp(name, "log") || !strcmp(name, "warning"))
+        say(c, at, !strcmp(name, "log") ? "info" : "warning", doc_str(d, "message", ""));
+    else if (!strcmp(name, "part"))
         take_part(c, doc_get(d, "part"));
-    else if (!strcmp(event, "end") && !c->end)
+    else if (!strcmp(name, "end") && !c->end)
         c->end = STEAL(d);
-}
-
-static void take_bytes(Child *c, const char *s, size_t n)
-{
-    while (n) {
-        const char *newline = memchr(s, '\n', n);
-        size_t part = newline ? (size_t)(newline - s) : n;
-        if (c->line.len + part > EVENT_MAX)
-            c->too_long = true;
-        else
-            buf_add(&c->line, s, part);
-        if (newline) {
-            if (c->too_long)
-                log_warning("job %lld: an event of over %u bytes is passed over",
-                            (long long)c->o->job, EVENT_MAX);
-            else
-                take_event(c, (const char *)c->line.data, c->line.len);
-            c->line.len = 0;
-            c->too_long = false;
-            part++;
-        }
-        s += part;
-        n -= part;
-    }
 }
 
 /* -- the state ------------------------------------------------------------------------------------
@@ -245,7 +217,7 @@ static void follow(Child *c)
             continue;
         ssize_t n = read(c->events.n, chunk, sizeof chunk);
         if (n > 0)
-            take_bytes(c, chunk, (size_t)n);
+            event_lines_take(&c->lines, chunk, (size_t)n, take_event, c);
         else if (n == 0 || errno != EINTR)
             return;
     }
@@ -263,27 +235,6 @@ static Error *wait_for_end(Child *c, int *status)
 /* -- its end --------------------------------------------------------------------------------------
  */
 
-static ErrorKind kind_of_status(int status)
-{
-    for (ErrorKind k = 0; k < ERROR_KINDS; k++)
-        if (error_kind_info(k)->exit_status == status)
-            return k;
-    return ERR_INTERNAL;
-}
-
-/* Where there is no word of its own: what it printed last, or how it ended. */
-static char *last_words(const Child *c, int status)
-{
-    AUTO(char) text = mem_strdup(proc_stderr(c->proc));
-    size_t n = strlen(text);
-    while (n && text[n - 1] == '\n')
-        text[--n] = 0;
-    const char *from = n > 2000 ? text + n - 2000 : text;
-    if (status > 128)
-        return mem_printf("it was ended by signal %d%s%s", status - 128, *from ? ": " : "", from);
-    return *from ? mem_strdup(from) : mem_printf("it ended with status %d", status);
-}
-
 static void finish(Child *c, int status)
 {
     StateJobEnd end = {.exit_status = status, .status = JOB_SUCCEEDED};
@@ -298,8 +249,8 @@ static void finish(Child *c, int status)
         end.backup = doc_str(result, !strcmp(c->o->kind, "backup") ? "id" : "backup", NULL);
     if (status) {
         end.status = JOB_FAILED;
-        end.error_kind = doc_str(error, "kind", error_kind_info(kind_of_status(status))->name);
-        message = error ? NULL : last_words(c, status);
+        end.error_kind = doc_str(error, "kind", error_kind_info(launch_kind(status))->name);
+        message = error ? NULL : launch_last_words(c->proc, status);
         end.error_message = doc_str(error, "message", message);
         end.error_hint = doc_str(error, "hint", NULL);
     }
@@ -344,24 +295,10 @@ static void finish_unstarted(Child *c, const Error *e)
 
 static Error *start(Child *c)
 {
-    int ends[2];
-    AUTO_VALUE(StrList) argv = {0};
     AUTO_VALUE(StrList) env = {0};
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_errno(ERR_IO, ERR_IO, "cannot make a pipe");
-    AUTO_VALUE(Fd) writing = {ends[1]};
-    c->events.n = ends[0];
-    /* Flags stand in front of the command: behind a "--" they would be another program's. */
-    strlist_add(&argv, c->o->argv->items[0]);
-    strlist_own(&argv, mem_printf("--events=%d", writing.n));
-    for (size_t i = 1; i < c->o->argv->count; i++)
-        strlist_add(&argv, c->o->argv->items[i]);
     strlist_copy(&env, c->o->env);
     strlist_own(&env, mem_printf("PGSTOW_JOB=%lld", (long long)c->o->job));
-    static const char *const ours[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        strlist_add(&env, ours[i]);
-    return proc_start(&(ProcOptions){.argv = &argv, .env = &env, .pass_fd = writing.n}, &c->proc);
+    return launch(&(LaunchOptions){.argv = c->o->argv, .env = &env}, &c->proc, &c->events);
 }
 
 /* The process is there before the job counts as running, so that its number is known; it is ended

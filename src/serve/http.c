@@ -1,14 +1,15 @@
-#include "serve/http.h"
+#include "serve/http_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/tcp.h>
+#endif
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -27,36 +28,29 @@
 #define PEM_MAX (1u << 20)
 #define TAG_HEX 32
 
-/* A connection, while it is open. */
-typedef struct Client {
-    struct Client *next, *previous;
-    int fd;
-    int64_t deadline; /* by clock_mono_ms */
-} Client;
-
-struct Http {
-    struct MHD_Daemon *daemon;
-    HttpHandler handler;
-    void *ctx;
-    Buf certificate, key;
-    unsigned port;
-    pthread_mutex_t lock; /* of the list */
-    Client *clients;
-};
-
 /* A request, from its first line to its end. */
 typedef struct Request {
     char *target; /* NULL: too long */
     Buf body;
     size_t discarded;
-    bool begun;
+    bool begun, old; /* old: it is of HTTP/1.0 */
+    Flow *flow;      /* its reply's body; or NULL */
 } Request;
 
 /* -- replies --------------------------------------------------------------------------------------
  */
 
+static void drop_stream(HttpReply *r)
+{
+    if (r->streams && r->stream.end)
+        r->stream.end(r->stream.ctx, false);
+    r->streams = false;
+    r->stream = (HttpStream){0};
+}
+
 void http_reply_clear(HttpReply *r)
 {
+    drop_stream(r);
     doc_free(r->body);
     free(r->text);
     strlist_free(&r->names);
@@ -70,8 +64,16 @@ void http_reply_header(HttpReply *r, const char *name, const char *value)
     strlist_add(&r->values, value);
 }
 
+void http_reply_stream(HttpReply *r, unsigned status, const HttpStream *stream)
+{
+    r->status = status;
+    r->streams = true;
+    r->stream = *stream;
+}
+
 static void set_error(HttpReply *r, unsigned status, Doc *error)
 {
+    drop_stream(r);
     doc_free(r->body);
     free(STEAL(r->text));
     r->body = doc_object();
@@ -113,7 +115,12 @@ static void tag(const char *text, size_t n, char out[TAG_HEX + 3])
     memcpy(out + 1 + TAG_HEX, "\"", 2);
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *c, HttpReply *r, bool close)
+bool http_tag_listed(const char *list, const char *tag)
+{
+    return list && (strstr(list, tag) || !strcmp(list, "*"));
+}
+
+static struct MHD_Response *make_document(struct MHD_Connection *c, HttpReply *r)
 {
     char etag[TAG_HEX + 3];
     char *text = text_of(r);
@@ -122,19 +129,33 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, HttpReply *r, bool c
         const char *has = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-None-Match");
         tag(text, n, etag);
         http_reply_header(r, "ETag", etag);
-        if (has && (strstr(has, etag) || !strcmp(has, "*"))) {
+        if (http_tag_listed(has, etag)) {
             r->status = MHD_HTTP_NOT_MODIFIED;
             n = 0;
         }
     }
     struct MHD_Response *response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
+    if (!response)
         free(text);
-        return MHD_NO;
-    }
-    if (n)
-    if (n)
+    else if (n)
         MHD_add_response_header(response, "Content-Type", r->type);
+    return response;
+}
+
+static enum MHD_Result send_reply(Http *h, struct MHD_Connection *c, Request *request, HttpReply *r,
+                                  bool close)
+{
+    struct MHD_Response *response;
+    http_set_deadline(h, c, HTTP_REPLY_MS, r->streams);
+    if (r->streams) {
+        request->flow = flow_new(h, c, &r->stream, request->old);
+        r->streams = false;
+        response = flow_response(request->flow);
+    } else {
+        response = make_document(c, r);
+    }
+    if (!response)
+        return MHD_NO;
     if (!strlist_has(&r->names, "Cache-Control"))
         MHD_add_response_header(response, "Cache-Control", "no-cache");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
@@ -181,15 +202,40 @@ static size_t leave_escaped(void *ctx, struct MHD_Connection *c, char *s)
     return strlen(s);
 }
 
-static void set_deadline(Http *h, struct MHD_Connection *c, int64_t ms)
+Client *http_client(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    Client *client = info ? info->socket_context : NULL;
+    return info ? info->socket_context : NULL;
+}
+
+int http_call_socket(const HttpCall *c)
+{
+    const Client *client = http_client(c->connection);
+    return client ? client->fd : -1;
+}
+
+/* Bytes that the client's side has acknowledged. */
+static uint64_t taken_of(int fd)
+{
+#ifdef __linux__
+    struct tcp_info info = {0};
+    socklen_t n = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 ? info.tcpi_bytes_acked : 0;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
+void http_set_deadline(Http *h, struct MHD_Connection *c, int64_t ms, bool streams)
+{
+    Client *client = http_client(c);
     if (!client)
         return;
     pthread_mutex_lock(&h->lock);
-    client->deadline = clock_mono_ms() + ms;
+    client->deadline = ms == INT64_MAX ? ms : clock_mono_ms() + ms;
+    client->streams = streams;
     pthread_mutex_unlock(&h->lock);
 }
 
@@ -197,10 +243,10 @@ static void on_done(void *ctx, struct MHD_Connection *c, void **state,
                     enum MHD_RequestTerminationCode how)
 {
     Request *r = *state;
-    (void)how;
-    set_deadline(ctx, c, HTTP_REQUEST_MS);
+    http_set_deadline(ctx, c, HTTP_REQUEST_MS, false);
     if (!r)
         return;
+    flow_end(r->flow, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     free(r->target);
     buf_free(&r->body);
     free(r);
@@ -253,6 +299,7 @@ static void answer(Http *h, struct MHD_Connection *c, const char *method, Reques
 {
     char remote[NI_MAXHOST];
     HttpCall call = {.method = strcmp(method, "HEAD") ? method : "GET",
+                     .head = !strcmp(method, "HEAD"),
                      .remote = remote,
                      .body = r->body.data,
                      .length = r->body.len,
@@ -279,21 +326,22 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     Request *r = *state;
     AUTO_VALUE(HttpReply) reply = {0};
     (void)url;
-    (void)version;
     if (!r)
         return MHD_NO;
     if (!r->begun) {
         r->begun = true;
-        return refuse_head(c, r, &reply) ? send_reply(c, &reply, true) : MHD_YES;
+        r->old = !strcmp(version, "HTTP/1.0");
+        return refuse_head(c, r, &reply) ? send_reply(h, c, r, &reply, true) : MHD_YES;
     }
     if (*n) {
         bool taken = take_body(r, data, *n);
         *n = 0;
         return taken ? MHD_YES : MHD_NO;
     }
-    set_deadline(h, c, HTTP_REPLY_MS);
+    /* What we take to answer is not the client's fault. */
+    http_set_deadline(h, c, INT64_MAX, false);
     answer(h, c, method, r, &reply);
-    return send_reply(c, &reply, r->discarded > 0);
+    return send_reply(h, c, r, &reply, r->discarded > 0);
 }
 
 /* -- connections ----------------------------------------------------------------------------------
@@ -325,15 +373,28 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
     pthread_mutex_unlock(&h->lock);
 }
 
-/* Its thread then finds the connection ended. The descriptor is open as long as the client is in
- * the list. */
+/* A body that streams may take as long as it likes, as long as something of it is taken: the system
+ * holds megabytes of it ready, so that this is not seen by what it asks for. */
+static void look_at(Client *c, int64_t now)
+{
+    if (c->fd < 0 || c->deadline == INT64_MAX)
+        return;
+    uint64_t taken = c->streams ? taken_of(c->fd) : c->taken;
+    if (taken != c->taken)
+        c->deadline = now + HTTP_STALL_MS;
+    c->taken = taken;
+    /* Its thread then finds the connection ended. The descriptor is open as long as the client is
+     * in the list. */
+    if (c->deadline <= now)
+        shutdown(c->fd, SHUT_RDWR);
+}
+
 void http_tick(Http *h)
 {
     pthread_mutex_lock(&h->lock);
     int64_t now = clock_mono_ms();
     for (Client *c = h->clients; c; c = c->next)
-        if (c->deadline <= now && c->fd >= 0)
-            shutdown(c->fd, SHUT_RDWR);
+        look_at(c, now);
     pthread_mutex_unlock(&h->lock);
 }
 

@@ -224,7 +224,10 @@ static Doc *success_doc(const Route *r, unsigned status)
     }
     if (status == 201 || status == 202)
         doc_set(d, "headers", header_doc("Location", "where it is"));
-    doc_set(d, "content", content);
+    if (status == 304)
+        doc_free(content);
+    else
+        doc_set(d, "content", content);
     return d;
 }
 

@@ -7,6 +7,7 @@
  */
 
 #define ENTRY_MAX 63
+#define DATABASE_MAX 63 /* bytes of a name in PostgreSQL */
 #define ENTRY                                                                                      \
     {                                                                                              \
         "entry", FIELD_TEXT, 0,                                                                    \
@@ -58,7 +59,7 @@ static const Field job_query[] = {
 
 static const char *const roles[] = {"viewer", "operator", "admin", NULL};
 static const char *const levels[] = {"quick", "data", "rebuild", NULL};
-static const char *const outcomes[] = {"done", "refused", "failed", NULL};
+static const char *const outcomes[] = {"begun", "done", "refused", "failed", NULL};
 
 #define IDS                                                                                        \
     {                                                                                              \
@@ -87,6 +88,27 @@ static const Field audit_query[] = {
     BEFORE,
     LIMIT(STATE_LIST_MAX),
     {0}};
+static const char *const types[] = {"full", NULL};
+static const Field rows_query[] = {
+    {"type", FIELD_CHOICE, FIELD_REQUIRED, "full: all rows", .choices = types}, ENTRY, {0}};
+static const char *const modes[] = {"replace", "inPlace", "upsert", "mirror", "insert", NULL};
+static const Field restore_body[] = {
+    {"entry", FIELD_TEXT, 0,
+     "into the server of this one of `databases:`, which has the same repository; else of the one "
+     "to which the backup belongs",
+     0, ENTRY_MAX},
+    {"toDb", FIELD_TEXT, 0, "into the database of this name; else the entry's", 1, DATABASE_MAX},
+    {"tables", FIELD_TEXT, FIELD_LIST, "only these: patterns as --table takes them", 1},
+    {"schemas", FIELD_TEXT, FIELD_LIST, "only these: patterns as --schema takes them", 1},
+    {"mode", FIELD_CHOICE, 0,
+     "replace and inPlace: instead of what the database has; upsert, mirror and insert: rows, into "
+     "the tables that are there; else into a new or empty database, or what is chosen beside what "
+     "is there",
+     .choices = modes},
+    {"confirm", FIELD_TEXT, 0,
+     "the database's name: needed where it has contents that would be lost or changed", 1,
+     DATABASE_MAX},
+    {0}};
 static const Field tokens_query[] = {BEFORE, LIMIT(STATE_LIST_MAX), {0}};
 static const Field token_body[] = {
     {"name", FIELD_TEXT, FIELD_REQUIRED,
@@ -101,7 +123,27 @@ static const Field token_body[] = {
  */
 
 #define A_BACKUP "the backup's whole id; also followed by .dump, .sql.gz, .json or .metadata.json"
+#define AN_ID "the backup's whole id"
 #define A_JOB "the job's number"
+#define DOWNLOAD_HELP                                                                              \
+    "A strong ETag: If-None-Match, and Range with If-Range. It is made while it is sent; where "   \
+    "that "                                                                                        \
+    "fails on the way, the connection is broken off. A few are made at once, others wait."
+#define SENT(type)                                                                                 \
+    {                                                                                              \
+        {200, NULL, "all of it", type}, {206, NULL, "the part that Range asks for", type},         \
+            {304, NULL, "it is what If-None-Match names", type},                                   \
+        {                                                                                          \
+            503, "Error", "too many wait already (then with Retry-After), or a tool is missing"    \
+        }                                                                                          \
+    }
+#define KINDS_DOWNLOAD (KINDS_REPO | KINDS_TOOLS | KIND(NOT_FOUND) | KIND(RANGE) | KIND(BUSY))
+#define DOWNLOAD(form, name, what, type)                                                           \
+    {                                                                                              \
+        "GET", "/api/v1/backups/{backup}." form, ROLE_OPERATOR, "backup.download", api_download,   \
+            .id = name, .summary = what, .help = DOWNLOAD_HELP, .part = AN_ID,                     \
+            .answers = SENT(type), .errors = KINDS_DOWNLOAD                                        \
+    }
 #define BEGUN                                                                                      \
     {                                                                                              \
         {                                                                                          \
@@ -134,6 +176,23 @@ static const Route routes[] = {
     {"POST", "/api/v1/backups", ROLE_OPERATOR, "backup.create", api_backup_create,
      .id = "createBackup", .summary = "Make a backup", .body = entry_only, .answers = BEGUN,
      .errors = KIND(NOT_FOUND) | KIND(BUSY)},
+    {"GET", "/api/v1/backups/{backup}.metadata.json", ROLE_VIEWER, NULL, api_backup,
+     .id = "getBackupMetadata", .summary = "What is known of a backup", .part = AN_ID,
+     .answers = {{200, "Backup", "what is known of it"}}, .errors = KINDS_REPO},
+    DOWNLOAD("dump", "downloadDump", "A backup's data, as an archive for pg_restore",
+             "application/octet-stream"),
+    DOWNLOAD("sql.gz", "downloadSql", "A backup's data, as SQL for psql, compressed by gzip",
+             "application/gzip"),
+    DOWNLOAD("json", "downloadRows", "A backup's rows, a JSON object a line",
+             "application/x-ndjson"),
+    {"GET", "/api/backup", ROLE_OPERATOR, "backup.download", api_rows, .id = "downloadNewestRows",
+     .summary = "The rows of the newest good backup, a JSON object a line", .help = DOWNLOAD_HELP,
+     .query = rows_query, .answers = SENT("application/x-ndjson"), .errors = KINDS_DOWNLOAD},
+    {"POST", "/api/v1/backups/restore/{backup}", ROLE_ADMIN, "backup.restore", api_backup_restore,
+     .id = "restoreBackup", .summary = "Restore a backup into a database", .part = A_BACKUP,
+     .body = restore_body, .answers = BEGUN,
+     .errors = KINDS_REPO | KINDS_DATABASE | KINDS_TOOLS | KIND(PREFLIGHT) | KIND(CONFIRM) |
+               KIND(BUSY) | KIND(TIMEOUT)},
     {"GET", "/api/v1/backups/{backup}", ROLE_VIEWER, NULL, api_backup, .id = "getBackup",
      .summary = "What is known of a backup", .part = A_BACKUP,
      .answers = {{200, "Backup", "what is known of it"}}, .errors = KINDS_REPO},

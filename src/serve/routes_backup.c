@@ -1,6 +1,7 @@
 /* Backups: listed and shown in this process, made and deleted by jobs. */
 #include <string.h>
 
+#include "repo/lineage.h"
 #include "serve/api_internal.h"
 #include "serve/stock.h"
 
@@ -67,28 +68,41 @@ void api_backup_clear(ApiBackup *b)
     *b = (ApiBackup){0};
 }
 
+static Error *take(const Found *f, ApiBackup *out)
+{
+    backup_info_copy(&out->info, f->info);
+    out->entry = f->entry;
+    return NULL;
+}
+
 Error *api_find_backup(Ask *a, const char *name, ApiBackup *out)
 {
     AUTO_VALUE(Stock) s = {0};
     AUTO(char) id = id_in(name);
     TRY(stock_read(a->config, &s));
     for (size_t i = 0; id && i < s.item_count; i++)
-        if (!strcmp(s.items[i].info->id, id)) {
-            backup_info_copy(&out->info, s.items[i].info);
-            out->entry = s.items[i].entry;
-            return NULL;
-        }
+        if (!strcmp(s.items[i].info->id, id))
+            return take(&s.items[i], out);
     FAIL(ERR_NOT_FOUND, "there is no backup \"%s\"", name);
+}
+
+Error *api_newest_backup(Ask *a, const ServiceEntry *entry, ApiBackup *out)
+{
+    AUTO_VALUE(Stock) s = {0};
+    TRY(stock_read(a->config, &s));
+    for (size_t i = 0; i < s.item_count; i++) {
+        const Found *f = &s.items[i];
+        if (f->entry == entry && lineage_good(f->info) &&
+            (!*entry->database || !strcmp(entry->database, f->info->database)))
+            return take(f, out);
+    }
+    return error_hint(ERROR_NEW(ERR_NOT_FOUND, "there is no good backup of a whole database yet"),
+                      "POST " API_PREFIX "/backups makes one");
 }
 
 Error *api_backup(Ask *a)
 {
     AUTO_VALUE(ApiBackup) b = {0};
-    /* The backup's data are not served here, and facts are not to be taken for them. */
-    bool data = text_ends(a->part, ".dump") || text_ends(a->part, ".sql.gz") ||
-                (text_ends(a->part, ".json") && !text_ends(a->part, ".metadata.json"));
-    if (data)
-        FAIL(ERR_NOT_FOUND, "there is no backup \"%s\"", a->part);
     TRY(api_find_backup(a, a->part, &b));
     api_reply(a, found_doc(&(Found){&b.info, b.entry}));
     return NULL;

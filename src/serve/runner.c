@@ -135,7 +135,7 @@ static void take_out(Runner *r, const Task *t)
 
 static void dispatch(Runner *r);
 
-static void make_argv(const Runner *r, const Task *t, StrList *argv)
+void runner_line(const Runner *r, const char *entry, bool json, const StrList *words, StrList *argv)
 {
     /* Where it was replaced meanwhile (an upgrade) the program that we are is still there. */
     strlist_add(argv, file_is_executable(r->program) ? r->program : "/proc/self/exe");
@@ -143,14 +143,15 @@ static void make_argv(const Runner *r, const Task *t, StrList *argv)
         strlist_add(argv, "--config");
         strlist_add(argv, r->config_file);
     }
-    if (*t->entry) {
+    if (*entry) {
         strlist_add(argv, "--entry");
-        strlist_add(argv, t->entry);
+        strlist_add(argv, entry);
     }
-    strlist_add(argv, "--json");
+    if (json)
+        strlist_add(argv, "--json");
     strlist_add(argv, "--quiet");
     strlist_copy(argv, &r->words);
-    strlist_copy(argv, &t->words);
+    strlist_copy(argv, words);
 }
 
 static void tell_ended(Runner *r, int64_t id)
@@ -168,7 +169,7 @@ static void *run_task(void *arg)
     AUTO(Task) t = arg;
     Runner *r = t->r;
     AUTO_VALUE(StrList) argv = {0};
-    make_argv(r, t, &argv);
+    runner_line(r, t->entry, true, &t->words, &argv);
     bool ran = child_run(&(ChildOptions){.state = r->options.state,
                                          .job = t->id,
                                          .kind = t->kind,

@@ -60,6 +60,11 @@ Error *runner_new(const RunnerOptions *options, Runner **out) MUST_CHECK;
 void runner_free(Runner *r);
 DEFINE_AUTO(Runner, runner_free)
 
+/* The command line of a child pgstow with the service's settings: `words` are what stands after
+ * `pgstow`, entry is "" for none. With --json where its output is not something else. */
+void runner_line(const Runner *r, const char *entry, bool json, const StrList *words,
+                 StrList *argv);
+
 /* What an earlier service has left in the state: children of it that still live are ended; jobs
  * that ran become interrupted (`out` has those); what waited and changes no database is queued
  * again, anything else interrupted as well. Once, before the first runner_submit. */

@@ -249,10 +249,7 @@ void scheduler_tick(Scheduler *c)
 
 static bool is_passing(const char *kind)
 {
-    for (ErrorKind k = 0; kind && k < ERROR_KINDS; k++)
-        if (!strcmp(error_kind_info(k)->name, kind))
-            return error_kind_info(k)->retryable;
-    return false;
+    return error_kind_info(error_kind_named(kind))->retryable;
 }
 
 /* Of several databases those whose failure may pass are repeated alone. */

@@ -14,7 +14,7 @@ typedef struct StateAuditEntry {
     char *origin;  /* address, or "cli" */
     char *action;  /* "backup.create", "token.revoke", ... */
     char *object;  /* what it was about: a backup's id, a database, a token's name */
-    char *outcome; /* "done", "refused", "failed" */
+    char *outcome; /* "done", "refused", "failed"; "begun", where its end is another entry */
     char *detail;  /* JSON or words, or NULL; no secret is ever in it */
 } StateAuditEntry;
 

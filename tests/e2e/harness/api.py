@@ -51,15 +51,19 @@ databases:
             return False
 
     def call(self, method, path, token="admin", body=None, headers=None):
-        """Status, headers, and the body: JSON, or a text that says to be one."""
+        """Status, headers, and the body: what JSON says, a text that says to be one, or bytes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             given = {"Authorization": f"Bearer {self.tokens.get(token, token)}"} if token else {}
             connection.request(method, path, body, {**given, **(headers or {})})
             answer = connection.getresponse()
             text = answer.read()
-            plain = answer.headers["Content-Type"] and answer.headers["Content-Type"].startswith("text/plain")
-            return answer.status, answer.headers, text.decode() if plain else json.loads(text) if text else None
+            kind = answer.headers["Content-Type"] or ""
+            if kind == "application/json":
+                text = json.loads(text)
+            elif kind.startswith("text/plain"):
+                text = text.decode()
+            return answer.status, answer.headers, text or None
         finally:
             connection.close()
 
