@@ -34,9 +34,12 @@ static Error *feed_archive(void *arg)
 {
     Pipe *x = arg;
     ArchiveOutput output = {.write = pipe_write, .ctx = x};
-    TRY(export_custom(x->work, x->shaped, &output));
-    proc_close_in(x->proc);
-    return NULL;
+    Error *e = export_custom(x->work, x->shaped, &output);
+    if (e)
+        proc_signal(x->proc, SIGTERM); /* it would wait for more */
+    else
+        proc_close_in(x->proc);
+    return e;
 }
 
 /* The SQL is for a server like the one backed up: a newer pg_restore sets what that one does not

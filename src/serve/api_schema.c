@@ -9,7 +9,7 @@ static const char *const job_statuses[] = {"queued",    "running",     "succeede
                                            "cancelled", "interrupted", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const roles[] = {"viewer", "operator", "admin", NULL};
-static const char *const outcomes[] = {"done", "refused", "failed", NULL};
+static const char *const outcomes[] = {"begun", "done", "refused", "failed", NULL};
 static const char *const token_states[] = {"valid", "expired", "revoked", NULL};
 static const char *const well[] = {"ok", NULL};
 
