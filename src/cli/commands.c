@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 
-
 static const CommandInfo infos[COMMANDS] = {
 #define COMMAND(id_, name_, alias_, arguments_, least_, most_, summary_, help_, examples_,         \
                 settings_, statuses_)                                                              \
