@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "flow/group.h"
 #include "repo/catalog_names.h"
 #include "repo/lineage.h"
 #include "repo/pin.h"
@@ -13,6 +14,8 @@
 #define MANIFEST_MAX ((1ull << 30) + (66ull << 20))
 #define MANIFEST ".manifest"
 #define NEAR_NAMES 3
+#define LIST_THREADS 4 /* that read the facts of many backups */
+#define LIST_SHARE 256 /* backups that are worth one more */
 
 void backup_list_clear(BackupList *l)
 {
@@ -249,14 +252,61 @@ static Error *list_one(Listing *l, const CatalogName *name)
     return NULL;
 }
 
+/* Some of the names in a row, for a thread of its own. */
+typedef struct Share {
+    Listing listing;
+    BackupList list;
+    size_t from, to;
+} Share;
+
+static Error *list_share(void *arg)
+{
+    Share *s = arg;
+    for (size_t i = s->from; i < s->to; i++)
+        TRY(list_one(&s->listing, &s->listing.names->items[i]));
+    return NULL;
+}
+
+static Error *run_shares(Share *shares, size_t count)
+{
+    AUTO(Group) group = NULL;
+    if (count == 1)
+        return list_share(shares);
+    TRY(group_new(NULL, &group));
+    for (size_t i = 0; i < count; i++)
+        TRY(group_start(group, list_share, &shares[i]));
+    return group_join(group);
+}
+
+static void move_list(BackupList *from, BackupList *to)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        mem_grow(to->items, to->count, to->cap);
+        to->items[to->count++] = from->items[i];
+    }
+    from->count = 0;
+    strlist_copy(&to->damaged, &from->damaged);
+    backup_list_clear(from);
+}
+
 Error *catalog_list_named(Repo *r, const char *database, const CatalogNames *names,
                           CatalogFind find, void *ctx, BackupList *out)
 {
-    Listing l = {facts_reader(r), database, names, find, ctx, out};
-    Error *e = NULL;
-    for (size_t i = 0; i < names->count && !e; i++)
-        e = list_one(&l, &names->items[i]);
-    facts_reader_clear(&l.facts);
+    Share shares[LIST_THREADS];
+    size_t count = names->count / LIST_SHARE + 1;
+    if (count > LIST_THREADS)
+        count = LIST_THREADS;
+    for (size_t i = 0; i < count; i++)
+        shares[i] = (Share){
+            .listing = {facts_reader(r), database, names, find, ctx, &shares[i].list},
+            .from = names->count * i / count,
+            .to = names->count * (i + 1) / count,
+        };
+    Error *e = run_shares(shares, count);
+    for (size_t i = 0; i < count; i++) {
+        facts_reader_clear(&shares[i].listing.facts);
+        move_list(&shares[i].list, out);
+    }
     lineage_sort(out->items, out->count);
     return e;
 }

@@ -22,7 +22,7 @@ Error *catalog_names(Repo *r, CatalogNames *out) MUST_CHECK;
 /* This very object, as it was listed before; NULL where it was not. Its facts are taken over, and
  * not what proofs and pins said. */
 typedef const BackupInfo *(*CatalogFind)(void *ctx, const CatalogName *name);
-/* catalog_list, of these names; find may be NULL. */
+/* catalog_list, of these names; find may be NULL, and is called by several threads. */
 Error *catalog_list_named(Repo *r, const char *database, const CatalogNames *names,
                           CatalogFind find, void *ctx, BackupList *out) MUST_CHECK;
 
