@@ -275,6 +275,7 @@ Error *api_start(Service *s, Api **out)
     e = e ? e : cancel_new(NULL, &api->stop);
     api->downloads = downloads_new(s->state, s->runner, api->stop);
     e = e ? e : metrics_new(s, &api->metrics);
+    e = e ? e : events_new(s->state, &api->events);
     e = e ? e : http_start(&o, &api->http);
     if (e) {
         api_stop(api);
@@ -292,6 +293,8 @@ void api_tick(Api *a)
     if (!a)
         return;
     http_tick(a->http);
+    if (atomic_load(&a->service->stopping))
+        events_close(a->events);
     if (now - a->counted < COUNT_MS)
         return;
     a->counted = now;
@@ -303,8 +306,11 @@ void api_stop(Api *a)
     if (!a)
         return;
     cancel_request(a->stop);
+    if (a->events)
+        events_close(a->events);
     http_stop(a->http);
     downloads_free(a->downloads);
+    events_free(a->events);
     cancel_free(a->stop);
     auth_free(a->auth);
     metrics_free(a->metrics);

@@ -6,6 +6,7 @@
 #include "serve/api.h"
 #include "serve/auth.h"
 #include "serve/download.h"
+#include "serve/events.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
 #include "serve/route.h"
@@ -19,6 +20,7 @@ struct Api {
     Metrics *metrics;
     int64_t counted; /* when api_tick last had them count, by clock_mono_ms */
     Http *http;
+    Events *events;
     pthread_mutex_t repository; /* for what is not kept of one: one at a time, it may cost memory */
     Cancel *stop;               /* requested where no reply is to go on */
     Downloads *downloads;
@@ -67,6 +69,8 @@ DEFINE_AUTO_VALUE(ApiBackup, api_backup_clear)
 Error *api_find_backup(Ask *a, const char *name, ApiBackup *out) MUST_CHECK;
 /* The newest good one of the whole database of an entry. ERR_NOT_FOUND. */
 Error *api_newest_backup(Ask *a, const ServiceEntry *entry, ApiBackup *out) MUST_CHECK;
+/* The job that the path names. ERR_NOT_FOUND where it cannot be one. */
+Error *api_job_number(const Ask *a, int64_t *out) MUST_CHECK;
 
 /* -- what is answered ----------------------------------------------------------------------------
  */
@@ -94,6 +98,8 @@ API_HANDLER(api_job)
 API_HANDLER(api_job_cancel)
 API_HANDLER(api_schedules)
 API_HANDLER(api_databases)
+API_HANDLER(api_events)
+API_HANDLER(api_job_events)
 API_HANDLER(api_healthz)
 API_HANDLER(api_readyz)
 API_HANDLER(api_openapi)

@@ -5,11 +5,11 @@
 #define MAYBE (FIELD_REQUIRED | FIELD_NULL) /* always there, perhaps null */
 #define LIST (FIELD_REQUIRED | FIELD_LIST)
 
-static const char *const job_statuses[] = {"queued",    "running",     "succeeded", "failed",
+const char *const choice_job_statuses[] = {"queued",    "running",     "succeeded", "failed",
                                            "cancelled", "interrupted", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-static const char *const roles[] = {"viewer", "operator", "admin", NULL};
-static const char *const outcomes[] = {"begun", "done", "refused", "failed", NULL};
+const char *const choice_roles[] = {"viewer", "operator", "admin", NULL};
+const char *const choice_outcomes[] = {"begun", "done", "refused", "failed", NULL};
 static const char *const token_states[] = {"valid", "expired", "revoked", NULL};
 static const char *const well[] = {"ok", NULL};
 
@@ -96,7 +96,7 @@ static const Field backup_list[] = {
         {"kind", FIELD_TEXT, ALWAYS, "backup, restore, verify, drill, cleanup, ..."},              \
         {"entry", FIELD_TEXT, ALWAYS, "the one of `databases:`; may be empty"},                    \
         {"database", FIELD_TEXT, ALWAYS, "the database's name; may be empty"},                     \
-        {"status", FIELD_CHOICE, ALWAYS, "how far it is", .choices = job_statuses},                \
+        {"status", FIELD_CHOICE, ALWAYS, "how far it is", .choices = choice_job_statuses},         \
         {"trigger", FIELD_TEXT, ALWAYS, "schedule, api, cli, catch-up or retry"},                  \
         {"actor", FIELD_TEXT, ALWAYS, "the token's or system user's name"},                        \
         {"arguments", FIELD_OBJECT, 0, "its command line"},                                        \
@@ -227,7 +227,7 @@ static const Field audit_entry[] = {
     {"origin", FIELD_TEXT, ALWAYS, "the client's address, or cli"},
     {"action", FIELD_TEXT, ALWAYS, "what was asked: backup.create, token.revoke, ..."},
     {"object", FIELD_TEXT, ALWAYS, "what it was about"},
-    {"outcome", FIELD_CHOICE, ALWAYS, "what came of it", .choices = outcomes},
+    {"outcome", FIELD_CHOICE, ALWAYS, "what came of it", .choices = choice_outcomes},
     {"detail", FIELD_TEXT, MAYBE, "more of that"},
     {0}};
 static const Field audit_list[] = {
@@ -237,7 +237,7 @@ static const Field audit_list[] = {
 static const Field token[] = {
     {"id", FIELD_INTEGER, ALWAYS, "its number"},
     {"name", FIELD_TEXT, ALWAYS, "its name"},
-    {"role", FIELD_CHOICE, ALWAYS, "what it may do", .choices = roles},
+    {"role", FIELD_CHOICE, ALWAYS, "what it may do", .choices = choice_roles},
     {"state", FIELD_CHOICE, ALWAYS, "whether it counts", .choices = token_states},
     {"created", FIELD_TIME, MAYBE, "when it was made"},
     {"expires", FIELD_TIME, MAYBE, "when it ends by itself"},
@@ -251,7 +251,7 @@ static const Field token_list[] = {
     {0}};
 static const Field new_token[] = {
     {"name", FIELD_TEXT, ALWAYS, "its name"},
-    {"role", FIELD_CHOICE, ALWAYS, "what it may do", .choices = roles},
+    {"role", FIELD_CHOICE, ALWAYS, "what it may do", .choices = choice_roles},
     {"expires", FIELD_TIME, MAYBE, "when it ends by itself"},
     {"token", FIELD_TEXT, ALWAYS, "the token, for \"Authorization: Bearer\""},
     {0}};

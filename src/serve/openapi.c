@@ -224,7 +224,7 @@ static Doc *success_doc(const Route *r, unsigned status)
     }
     if (status == 201 || status == 202)
         doc_set(d, "headers", header_doc("Location", "where it is"));
-    if (status == 304)
+    if (status == 204 || status == 304)
         doc_free(content);
     else
         doc_set(d, "content", content);

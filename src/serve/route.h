@@ -47,6 +47,8 @@ typedef struct Schema {
 } Schema;
 /* The i-th one; NULL behind the last. */
 const Schema *schema_at(size_t i);
+/* Choices of what is asked and of what is answered. */
+extern const char *const choice_roles[], *const choice_job_statuses[], *const choice_outcomes[];
 
 /* -- routes ---------------------------------------------------------------------------------------
  */

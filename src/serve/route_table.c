@@ -31,9 +31,6 @@
         "until", FIELD_TIME, 0, "only those " what " before this time"                             \
     }
 
-static const char *const job_statuses[] = {"queued",    "running",     "succeeded", "failed",
-                                           "cancelled", "interrupted", NULL};
-
 static const Field backups_query[] = {
     {"database", FIELD_TEXT, 0, "only those of the database of this name"},
     {"entry", FIELD_TEXT, 0, "only those of this one of `databases:`"},
@@ -46,7 +43,7 @@ static const Field jobs_query[] = {
     {"kind", FIELD_TEXT, 0, "only those of this kind: backup, restore, verify, drill, ..."},
     {"entry", FIELD_TEXT, 0, "only those of this one of `databases:`"},
     {"database", FIELD_TEXT, 0, "only those of the database of this name"},
-    {"status", FIELD_CHOICE, 0, "only those with this status", .choices = job_statuses},
+    {"status", FIELD_CHOICE, 0, "only those with this status", .choices = choice_job_statuses},
     {"backup", FIELD_TEXT, 0, "only those that made or used the backup of this id"},
     BEFORE,
     LIMIT(STATE_LIST_MAX),
@@ -57,9 +54,7 @@ static const Field job_query[] = {
      STATE_LIST_MAX},
     {0}};
 
-static const char *const roles[] = {"viewer", "operator", "admin", NULL};
 static const char *const levels[] = {"quick", "data", "rebuild", NULL};
-static const char *const outcomes[] = {"begun", "done", "refused", "failed", NULL};
 
 #define IDS                                                                                        \
     {                                                                                              \
@@ -82,7 +77,7 @@ static const Field audit_query[] = {
     {"actor", FIELD_TEXT, 0, "only those of this token or system user"},
     {"action", FIELD_TEXT, 0, "only those of this kind: backup.create, token.add, ..."},
     {"object", FIELD_TEXT, 0, "only those about this: a backup's id, an entry, a token's name"},
-    {"outcome", FIELD_CHOICE, 0, "only those with this outcome", .choices = outcomes},
+    {"outcome", FIELD_CHOICE, 0, "only those with this outcome", .choices = choice_outcomes},
     SINCE("asked"),
     UNTIL("asked"),
     BEFORE,
@@ -114,7 +109,7 @@ static const Field token_body[] = {
     {"name", FIELD_TEXT, FIELD_REQUIRED,
      "its name: letters, digits, \"_\", \"-\" and \".\", the first a letter or a digit", 1,
      ENTRY_MAX},
-    {"role", FIELD_CHOICE, FIELD_REQUIRED, "what it may do", .choices = roles},
+    {"role", FIELD_CHOICE, FIELD_REQUIRED, "what it may do", .choices = choice_roles},
     {"expires", FIELD_TEXT, 0, "when it ends: a time, or how long from now (12h, 90d); else never",
      1, 64},
     {0}};
@@ -209,6 +204,18 @@ static const Route routes[] = {
     {"DELETE", "/api/v1/jobs/{job}", ROLE_OPERATOR, "job.cancel", api_job_cancel, .id = "cancelJob",
      .summary = "Stop a job", .part = A_JOB, .answers = {{202, "JobBegun", "it is asked to end"}},
      .errors = KIND(EXISTS) | KIND(PREFLIGHT)},
+    {"GET", "/api/v1/events", ROLE_VIEWER, NULL, api_events, .id = "followJobs",
+     .summary = "What happens to jobs, as it happens",
+     .help = "Server-sent events: queued, started, progress, log, ended, lost. Last-Event-ID goes "
+             "on where a stream was broken off.",
+     .answers = {{200, NULL, "the events", "text/event-stream"}}, .errors = KIND(BUSY)},
+    {"GET", "/api/v1/jobs/{job}/events", ROLE_VIEWER, NULL, api_job_events, .id = "followJob",
+     .summary = "What happens to a job, as it happens",
+     .help = "Server-sent events: job, with its log, then those of followJobs, to its end.",
+     .part = A_JOB,
+     .answers = {{200, NULL, "the events", "text/event-stream"},
+                 {204, NULL, "it has ended, and its end was seen"}},
+     .errors = KIND(BUSY)},
     {"GET", "/api/v1/schedules", ROLE_VIEWER, NULL, api_schedules, .id = "listSchedules",
      .summary = "The schedules, each with its last run and its next",
      .answers = {{200, "ScheduleList", "the schedules"}}},

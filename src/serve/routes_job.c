@@ -28,7 +28,7 @@ Error *api_jobs(Ask *a)
     return NULL;
 }
 
-static Error *number_of(const Ask *a, int64_t *out)
+Error *api_job_number(const Ask *a, int64_t *out)
 {
     Error *e = text_parse_int(a->part, 1, INT64_MAX, out);
     if (!e)
@@ -42,7 +42,7 @@ Error *api_job(Ask *a)
     AUTO(StateJob) job = NULL;
     AUTO_VALUE(StateLog) log = {0};
     int64_t id;
-    TRY(number_of(a, &id));
+    TRY(api_job_number(a, &id));
     TRY(state_job_get(a->api->service->state, id, &job));
     TRY(state_log_read(a->api->service->state, id, api_int(a, "after", 0),
                        (uint32_t)api_int(a, "limit", STATE_LIST_MAX), &log));
@@ -58,7 +58,7 @@ Error *api_job(Ask *a)
 Error *api_job_cancel(Ask *a)
 {
     int64_t id;
-    TRY(number_of(a, &id));
+    TRY(api_job_number(a, &id));
     TRY(runner_cancel(a->api->service->runner, id));
     api_reply_job(a, id);
     return NULL;
