@@ -59,7 +59,7 @@ databases:
             answer = connection.getresponse()
             text = answer.read()
             kind = answer.headers["Content-Type"] or ""
-            if kind == "application/json":
+            if text and kind == "application/json":
                 text = json.loads(text)
             elif kind.startswith("text/plain"):
                 text = text.decode()
