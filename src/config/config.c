@@ -256,8 +256,13 @@ char *config_shown(const Config *c, SettingId id)
     if (setting_info(id)->type == SETTING_IS_SECRET)
         return mem_strdup("***");
     Buf out = {0};
-    for (size_t i = 0; i < texts->count; i++)
-        buf_printf(&out, "%s%s", i ? ", " : "", texts->items[i]);
+    for (size_t i = 0; i < texts->count; i++) {
+        /* A web address may have a password in it, too. */
+        AUTO(char)
+        text = strstr(texts->items[i], "://") ? setting_redact_url(texts->items[i])
+                                              : mem_strdup(texts->items[i]);
+        buf_printf(&out, "%s%s", i ? ", " : "", text);
+    }
     return buf_steal_str(&out);
 }
 

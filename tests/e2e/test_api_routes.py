@@ -107,7 +107,9 @@ class Asker:
 
 @pytest.fixture(scope="module")
 def api(cluster, module_folder):
-    made = Api(cluster, module_folder, more='database: {url: "postgresql://u:hidden-word@127.0.0.1/x"}')
+    made = Api(cluster, module_folder, more="""
+database: {url: "postgresql://u:hidden-word@127.0.0.1/x"}
+notify: {webhook: {url: "https://u:hidden-word@127.0.0.1/x"}}""")
     yield made
     made.stop()
     cluster.drop(*made.names)
@@ -247,8 +249,9 @@ def test_config_tells_no_secret(asker):
     assert status == 200 and settings["database.url"]["source"] == "entry"
     assert answer["databases"] == ["e0", "e1"]
     without = asker.ask("getConfig")[1]
-    url = next(s["value"] for s in without["settings"] if s["name"] == "database.url")
-    assert url == "postgresql://u:***@127.0.0.1/x"
+    shown = {s["name"]: s["value"] for s in without["settings"]}
+    assert shown["database.url"] == "postgresql://u:***@127.0.0.1/x"
+    assert shown["notify.webhook.url"] == "https://u:***@127.0.0.1/x"
     assert "hidden-word" not in json.dumps([answer, without])
 
 
