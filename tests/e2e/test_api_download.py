@@ -22,7 +22,7 @@ INSERT INTO s.t SELECT i, CASE WHEN i % 3 > 0 THEN 'a "' || i || chr(10) || chr(
 CREATE TABLE s.child (id int REFERENCES s.t); INSERT INTO s.child VALUES (1); CREATE SEQUENCE s.q START 7"""
 # More than the system holds ready for one who does not read.
 LARGE = """CREATE TABLE big (id int PRIMARY KEY, a text);
-INSERT INTO big SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 120000) i"""
+INSERT INTO big SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 40000) i"""
 FORMS = ["dump", "sql.gz", "json"]
 
 
@@ -144,7 +144,7 @@ def test_the_bytes_are_always_the_same(api, small, large):
     for backup in small, large:
         for form, flags in {"dump": [], "sql.gz": ["--format", "plain", "-Z", "6"], "json": ["--format", "json"]}.items():
             body = api.fetch(f"/api/v1/backups/{backup}.{form}")[2]
-            for jobs in 1, 2, 5:
+            for jobs in 1, 4:
                 again = api.run("--entry", "e0", "--jobs", jobs, "export", backup, *flags, "-o", "-")
                 assert again.stdout_bytes == body, (form, jobs)
 
@@ -300,7 +300,7 @@ def test_a_killed_child(api, version, headers):
             ended = False
         # HTTP/1.0 knows no other sign of it than a reset; 1.1 has its length, or the last chunk.
         assert not ended or version == "1.1"
-        assert not got.endswith(b"0\r\n\r\n") and len(got) < 30_000_000
+        assert not got.endswith(b"0\r\n\r\n") and len(got) < 10_000_000
     wait_until(lambda: ended_downloads(api, name), "not in the audit log")
     (entry,) = ended_downloads(api, name)
     assert entry[0] == "failed" and "signal 9" in entry[1]
@@ -329,6 +329,7 @@ def test_a_client_hangs_up(api, large, how):
 def test_many_at_once(api, small, large):
     """Eight are made, a hundred wait, and then there is no more room."""
     with contextlib.ExitStack() as stack:
+        api.fetch(f"/api/v1/backups/{small}.dump")  # so that its length is known
         slow = [stack.enter_context(asked(api, f"/api/v1/backups/{large}.json", size=65536)) for _ in range(8)]
         assert all(" 200 " in head_of(s) for s in slow)
         others = [stack.enter_context(asked(api, f"/api/v1/backups/{small}.dump")) for _ in range(103)]
@@ -347,12 +348,13 @@ def test_many_at_once(api, small, large):
             s.close()
         slow[0].close()
         for s in waiting[:10]:
-            assert " 200 " in head_of(s)
-            got = b""
-            while not got.endswith(b"0\r\n\r\n"):
-                more = s.recv(1 << 20)
+            head = head_of(s)
+            assert " 200 " in head
+            left = int(re.search(r"Content-Length: (\d+)", head)[1])
+            while left:
+                more = s.recv(left)
                 assert more
-                got = got[-4:] + more
+                left -= len(more)
     wait_until(lambda: not exports(api), "children are left")
     assert api.fetch(f"/api/v1/backups/{small}.dump")[0] == 200
 
@@ -363,9 +365,9 @@ def test_the_service_stops(cluster, folder, api):
     path = f"/api/v1/backups/{other.backup('e0')}.dump"
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(asked(other, path, size=65536)) for _ in range(10)]
-        for s in slow[:8]:
-            head_of(s)
+        wait_until(lambda: len(select.select(slow, [], [], 0)[0]) == 8, "too few begin")
         children = exports(other)
+        assert len(children) == 8
         other.stop()
         assert not any(os.path.exists(f"/proc/{c}") for c in children)
         for s in slow:
