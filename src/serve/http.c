@@ -101,7 +101,7 @@ static char *text_of(HttpReply *r)
 {
     if (r->text)
         return STEAL(r->text);
-    r->type = "application/json";
+    r->type = HTTP_JSON;
     return r->body ? doc_print(r->body, false) : mem_strdup("");
 }
 

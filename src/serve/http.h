@@ -11,6 +11,7 @@
 #include "base/doc.h"
 #include "serve/http_stream.h"
 
+#define HTTP_JSON "application/json"
 #define HTTP_CONNECTIONS 512
 #define HTTP_CONNECTIONS_OF_ONE 256
 #define HTTP_TARGET_MAX 4096 /* bytes: path and query, as they come */
