@@ -1,6 +1,6 @@
 """What the service takes: its memory, and how fast it answers and sends. Run by ./dev bench serve.
 
-Each part is a function of a running service (tests/e2e/harness/api.py) with one database. Memory is as
+Each part is a function of a running service (tests/e2e/harness/api.py) with one database, or of a cluster. Memory is as
 /proc has it: the service's own (RSS) and the sum over its children of what is theirs alone or shared in
 proportion (PSS). Processor time is user and system time together.
 """
@@ -8,6 +8,7 @@ proportion (PSS). Processor time is user and system time together.
 import argparse
 import http.client
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -136,7 +137,59 @@ def throughput(api, args, backup):
         file.unlink()
 
 
+def at_rest(cluster, args, folder):
+    """A service with two databases that has just begun, and after its first answers."""
+    api = make_api()(cluster, folder)
+    pid = api.running.process.pid
+    show("memory of a service with two databases", f"{status_of(pid, 'VmRSS'):.1f} MB",
+         f"{status_of(pid, 'RssAnon'):.1f} MB of it its own")  # fmt: skip
+    api.stop()
+
+
+def listing(cluster, args, folder):
+    """A repository of many backups: how often it is listed a second, one client after the other."""
+    maker = args.pgstow.parent / "bench" / "prune_repo"
+    subprocess.run([maker, folder / "repo", "20", str(args.backups), "1"], check=True)
+    api = make_api()(cluster, folder)
+    pid, all_of_them = api.running.process.pid, "/api/v1/backups?limit=1000"
+    began, used = time.monotonic(), processor(pid)
+    tag = api.call("GET", all_of_them)[1]["ETag"]
+    show(f"list of {args.backups:,} backups, the first time", f"{1000 * (time.monotonic() - began):.0f} ms",
+         f"{1000 * (processor(pid) - used):.0f} ms of processor")  # fmt: skip
+    asked(api, "  again, all that fit on a page (1,000)", all_of_them, args.requests)
+    asked(api, "  again, with If-None-Match", all_of_them, args.requests, {"If-None-Match": tag})
+    asked(api, "  a page of 100", "/api/v1/backups", args.requests)
+    asked(api, "  one backup", f"/api/v1/backups/{api.get('/api/v1/backups?limit=1')['backups'][0]['id']}", args.requests)
+    asked(api, "  a scrape of /metrics", "/metrics", args.requests)
+    asked(api, "  /healthz", "/healthz", args.requests)
+    show("  memory of the service then", f"{status_of(pid, 'VmRSS'):.1f} MB")
+    api.stop()
+
+
+def asked(api, what, path, times, headers=None):
+    """The same again and again down one connection; requests a second, and what each costs the service."""
+    pid = api.running.process.pid
+    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=60)
+    given = {"Authorization": f"Bearer {api.tokens['viewer']}", **(headers or {})}
+    began, used, n = time.monotonic(), processor(pid), 0
+    for _ in range(times):
+        connection.request("GET", path, headers=given)
+        answer = connection.getresponse()
+        n = len(answer.read())
+        assert answer.status == (304 if headers else 200), answer.status
+    took, used = time.monotonic() - began, processor(pid) - used
+    connection.close()
+    show(what, f"{times / took:,.0f} a second", f"{1000 * used / times:.2f} ms of processor", f"{n:,} bytes")
+
+
+def make_api():
+    from harness.api import Api
+
+    return Api
+
+
 PARTS = {"downloads": downloads, "throughput": throughput}
+OWN = {"rest": at_rest, "list": listing}  # with a service of their own
 
 
 def main():
@@ -145,22 +198,28 @@ def main():
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, default=2_000_000, help="of the table that is downloaded, 130 bytes each")
     parser.add_argument("--parallel", type=int, default=50, help="downloads at once")
-    parser.add_argument("--only", action="append", choices=PARTS, help="only this part; may be given several times")
+    parser.add_argument("--backups", type=int, default=1000, help="of the repository that is listed")
+    parser.add_argument("--requests", type=int, default=200, help="of each kind, for the list")
+    parser.add_argument("--only", action="append", choices=[*PARTS, *OWN], help="only this part; may be given several times")
     args = parser.parse_args()
     os.environ["PGSTOW_BIN"] = str(args.pgstow)
-    from harness.api import Api
     from harness.cluster import Cluster
 
+    wanted = [name for name in (*OWN, *PARTS) if not args.only or name in args.only]
     with tempfile.TemporaryDirectory(prefix="pgstow-serve-") as folder:
         cluster = Cluster()
         try:
             Path(folder).chmod(0o755)
-            api = Api(cluster, folder, sql=(ROWS.format(args.rows),))
-            backup = api.backup("e0")
-            for name, part in PARTS.items():
-                if not args.only or name in args.only:
-                    part(api, args, backup)
-            api.stop()
+            for name in filter(OWN.get, wanted):
+                own = Path(folder) / name
+                own.mkdir(mode=0o755)
+                OWN[name](cluster, args, own)
+            if any(map(PARTS.get, wanted)):
+                api = make_api()(cluster, folder, sql=(ROWS.format(args.rows),))
+                backup = api.backup("e0")
+                for name in filter(PARTS.get, wanted):
+                    PARTS[name](api, args, backup)
+                api.stop()
         finally:
             cluster.destroy()
 

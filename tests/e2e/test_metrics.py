@@ -192,6 +192,11 @@ def test_dashboard_and_alerts_are_of_what_there_is(api, first):
     assert seen == set(now.types)
 
 
+def test_the_documentation_has_all_of_them(api, first):
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    assert set(re.findall(r"`((?:pgstow|process)_\w+)`", text)) == set(scrape(api).types)
+
+
 def test_promtool_takes_alerts_and_the_dashboard_s_expressions(promtool, folder):
     alerts = PACKAGING / "prometheus-alerts.yml"
     subprocess.run([promtool, "check", "rules", str(alerts)], check=True, capture_output=True)
