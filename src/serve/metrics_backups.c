@@ -9,6 +9,7 @@
 typedef struct Fact {
     const ServiceEntry *entry;
     const char *database;
+    bool foreign; /* no entry is for it: nobody makes backups of it any more, or never did here */
     Buf labels;
     const BackupInfo *newest; /* the newest good one; NULL: there is none */
     int64_t backups, bad;
@@ -42,7 +43,9 @@ static Fact *fact_of(Facts *f, const ServiceEntry *entry, const char *database)
             return &f->items[i];
     mem_grow(f->items, f->count, f->cap);
     Fact *one = &f->items[f->count++];
-    *one = (Fact){.entry = entry, .database = database};
+    *one = (Fact){.entry = entry,
+                  .database = database,
+                  .foreign = *entry->database && strcmp(entry->database, database) != 0};
     exposition_label(&one->labels, "entry", entry->name);
     exposition_label(&one->labels, "database", database);
     return one;
@@ -189,6 +192,8 @@ static bool drill_age(const Fact *f, Instant now, double *out)
 static const struct {
     const char *name, *help;
     ValueOf value;
+    bool foreign; /* told of foreign databases too: nobody wants to hear that those have no new one
+                   */
 } families[] = {
     {"pgstow_backup_last_success_timestamp_seconds",
      "Of which instant the newest good backup of the whole database is.", last_success},
@@ -200,8 +205,8 @@ static const struct {
     {"pgstow_backup_last_dedup_ratio", "Which part of it was stored already, from 0 to 1.", dedup},
     {"pgstow_backup_last_rows", "Rows in it.", rows},
     {"pgstow_backup_last_tables", "Tables in it.", tables},
-    {"pgstow_backups", "Backups of the database that the repository has.", backups},
-    {"pgstow_backups_damaged", "Backups whose last proof found damage.", bad},
+    {"pgstow_backups", "Backups of the database that the repository has.", backups, true},
+    {"pgstow_backups_damaged", "Backups whose last proof found damage.", bad, true},
     {"pgstow_verify_last_success_timestamp_seconds",
      "When a backup of the database was last found good, at any level.", verified},
     {"pgstow_verify_age_seconds", "How long ago that was, by the clock of the service.",
@@ -218,6 +223,8 @@ static void write_families(const Facts *f, Instant now, Buf *out)
         exposition_family(out, families[k].name, "gauge", families[k].help);
         for (size_t i = 0; i < f->count; i++) {
             double v;
+            if (f->items[i].foreign && !families[k].foreign)
+                continue;
             if (families[k].value(&f->items[i], now, &v))
                 exposition_number(out, families[k].name, &f->items[i].labels, v);
         }

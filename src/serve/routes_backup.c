@@ -1,11 +1,13 @@
 /* Backups: listed and shown in this process, made and deleted by jobs. */
 #include <string.h>
 
+#include "crypto/hash.h"
 #include "repo/lineage.h"
 #include "serve/api_internal.h"
 #include "serve/stock.h"
 
 #define ID_MAX 255
+#define LIST_TAG (2 * HASH_BYTES + 3)
 
 static Doc *found_doc(const Found *f)
 {
@@ -14,17 +16,15 @@ static Doc *found_doc(const Found *f)
     return d;
 }
 
-Error *api_backups(Ask *a)
+static Doc *list_doc(const Ask *a, const Stock *s)
 {
-    AUTO_VALUE(Stock) s = {0};
     int64_t limit = api_int(a, "limit", API_LIMIT), shown = 0;
     const char *database = api_text(a, "database"), *entry = api_text(a, "entry");
     Instant since = api_time(a, "since", 0), until = api_time(a, "until", INT64_MAX);
-    TRY(stock_read(a->config, &s));
     Doc *d = doc_object(), *backups = doc_array(), *damaged = doc_array();
     bool more = false;
-    for (size_t i = 0; i < s.item_count; i++) {
-        const Found *f = &s.items[i];
+    for (size_t i = 0; i < s->item_count; i++) {
+        const Found *f = &s->items[i];
         if ((database && strcmp(database, f->info->database) != 0) ||
             (entry && strcmp(entry, f->entry->name) != 0) || f->info->timestamp < since ||
             f->info->timestamp >= until)
@@ -35,13 +35,57 @@ Error *api_backups(Ask *a)
         doc_push(backups, found_doc(f));
         shown++;
     }
-    for (size_t i = 0; i < s.count; i++)
-        for (size_t k = 0; s.views[i] && k < s.views[i]->list.damaged.count; k++)
-            doc_push_str(damaged, s.views[i]->list.damaged.items[k]);
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t k = 0; s->views[i] && k < s->views[i]->list.damaged.count; k++)
+            doc_push_str(damaged, s->views[i]->list.damaged.items[k]);
     doc_set(d, "backups", backups);
     doc_set(d, "damaged", damaged);
     doc_set_bool(d, "more", more);
-    api_reply(a, d);
+    return d;
+}
+
+static void add_text(Hash *h, const char *text)
+{
+    hash_add(h, text, strlen(text) + 1);
+}
+
+/* Of all that the list depends on: who has it already is told so without its being made. */
+static void list_tag(const Ask *a, const Stock *s, char out[LIST_TAG])
+{
+    AUTO(Hash) h = hash_new();
+    uint8_t digest[HASH_BYTES];
+    add_text(h, PGSTOW_VERSION);
+    for (size_t i = 0; i < s->count; i++) {
+        const ServiceEntry *entry = &a->config->entries[i];
+        add_text(h, entry->name);
+        add_text(h, entry->database);
+        add_text(h, config_str(entry->config, SETTING_REPO));
+        hash_add(h, s->views[i] ? "1" : "0", 1);
+        if (s->views[i])
+            hash_add(h, s->views[i]->print, HASH_BYTES);
+    }
+    for (size_t i = 0; i < a->call->names.count; i++) {
+        add_text(h, a->call->names.items[i]);
+        add_text(h, a->call->values.items[i]);
+    }
+    hash_end(h, digest);
+    *out = '"';
+    text_hex(digest, HASH_BYTES, out + 1);
+    strcpy(out + 1 + 2 * HASH_BYTES, "\"");
+}
+
+Error *api_backups(Ask *a)
+{
+    AUTO_VALUE(Stock) s = {0};
+    char tag[LIST_TAG];
+    TRY(stock_read(a->config, &s));
+    list_tag(a, &s, tag);
+    http_reply_header(a->reply, "ETag", tag);
+    a->reply->status = 200;
+    if (http_tag_listed(http_call_header(a->call, "If-None-Match"), tag))
+        a->reply->status = 304;
+    else
+        a->reply->body = list_doc(a, &s);
     return NULL;
 }
 

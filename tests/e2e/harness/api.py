@@ -22,9 +22,9 @@ def free_port():
 class Api:
     """A service of its own, databases (e0, e1, ...), and a token of each role."""
 
-    def __init__(self, cluster, folder, sql=(SQL, SQL), backup="", more=""):
+    def __init__(self, cluster, folder, sql=(SQL, SQL), backup="", more="", env=None):
         """`sql`: what is in each database; `backup`: more settings of that, `more`: further lines of the settings."""
-        self.pgstow, self.folder = Pgstow(cluster, folder), Path(folder)
+        self.pgstow, self.folder = Pgstow(cluster, folder, env=env), Path(folder)
         self.names = [cluster.create(sql=s) for s in sql]
         self.port = free_port()
         entries = "".join(f'- {{name: e{i}, url: "{cluster.url(n)}"}}\n' for i, n in enumerate(self.names))
