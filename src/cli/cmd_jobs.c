@@ -11,7 +11,7 @@ static Error *open_state(const Run *run, State **out)
 {
     const char *folder = config_str(run->config, SETTING_STATE_DIR);
     Error *e = state_open(folder, &(StateOptions){.existing = true}, out);
-    if (e && error_kind(e) == ERR_NOT_FOUND)
+    if (e && error_kind(e) == ERR_NOT_FOUND && !error_hint_text(e))
         e = error_hint(e, "`pgstow serve` begins the history; server.stateDir says where it is");
     return e;
 }

@@ -1,6 +1,6 @@
 /* What this host has seen of repositories: so that an older state of one, or another one, that is
- * put in its place is noticed. A small JSON file, pgstow/seen.json in XDG_STATE_HOME, for root in
- * /var/lib, otherwise in ~/.local/state; written atomically under a lock.
+ * put in its place is noticed. A small JSON file, seen.json in state_default_folder, written
+ * atomically under a lock.
  *
  * It never fails a run that it cannot be read or written: that is a warning.
  */

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -10,16 +11,25 @@
 #include "state/state_internal.h"
 
 #define FILE_NAME "state.db"
+#define HOST_FOLDER "/var/lib/pgstow" /* of the service that belongs to no person */
 #define WAIT_MS 10000
 #define WAL_KEPT (16 << 20) /* bytes that the write-ahead log may keep after a checkpoint */
 
+/* The folder for states of this user's choice, or NULL. */
+static const char *chosen_home(void)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    return state && *state == '/' ? state : NULL;
+}
+
 char *state_default_folder(void)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state && *state == '/')
+    const char *state = chosen_home(), *home = getenv("HOME");
+    struct stat st;
+    if (state)
         return file_join(state, "pgstow");
-    if (geteuid() == 0)
-        return mem_strdup("/var/lib/pgstow");
+    if (lstat(HOST_FOLDER, &st) == 0 ? st.st_uid == geteuid() : geteuid() == 0)
+        return mem_strdup(HOST_FOLDER);
     return home && *home == '/' ? mem_printf("%s/.local/state/pgstow", home) : NULL;
 }
 
@@ -44,6 +54,27 @@ static Error *check_owner(const char *path, const struct stat *st)
                                     (unsigned)st->st_mode & 07777),
                           "chmod go-w %s", path);
     return NULL;
+}
+
+/* Who has no state of his own means the service's where there is one: a token that he made in his
+ * own would be good for nothing. */
+static Error *check_default(const char *folder, bool existing)
+{
+    struct stat st;
+    struct passwd entry, *owner = NULL;
+    char room[4096];
+    AUTO(char) file = file_join(folder, FILE_NAME);
+    if (chosen_home() || lstat(file, &st) == 0 || lstat(HOST_FOLDER, &st) < 0 || st.st_uid == geteuid())
+        return NULL;
+    (void)getpwuid_r(st.st_uid, &entry, room, sizeof room, &owner);
+    AUTO(char)
+    name = owner ? mem_strdup(owner->pw_name) : mem_printf("#%u", (unsigned)st.st_uid);
+    return error_hint(ERROR_NEW(existing ? ERR_NOT_FOUND : ERR_IO,
+                                "the service's state, %s, belongs to another user: %s", HOST_FOLDER,
+                                name),
+                      "run it as that user: sudo -u %s pgstow ...; or name a folder of your own "
+                      "(stateDir, XDG_STATE_HOME)",
+                      name);
 }
 
 static Error *is_link(const char *path)
@@ -189,6 +220,8 @@ Error *state_open(const char *folder, const StateOptions *options, State **out)
         return error_hint(ERROR_NEW(o->existing ? ERR_NOT_FOUND : ERR_CONFIG,
                                     "this user has no folder for the service's state"),
                           "set server.stateDir");
+    if (!folder)
+        TRY(check_default(standard, o->existing));
     AUTO(State) s = state_new(folder ? folder : standard, o);
     AUTO_VALUE(Fd) fd = {-1};
     TRY(open_folder(s->folder, o->existing, &fd));

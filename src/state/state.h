@@ -34,15 +34,17 @@ typedef struct StateOptions {
     uint32_t max_pages; /* of 4 KiB each, beyond which it counts as a full disk; 0: no limit */
 } StateOptions;
 
-/* The folder where a setting names none: pgstow in XDG_STATE_HOME, for root in /var/lib, otherwise
- * in ~/.local/state; NULL for a user without a home. Caller frees. */
+/* The folder where a setting names none: pgstow in XDG_STATE_HOME; /var/lib/pgstow for the user whom
+ * it belongs to, and for root where it is not there; otherwise pgstow in ~/.local/state; NULL for a
+ * user without a home. Caller frees. */
 char *state_default_folder(void);
 
 /* Opens, and makes or migrates where need be. The folder is made with mode 0700, the file with 0600
  * whatever the umask. Refused (ERR_IO, with the remedy): a folder or file of another user, one that
  * others may write to, a link, a file system that cannot do WAL (network). ERR_REPO_UNSUPPORTED:
  * written by a newer pgstow. folder NULL is the default one (ERR_CONFIG, with `existing`
- * ERR_NOT_FOUND, for a user who has none). options may be NULL. */
+ * ERR_NOT_FOUND, for a user who has none; ERR_IO, or the same, where nothing is in it and
+ * /var/lib/pgstow is another user's). options may be NULL. */
 Error *state_open(const char *folder, const StateOptions *options, State **out) MUST_CHECK;
 void state_close(State *s);
 DEFINE_AUTO(State, state_close)

@@ -5,6 +5,7 @@ import re
 import sqlite3
 
 import pytest
+from harness.mounts import needs_root
 
 TOKEN = re.compile(r"pgstow_[0-9a-f]{64}")
 
@@ -85,3 +86,25 @@ def test_each_change_is_in_the_audit_log(token):
 def test_what_is_no_token_is_refused(token, args, words):
     token(*args, expect="USAGE").error_says(*words)
     assert not token.database.exists() or rows(token, "SELECT count(*) FROM token") == [(0,)]
+
+
+def test_the_service_of_the_host_has_a_user_of_its_own(pgstow):
+    """/var/lib/pgstow is his; root is told so, instead of making tokens that are good for nothing."""
+    needs_root()
+    program = pgstow.folder / "as_if_installed"
+    program.write_text(f"""#!/bin/sh
+exec unshare --mount sh -c 'mount -t tmpfs tmpfs /var/lib && install -d -m 700 -o nobody /var/lib/pgstow &&
+    exec setpriv --reuid "$AS" --clear-groups {pgstow.binary} "$@"' sh "$@"
+""")
+    program.chmod(0o755)
+    pgstow.binary = program
+
+    def run(who, *args, expect="OK", **env):
+        return pgstow.run(*args, repo=False, env={"XDG_STATE_HOME": None, "AS": who, **env}, expect=expect)
+
+    add = ["token", "add", "one", "--role", "viewer"]
+    assert TOKEN.fullmatch(run("nobody", *add).stdout.splitlines()[-1])
+    run("root", *add, expect="IO").error_says("another user: nobody", "sudo -u nobody")
+    run("root", "jobs", expect="NOT_FOUND").error_says("sudo -u nobody")
+    assert not (pgstow.home / ".local").exists()
+    run("root", *add, PGSTOW_STATE_DIR=pgstow.folder / "own")

@@ -1,0 +1,35 @@
+#!/bin/sh
+# A backup through the API of `pgstow serve`, with curl and jq: asks for one, waits for its job, and
+# prints the backup's id.
+#
+#   PGSTOW_TOKEN=pgstow_... ./api.sh [ENTRY]     the token of an operator: pgstow token add
+#   PGSTOW_URL=https://backup.example.com        where the service is, if not on this host
+#
+# ENTRY is a name of `databases:`, where the service has several.
+set -eu
+
+# api METHOD PATH [OPTION OF CURL...]: the token comes by standard input, for ps shows arguments.
+api() {
+    method=$1
+    path=$2
+    shift 2
+    printf 'header = "Authorization: Bearer %s"\n' "$PGSTOW_TOKEN" |
+        curl --config - --silent --show-error --fail-with-body --request "$method" "$@" \
+            "${PGSTOW_URL:-http://127.0.0.1:8080}/api/v1/$path"
+}
+
+body='{}'
+[ $# -eq 0 ] || body=$(jq -n --arg entry "$1" '{$entry}')
+job=$(api POST backups --data "$body" | jq -r .job)
+
+status=queued
+while [ "$status" = queued ] || [ "$status" = running ]; do
+    sleep 1
+    answer=$(api GET "jobs/$job")
+    status=$(printf '%s' "$answer" | jq -r .status)
+done
+if [ "$status" != succeeded ]; then
+    printf '%s' "$answer" | jq -r '"job \(.id) \(.status): \(.error.message // "")"' >&2
+    exit 1
+fi
+printf '%s' "$answer" | jq -r .backup
