@@ -8,28 +8,36 @@
 # ENTRY is a name of `databases:`, where the service has several.
 set -eu
 
-# api METHOD PATH [OPTION OF CURL...]: the token comes by standard input, for ps shows arguments.
+# api METHOD PATH [OPTION OF CURL...]: $answer is what it says. The token comes by standard input, for
+# ps shows arguments.
 api() {
     method=$1
     path=$2
     shift 2
-    printf 'header = "Authorization: Bearer %s"\n' "$PGSTOW_TOKEN" |
+    answer=$(printf 'header = "Authorization: Bearer %s"\n' "$PGSTOW_TOKEN" |
         curl --config - --silent --show-error --fail-with-body --request "$method" "$@" \
-            "${PGSTOW_URL:-http://127.0.0.1:8080}/api/v1/$path"
+            "${PGSTOW_URL:-http://127.0.0.1:8080}/api/v1/$path") || {
+        get '.error | "\(.kind): \(.message)"' >&2
+        exit 1
+    }
+}
+get() {
+    printf '%s' "$answer" | jq -r "$1"
 }
 
 body='{}'
 [ $# -eq 0 ] || body=$(jq -n --arg entry "$1" '{$entry}')
-job=$(api POST backups --data "$body" | jq -r .job)
+api POST backups --data "$body"
+job=$(get .job)
 
 status=queued
 while [ "$status" = queued ] || [ "$status" = running ]; do
     sleep 1
-    answer=$(api GET "jobs/$job")
-    status=$(printf '%s' "$answer" | jq -r .status)
+    api GET "jobs/$job"
+    status=$(get .status)
 done
 if [ "$status" != succeeded ]; then
-    printf '%s' "$answer" | jq -r '"job \(.id) \(.status): \(.error.message // "")"' >&2
+    get '"job \(.id) \(.status): \(.error.message // "")"' >&2
     exit 1
 fi
-printf '%s' "$answer" | jq -r .backup
+get .backup
