@@ -30,7 +30,8 @@ def work():
 @pytest.fixture(scope="session")
 def base(work):
     """A Debian with nothing in it: what containers begin with."""
-    return Root.make(work / "base")
+    given = os.environ.get("PGSTOW_TEST_ROOT")
+    return Root(given) if given else Root.make(work / "base")
 
 
 @pytest.fixture(scope="session")

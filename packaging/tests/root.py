@@ -14,6 +14,8 @@ SOURCES = [f"deb {MIRROR}/debian bookworm main", f"deb {MIRROR}/debian bookworm-
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
                "DEBIAN_FRONTEND": "noninteractive"}  # fmt: skip
 
+HOMES = {"root": "/root", "pgstow": "/var/lib/pgstow", "postgres": "/var/lib/postgresql"}
+
 
 class Result:
     def __init__(self, command, done):
@@ -33,7 +35,8 @@ def execute(prefix, command, user, env, cwd, input, status):
     words = ["sh", "-euc", command] if isinstance(command, str) else [str(word) for word in command]
     if user != "root":
         words = ["runuser", "-u", user, "--", *words]
-    words = ["env", "-i", f"--chdir={cwd}", *(f"{k}={v}" for k, v in {**ENVIRONMENT, **env}.items()), *words]
+    env = {**ENVIRONMENT, "HOME": HOMES[user], **env}
+    words = ["env", "-i", f"--chdir={cwd}", *(f"{k}={v}" for k, v in env.items()), *words]
     done = subprocess.run([*prefix, *words], input=input or "", capture_output=True, text=True, timeout=1200)
     result = Result(command, done)
     assert status is None or result.status == status, result
@@ -69,15 +72,16 @@ class Root:
         with open(self.folder.parent / f"{self.folder.name}.log", "wb") as log:
             started = subprocess.Popen([*nspawn(self.folder), "--private-network", *(command or ["--boot"])],
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # fmt: skip
+        booted = Booted(self, started)
         try:
-            yield Booted(self, started)
+            wait_until(booted.find_leader, "the container has not begun")
+            yield booted
         finally:
-            started.send_signal(signal.SIGTERM)
-            try:
-                started.wait(120)
-            except subprocess.TimeoutExpired:
+            if booted.leader:
+                os.kill(booted.leader, signal.SIGKILL)  # the kernel ends all others with it
+            else:
                 started.kill()
-                started.wait()
+            started.wait()
 
 
 def wait_until(condition, what, seconds=120):
@@ -89,15 +93,14 @@ def wait_until(condition, what, seconds=120):
 
 class Booted:
     def __init__(self, root, started):
-        self.root, self.started = root, started
-        wait_until(self.find_leader, "the container has not begun")
+        self.root, self.started, self.leader = root, started, None
 
     def find_leader(self):
         """The first process in the container is the child of systemd-nspawn's."""
         assert self.started.poll() is None, "systemd-nspawn has ended"
         children = Path(f"/proc/{self.started.pid}/task/{self.started.pid}/children").read_text().split()
-        self.leader = children[0] if children else None
-        return bool(children)
+        self.leader = int(children[0]) if children else None
+        return self.leader
 
     def run(self, command, user="root", env={}, cwd="/", input=None, status=0):
         prefix = ["nsenter", f"--target={self.leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root"]

@@ -17,7 +17,9 @@ SHOP = """CREATE DATABASE shop;
 \\c shop
 CREATE TABLE item (id int PRIMARY KEY, t text NOT NULL);
 INSERT INTO item SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
-CREATE ROLE net LOGIN PASSWORD 'from the environment' IN ROLE pg_read_all_data;"""
+CREATE ROLE net LOGIN PASSWORD 'from the environment' IN ROLE pg_read_all_data;
+ALTER ROLE postgres PASSWORD 'an admin''s';"""
+ADMIN, PASSWORD = "postgresql://postgres@127.0.0.1/shop", {"PGPASSWORD": "an admin's"}
 ENTRIES = """
 databases:
 - {name: local, url: "postgresql:///shop"}
@@ -31,7 +33,7 @@ def installed(base, packages, work):
     """The packages by apt, from files, as a person would have them."""
     root = base.copy(work / "installed")
     shutil.copytree(packages, root.folder / "packages", ignore=lambda _, names: [n for n in names if not n.endswith(".deb")])
-    root.run("apt-get -q update && apt-get -q install -y --no-install-recommends " + " ".join(NEEDED))
+    root.run("apt-get -q update && apt-get -q install -y --no-install-recommends " + " ".join(NEEDED + STATIC))
     root.before = names_of_pgstow(root.run)
     root.said = root.run("apt-get -q install -y /packages/pgstow_*.deb /packages/libpgstow*.deb").stdout
     return root
@@ -50,7 +52,7 @@ def names_of_pgstow(run):
 
 
 def pgstow(host, *words, **kwargs):
-    return host.run(["pgstow", *words], user="pgstow", env={"HOME": "/var/lib/pgstow"}, **kwargs)
+    return host.run(["pgstow", *words], user="pgstow", **kwargs)
 
 
 def settings(host, text):
@@ -97,8 +99,8 @@ def test_no_fault_points_are_in_them(installed):
 
 
 def test_the_unit_is_well_formed_and_tight(installed):
-    done = installed.run("systemd-analyze verify pgstow.service")
-    assert not done.stderr.strip(), done
+    done = installed.run("systemd-analyze verify --man=no pgstow.service 2>&1")
+    assert not done.stdout.strip(), done
     score = installed.run(f"systemd-analyze security --offline=true --threshold={EXPOSURE} --no-pager pgstow.service")
     print(score.last)
 
@@ -117,7 +119,7 @@ def test_the_settings_as_they_come(host):
     check = "pgstow config check --config"
     host.run(f"{check} /etc/pgstow/pgstow.yaml")
     assert json.loads(host.run("pgstow schedule list --json").stdout)["schedules"] == []
-    host.run(f"sed 's/^#\\([a-z ]\\)/\\1/' /etc/pgstow/pgstow.yaml >/tmp/all.yaml && {check} /tmp/all.yaml")
+    host.run(f"sed 's/^#\\([a-z]\\|  \\)/\\1/' /etc/pgstow/pgstow.yaml >/tmp/all.yaml && {check} /tmp/all.yaml")
     listed = json.loads(host.run("pgstow schedule list --json --config /tmp/all.yaml").stdout)["schedules"]
     assert [s["name"] for s in listed] == ["backup", "verify"]
 
@@ -132,13 +134,13 @@ def test_man_page_and_completion(host):
 
 def test_the_command_line(host):
     host.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1"], user="postgres", input=SHOP)
-    host.run("createuser --role=pg_read_all_data --createdb pgstow", user="postgres")
+    host.run("createuser --role=pg_read_all_data pgstow", user="postgres")
     settings(host, "database: {url: postgresql:///shop}\nbackup: {backupDir: /var/lib/pgstow/backups}\n")
     pgstow(host, "doctor")
     made = pgstow(host, "backup").last
     assert made in pgstow(host, "list").stdout
     pgstow(host, "verify", "--level", "data")
-    pgstow(host, "restore", made, "--to-db", "copy")
+    pgstow(host, "restore", made, "--db", ADMIN, "--to-db", "copy", env=PASSWORD)
     sums = [host.run(["psql", "-AXtq", "-d", name, "-c", "SELECT count(*), md5(string_agg(item::text, '' ORDER BY id)) FROM item"],
                      user="postgres").stdout for name in ("shop", "copy")]  # fmt: skip
     assert sums[0] == sums[1] and sums[0].startswith("20000|")
@@ -160,8 +162,8 @@ def test_a_program_in_c(host):
     host.run(f"cc -Wall -Werror {examples}/embed.c $(pkg-config --cflags --libs pgstow) -o /tmp/embed")
     host.run(f"cc -Wall -Werror {examples}/inspect.c $(pkg-config --cflags --libs pgstow) -o /tmp/inspect")
     assert "libpgstow.so.0" in host.run("ldd /tmp/embed").stdout
-    host.run(["/tmp/embed", "postgresql:///shop", "/tmp/embedded", "embedded"], user="pgstow", env={"HOME": "/var/lib/pgstow"})
-    report = host.run(["/tmp/inspect", "postgresql:///shop", "/var/lib/pgstow/backups"], user="pgstow", env={"HOME": "/var/lib/pgstow"})
+    host.run(["/tmp/embed", ADMIN, "/tmp/embedded", "embedded"], user="pgstow", env=PASSWORD)
+    report = host.run(["/tmp/inspect", "postgresql:///shop", "/var/lib/pgstow/backups"], user="pgstow")
     assert json.loads(report.stdout.splitlines()[0])["isValid"]
 
 
@@ -169,7 +171,7 @@ def test_a_program_in_c_with_the_static_library(host):
     libraries = host.run("pkg-config --static --libs pgstow").stdout.replace("-lpgstow", "-Wl,-Bstatic -lpgstow -Wl,-Bdynamic")
     host.run(f"cc /usr/share/doc/libpgstow-dev/examples/embed.c {libraries.strip()} -o /tmp/static")
     assert "libpgstow" not in host.run("ldd /tmp/static").stdout
-    host.run(["/tmp/static", "postgresql:///shop", "/tmp/embedded2", "embedded2"], user="pgstow", env={"HOME": "/var/lib/pgstow"})
+    host.run(["/tmp/static", ADMIN, "/tmp/embedded2", "embedded2"], user="pgstow", env=PASSWORD)
 
 
 # ---------------------------------------------------------------- the service
@@ -198,7 +200,7 @@ def test_the_service_backs_up(host, token):
     assert {j["status"] for j in jobs} == {"succeeded"} and jobs[0]["actor"] == "test"
     host.run(["psql", "-qX"], user="postgres", input="DROP DATABASE copy")
     made = json.loads(host.run(["curl", "-s", "-H", f"Authorization: Bearer {token}", "http://127.0.0.1:8080/api/v1/backups"]).stdout)
-    pgstow(host, "restore", made["backups"][0]["id"], "--db", "postgresql:///shop", "--to-db", "copy")
+    pgstow(host, "restore", made["backups"][0]["id"], "--db", ADMIN, "--to-db", "copy", env=PASSWORD)
 
 
 def test_what_the_unit_forbids(host, token):
@@ -220,7 +222,7 @@ def test_a_folder_elsewhere_needs_a_drop_in(host, token):
     refused = api(host, "local", token=token, status=1)
     assert "failed" in refused.stderr, refused
     host.run("mkdir -p /etc/systemd/system/pgstow.service.d && "
-             "printf '[Service]\\nReadWritePaths=/srv/backups\\nWatchdogSec=2\\nRestartSec=0\\n' "
+             "printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nReadWritePaths=/srv/backups\\nWatchdogSec=2\\nRestartSec=0\\n' "
              ">/etc/systemd/system/pgstow.service.d/override.conf && systemctl daemon-reload && systemctl restart pgstow")  # fmt: skip
     api(host, "local", token=token)
 
