@@ -47,7 +47,9 @@ def backup(entry=None):
 def download(name):
     """Under its own name only once it is whole."""
     with call("GET", f"backups/{name}") as answer, open(name + ".part", "wb") as file:
-        shutil.copyfileobj(answer, file)
+        shutil.copyfileobj(answer, file)  # fails where the service breaks off, but for an answer of known length
+        if int(answer.headers.get("Content-Length") or file.tell()) != file.tell():
+            raise SystemExit(f"{name}: the answer broke off")
     os.replace(name + ".part", name)
     return name
 
