@@ -67,8 +67,12 @@ static const Field verify_body[] = {ENTRY,
                                     IDS,
                                     {0}};
 static const Field drill_body[] = {ENTRY, IDS, {0}};
-static const Field cleanup_body[] = {
-    ENTRY, {"dryRun", FIELD_BOOL, 0, "only say what would be done"}, {0}};
+static const Field cleanup_body[] = {ENTRY,
+                                     {"database", FIELD_TEXT, 0,
+                                      "only the backups of this one, by the entry's rules", 1,
+                                      DATABASE_MAX},
+                                     {"dryRun", FIELD_BOOL, 0, "only say what would be done"},
+                                     {0}};
 static const Field check_query[] = {
     ENTRY, {"maxAge", FIELD_SPAN, 0, "how old it may be; 26h where nothing is said"}, {0}};
 static const Field config_query[] = {
@@ -245,7 +249,7 @@ static const Route routes[] = {
      .body = drill_body, .answers = BEGUN, .errors = KINDS_REPO | KIND(NOT_FOUND) | KIND(BUSY)},
     {"POST", "/api/v1/cleanup", ROLE_OPERATOR, "cleanup", api_cleanup, .id = "cleanup",
      .summary = "Delete old backups by the entry's rules, and free their space",
-     .body = cleanup_body, .answers = BEGUN, .errors = KIND(NOT_FOUND) | KIND(BUSY)},
+     .body = cleanup_body, .answers = BEGUN, .errors = KINDS_REPO | KIND(NOT_FOUND) | KIND(BUSY)},
     {"POST", "/api/v1/validate", ROLE_OPERATOR, "validate", api_validate, .id = "validate",
      .summary = "Look whether the live database is consistent",
      .help = "What was found is the job's result.", .body = entry_only, .answers = BEGUN,

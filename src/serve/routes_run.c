@@ -3,6 +3,7 @@
 
 #include "serve/api_internal.h"
 #include "serve/plans.h"
+#include "serve/stock.h"
 
 /* What the entry is called in the audit log. */
 static char *name_of(const ServiceEntry *entry)
@@ -36,29 +37,64 @@ Error *api_doctor(Ask *a)
     return run_plain(a, "doctor");
 }
 
+static bool same_repository(const Ask *a, const ServiceEntry *x, const ServiceEntry *y)
+{
+    const ServiceEntry *first = a->config->entries;
+    return stock_same(a->config, (size_t)(x - first), (size_t)(y - first));
+}
+
+/* A misspelt name would look like a cleanup that had nothing to do. */
+static Error *has_backups(const Ask *a, const ServiceEntry *entry, const char *database)
+{
+    AUTO_VALUE(Stock) s = {0};
+    TRY(stock_read(a->config, &s));
+    for (size_t i = 0; i < s.item_count; i++)
+        if (!strcmp(s.items[i].info->database, database) &&
+            same_repository(a, s.items[i].entry, entry))
+            return NULL;
+    FAIL(ERR_NOT_FOUND, "there is no backup of the database \"%s\"", database);
+}
+
+/* Whose backups are meant: of one database, or (NULL) of all in a repository that is this entry's
+ * alone, as others have rules of their own. */
+static Error *find_database(const Ask *a, const ServiceEntry *entry, const char **out)
+{
+    *out = api_text(a, "database");
+    if (*out)
+        return has_backups(a, entry, *out);
+    if (*entry->database)
+        *out = entry->database;
+    for (size_t i = 0; !*out && i < a->config->count; i++) {
+        const ServiceEntry *other = &a->config->entries[i];
+        if (other != entry && same_repository(a, entry, other))
+            return error_hint(ERROR_NEW(ERR_USAGE,
+                                        "%s and %s have one repository, and rules of "
+                                        "their own",
+                                        entry->name, other->name),
+                              "name the \"database\" that is meant");
+    }
+    return NULL;
+}
+
 Error *api_cleanup(Ask *a)
 {
     const ServiceEntry *entry;
+    const char *database;
     AUTO_VALUE(StrList) words = {0};
     TRY(api_asked_entry(a, &entry));
+    TRY(find_database(a, entry, &database));
     strlist_add(&words, "cleanup");
     if (api_bool(a, "dryRun"))
         strlist_add(&words, "--dry-run");
-    /* Entries may share a repository, and each has rules of its own. */
-    if (*entry->database) {
+    if (database) {
         strlist_add(&words, "--");
-        strlist_add(&words, entry->database);
+        strlist_add(&words, database);
     }
     return submit(a, "cleanup", entry, &words);
 }
 
 /* -- verify ---------------------------------------------------------------------------------------
  */
-
-static bool same_repository(const ServiceEntry *a, const ServiceEntry *b)
-{
-    return !strcmp(config_str(a->config, SETTING_REPO), config_str(b->config, SETTING_REPO));
-}
 
 /* The ids in the body, each of a backup that is there. Without "entry" the first one says which. */
 static Error *add_ids(Ask *a, const ServiceEntry **entry, StrList *words)
@@ -69,7 +105,7 @@ static Error *add_ids(Ask *a, const ServiceEntry **entry, StrList *words)
         TRY(api_find_backup(a, doc_text(doc_at(ids, i)), &b));
         if (!*entry)
             *entry = b.entry;
-        if (!same_repository(*entry, b.entry))
+        if (!same_repository(a, *entry, b.entry))
             return error_hint(ERROR_NEW(ERR_NOT_FOUND,
                                         "there is no backup \"%s\" in the repository"
                                         " of %s",

@@ -5,12 +5,14 @@ A route that is added shows up in the document, and then has to have a row in OP
 
 import itertools
 import json
+import signal
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from harness.api import Api
+from harness.cluster import wait_until
 from harness.openapi import Spec, validator
 
 ROLES = [None, "viewer", "operator", "admin"]
@@ -217,6 +219,31 @@ def test_what_jobs_found(asker, backup):
     assert {b["database"] for b in cleaned["backups"]} == {asker.api.names[0]}, "it is the entry's database alone"
     run = begin(asker, "runSchedule", part="backup%2Fe0")
     assert run["entry"] == "e0" and run["backup"]
+
+
+def test_cleanup_of_a_repository_that_others_share(asker, backup):
+    """An entry of all databases has rules; those of other entries have theirs."""
+    api, settings = asker.api, Path(asker.api.folder, "pgstow.yaml")
+    before = settings.read_text()
+
+    def entries():
+        return [d["entry"] for d in api.get("/api/v1/databases")["databases"]]
+
+    def reload(text, wanted):
+        settings.write_text(text)
+        api.running.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: ("all" in entries()) == wanted, "the settings are not read anew")
+
+    url = api.pgstow.cluster.url("postgres")
+    reload(f'{before}- {{name: all, url: "{url}", allDatabases: true, enabled: false}}\n', True)
+    try:
+        status, answer = asker.ask("cleanup", body={"entry": "all", "dryRun": True})
+        assert status == 400 and "database" in answer["error"]["hint"], answer
+        database = api.names[0]
+        job = begin(asker, "cleanup", body={"entry": "all", "dryRun": True, "database": database})
+        assert {b["database"] for b in job["result"]["backups"]} == {database}
+    finally:
+        reload(before, False)
 
 
 def test_pin_and_trash(asker):
