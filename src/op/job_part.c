@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define RUNS_BACK 50 /* how far it is looked back for a whole one */
+
 Doc *job_part_doc(const BackupOutcome *o)
 {
     Doc *d = doc_object();
@@ -49,4 +51,56 @@ Error *job_part_record(State *s, int64_t of, const Doc *d)
             part.end.status = JOB_CANCELLED;
     }
     return state_job_add_part(s, of, &part, NULL);
+}
+
+Error *parts_each(State *s, int64_t job, PartsEach each, void *ctx)
+{
+    StateJobFilter f = {.part_of = job};
+    for (bool more = true; more;) {
+        AUTO_VALUE(StateJobs) parts = {0};
+        TRY(state_job_list(s, &f, &parts));
+        for (size_t i = 0; i < parts.count; i++)
+            TRY(each(ctx, &parts.items[i]));
+        more = parts.more;
+        if (parts.count)
+            f.below = parts.items[parts.count - 1].id;
+    }
+    return NULL;
+}
+
+bool parts_are_whole(const StateJob *j)
+{
+    AUTO(Doc) arguments = NULL;
+    bool partial = j->status == JOB_FAILED && j->error_kind &&
+                   !strcmp(j->error_kind, error_kind_info(ERR_PARTIAL)->name);
+    if (!strcmp(j->trigger, "cli") || (j->status != JOB_SUCCEEDED && !partial))
+        return false;
+    error_drop(doc_parse(j->arguments, strlen(j->arguments), "arguments", &arguments));
+    return doc_count(doc_get(arguments, "words")) == 1;
+}
+
+static Error *add_name(void *ctx, const StateJob *part)
+{
+    strlist_add(ctx, part->database);
+    return NULL;
+}
+
+Error *parts_known(State *s, const char *entry, int64_t below, StrList *out, bool *found)
+{
+    AUTO_VALUE(StateJobs) runs = {0};
+    StateJobFilter f = {.kind = "backup",
+                        .entry = entry,
+                        .database = "",
+                        .statuses = 1u << JOB_SUCCEEDED | 1u << JOB_FAILED,
+                        .below = below,
+                        .limit = RUNS_BACK};
+    *found = false;
+    TRY(state_job_list(s, &f, &runs));
+    for (size_t i = 0; i < runs.count && !*found; i++) {
+        *found = parts_are_whole(&runs.items[i]);
+        if (*found)
+            TRY(parts_each(s, runs.items[i].id, add_name, out));
+    }
+    strlist_sort(out);
+    return NULL;
 }

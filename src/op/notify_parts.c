@@ -2,12 +2,12 @@
  * all of a kind. */
 #include <string.h>
 
+#include "op/job_part.h"
 #include "op/notify_sample.h"
 #include "op/notify_work.h"
 #include "state/state_condition.h"
 
 #define LINES_MOST 50 /* databases that one notification names */
-#define RUNS_BACK 50  /* how far it is looked back for a run of all */
 
 /* What one notification tells of several databases. */
 typedef struct News {
@@ -92,69 +92,9 @@ static Error *tell_news(const Telling *c, News *n)
     return NULL;
 }
 
-/* -- which databases there are --------------------------------------------------------------------
- */
-
 bool notify_is_of_all(const Telling *c)
 {
     return c->t->all && c->job && !strcmp(c->job->kind, "backup") && !*c->job->database;
-}
-
-/* A run of all that the settings name, and that came to its end: no part of them, and not by the
- * command line, whose flags nobody knows. */
-static bool is_whole(const StateJob *j)
-{
-    AUTO(Doc) arguments = NULL;
-    if (!strcmp(j->trigger, "cli") ||
-        (j->status != JOB_SUCCEEDED &&
-         !(j->status == JOB_FAILED && notify_is_kind(j, ERR_PARTIAL))))
-        return false;
-    error_drop(doc_parse(j->arguments, strlen(j->arguments), "arguments", &arguments));
-    return doc_count(doc_get(arguments, "words")) == 1;
-}
-
-typedef Error *(*EachPart)(void *ctx, StateJob *part);
-
-static Error *each_part(const Telling *c, int64_t job, EachPart each, void *ctx)
-{
-    StateJobFilter f = {.part_of = job, .limit = STATE_LIST_MAX};
-    for (bool more = true; more;) {
-        AUTO_VALUE(StateJobs) parts = {0};
-        TRY(state_job_list(c->s, &f, &parts));
-        for (size_t i = 0; i < parts.count; i++)
-            TRY(each(ctx, &parts.items[i]));
-        more = parts.more;
-        if (parts.count)
-            f.below = parts.items[parts.count - 1].id;
-    }
-    return NULL;
-}
-
-static Error *add_name(void *ctx, StateJob *part)
-{
-    strlist_add(ctx, part->database);
-    return NULL;
-}
-
-/* Those of the newest whole run before `below` (0: of all); *found false where there is none. */
-static Error *known_before(const Telling *c, int64_t below, StrList *out, bool *found)
-{
-    AUTO_VALUE(StateJobs) runs = {0};
-    StateJobFilter f = {.kind = "backup",
-                        .entry = c->t->entry,
-                        .database = "",
-                        .statuses = 1u << JOB_SUCCEEDED | 1u << JOB_FAILED,
-                        .below = below,
-                        .limit = RUNS_BACK};
-    *found = false;
-    TRY(state_job_list(c->s, &f, &runs));
-    for (size_t i = 0; i < runs.count && !*found; i++) {
-        *found = is_whole(&runs.items[i]);
-        if (*found)
-            TRY(each_part(c, runs.items[i].id, add_name, out));
-    }
-    strlist_sort(out);
-    return NULL;
 }
 
 /* -- a run's end ----------------------------------------------------------------------------------
@@ -237,7 +177,7 @@ static Error *part_succeeded(Parts *p, const Telling *c)
     return look_for_anomaly(p, c);
 }
 
-static Error *part_ended(void *ctx, StateJob *part)
+static Error *part_ended(void *ctx, const StateJob *part)
 {
     Parts *p = ctx;
     Telling c = *p->c;
@@ -263,9 +203,9 @@ static Error *look_for_gone(Parts *p)
 {
     AUTO_VALUE(StrList) before = {0};
     bool found;
-    if (!is_whole(p->c->job))
+    if (!parts_are_whole(p->c->job))
         return NULL;
-    TRY(known_before(p->c, p->c->job->id, &before, &found));
+    TRY(parts_known(p->c->s, p->c->t->entry, p->c->job->id, &before, &found));
     for (size_t i = 0; i < before.count; i++) {
         if (strlist_has(&p->names, before.items[i]))
             continue;
@@ -296,7 +236,7 @@ Error *notify_parts(const Telling *c, bool again, bool *told_all)
          .failed = {.event = NOTIFY_FAILURE, .what = "could not be backed up"},
          .recovered = {.event = NOTIFY_RECOVERED, .what = "are backed up again"},
          .unlike = {.event = NOTIFY_ANOMALY, .what = "are unlike before"}};
-    TRY(each_part(c, c->job->id, part_ended, &p));
+    TRY(parts_each(c->s, c->job->id, part_ended, &p));
     TRY(look_for_gone(&p));
     TRY(tell_news(c, &p.failed));
     TRY(tell_news(c, &p.recovered));
@@ -364,7 +304,7 @@ Error *notify_stale_parts(const Telling *c, Instant limit, bool *known)
     AUTO(StateCondition) old = NULL;
     AUTO_VALUE(Buf) detail = {0};
     AUTO(char) cause = mem_printf("stale/%s", c->t->entry);
-    TRY(known_before(c, 0, &names, known));
+    TRY(parts_known(c->s, c->t->entry, 0, &names, known));
     TRY(state_condition_get(c->s, cause, &old));
     for (size_t i = 0; i < names.count; i++) {
         Instant since;

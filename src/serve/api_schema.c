@@ -153,7 +153,7 @@ static const Field schedule[] = {
     {"lastDue", FIELD_TIME, MAYBE, "when its last run was due"},
     {"lastStarted", FIELD_TIME, MAYBE, "when that began"},
     {"lastJob", FIELD_INTEGER, MAYBE, "its job"},
-    {"lastResult", FIELD_TEXT, MAYBE, "that one's status, or overlap"},
+    {"lastResult", FIELD_TEXT, MAYBE, "that one's status, or overlap, with a count"},
     {0}};
 static const Field schedule_list[] = {
     {"schedules", FIELD_OBJECT, LIST, "those that the settings ask for", .schema = "Schedule"},
@@ -163,10 +163,15 @@ static const Field database[] = {
     {"database", FIELD_TEXT, ALWAYS, "the database's name; empty where it is all of a server"},
     {"enabled", FIELD_BOOL, ALWAYS, "backup.enabled"},
     {"schedule", FIELD_TEXT, MAYBE, "backup.schedule"},
+    {"lastStatus", FIELD_CHOICE, MAYBE, "how its last backup ended",
+     .choices = choice_job_statuses},
     {"lastSuccess", FIELD_OBJECT, MAYBE, "the job of its last good backup", .schema = "Job"},
     {0}};
 static const Field database_list[] = {
-    {"databases", FIELD_OBJECT, LIST, "in the order of the file", .schema = "Database"}, {0}};
+    {"databases", FIELD_OBJECT, LIST,
+     "in the order of the file; behind an entry with all of a server those that are there",
+     .schema = "Database"},
+    {0}};
 
 /* -- the repository -------------------------------------------------------------------------------
  */

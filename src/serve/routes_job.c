@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "op/job_doc.h"
+#include "op/job_part.h"
 #include "serve/api_internal.h"
 #include "serve/plan_doc.h"
 
@@ -80,6 +81,34 @@ Error *api_schedules(Ask *a)
     return NULL;
 }
 
+static Error *add_database(Ask *a, const ServiceEntry *entry, const char *name, Doc *all)
+{
+    State *state = a->api->service->state;
+    AUTO(StateJob) last = NULL;
+    AUTO_VALUE(StateJobs) newest = {0};
+    StateJobFilter ended = {.kind = "backup",
+                            .entry = entry->name,
+                            .database = name,
+                            .statuses = ~(1u << JOB_QUEUED | 1u << JOB_RUNNING),
+                            .limit = 1};
+    TRY(state_job_last_success(state, "backup", entry->name, name, &last));
+    TRY(state_job_list(state, &ended, &newest));
+    Doc *one = doc_object();
+    doc_set_str(one, "entry", entry->name);
+    doc_set_str(one, "database", name);
+    doc_set_bool(one, "enabled", config_bool(entry->config, SETTING_ENABLED));
+    doc_set_str(one, "schedule", config_str(entry->config, SETTING_SCHEDULE));
+    doc_set_str(one, "lastStatus",
+                newest.count ? state_job_status_name(newest.items[0].status) : NULL);
+    if (last)
+        doc_set(one, "lastSuccess", job_doc(last));
+    else
+        doc_set_null(one, "lastSuccess");
+    doc_push(all, one);
+    return NULL;
+}
+
+/* Behind an entry with all databases of a server those that its last run has found. */
 Error *api_databases(Ask *a)
 {
     AUTO(Doc) d = doc_object();
@@ -87,19 +116,14 @@ Error *api_databases(Ask *a)
     doc_set(d, "databases", all);
     for (size_t i = 0; i < a->config->count; i++) {
         const ServiceEntry *entry = &a->config->entries[i];
-        AUTO(StateJob) last = NULL;
-        TRY(state_job_last_success(a->api->service->state, "backup", entry->name, entry->database,
-                                   &last));
-        Doc *one = doc_object();
-        doc_set_str(one, "entry", entry->name);
-        doc_set_str(one, "database", entry->database);
-        doc_set_bool(one, "enabled", config_bool(entry->config, SETTING_ENABLED));
-        doc_set_str(one, "schedule", config_str(entry->config, SETTING_SCHEDULE));
-        if (last)
-            doc_set(one, "lastSuccess", job_doc(last));
-        else
-            doc_set_null(one, "lastSuccess");
-        doc_push(all, one);
+        AUTO_VALUE(StrList) names = {0};
+        bool known;
+        TRY(add_database(a, entry, entry->database, all));
+        if (!config_bool(entry->config, SETTING_ALL_DATABASES))
+            continue;
+        TRY(parts_known(a->api->service->state, entry->name, 0, &names, &known));
+        for (size_t k = 0; k < names.count; k++)
+            TRY(add_database(a, entry, names.items[k], all));
     }
     api_reply(a, STEAL(d));
     return NULL;

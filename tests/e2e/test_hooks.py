@@ -38,8 +38,8 @@ def running(word):
 def test_what_they_are_told(cluster, pgstow, database):
     write = WRITE.format(folder=pgstow.folder)
     settings(pgstow, f"  before: '{write}'\n  after: '{write}'\n")
-    env = {"PGPASSWORD": SECRET, "PGSTOW_PASSPHRASE": SECRET, "PGSTOW_JOB": "77", "DATABASE_URL": f"postgresql://u:{SECRET}@nowhere/x"}
-    result = pgstow.run("backup", "--encrypt", "--json", db=database, env=env).json
+    env = {"PGPASSWORD": SECRET, "PGSTOW_SMTP_PASSWORD": SECRET, "PGSTOW_JOB": "77", "DATABASE_URL": f"postgresql://u:{SECRET}@nowhere/x"}
+    result = pgstow.run("backup", "--json", db=database, env=env).json
     before, after = told(pgstow, "backup-before"), told(pgstow, "backup-after")
     common = {"PGSTOW_KIND": "backup", "PGSTOW_DATABASE": database, "PGSTOW_ENTRY": "", "PGSTOW_REPO": str(pgstow.repo)}
     assert common.items() <= before.items() and before["PGSTOW_EVENT"] == "before" and "PGSTOW_STATUS" not in before
@@ -48,26 +48,25 @@ def test_what_they_are_told(cluster, pgstow, database):
     assert after["PGSTOW_ROWS"] == "50" and int(after["PGSTOW_DURATION"]) > 0 and after["PGSTOW_ERROR_KIND"] == ""
     for name in ("backup-before", "backup-after"):
         assert SECRET not in (pgstow.folder / name).read_text()
-        assert not {"PGPASSWORD", "PGSTOW_PASSPHRASE", "DATABASE_URL", "PGSTOW_JOB"} & told(pgstow, name).keys()
+        assert not {"PGPASSWORD", "PGSTOW_SMTP_PASSWORD", "DATABASE_URL", "PGSTOW_JOB"} & told(pgstow, name).keys()
     # a run that fails, another kind, and what a restore is about
     pgstow.run("backup", db="not_there", expect="DB_NOT_FOUND")
     failed = told(pgstow, "backup-after")
     assert (failed["PGSTOW_STATUS"], failed["PGSTOW_ERROR_KIND"]) == ("failed", "DB_NOT_FOUND")
     assert "not_there" in failed["PGSTOW_ERROR_MESSAGE"] and failed["PGSTOW_BACKUP_ID"] == ""
-    env = {"PGSTOW_PASSPHRASE": SECRET}
-    pgstow.run("restore", "latest", "--to-db", database + "_new", db=database, env=env)
+    pgstow.run("restore", "latest", "--to-db", database + "_new", db=database)
     assert told(pgstow, "restore-before")["PGSTOW_BACKUP_ID"] == "latest"
     after = told(pgstow, "restore-after")
     assert (after["PGSTOW_BACKUP_ID"], after["PGSTOW_DATABASE"]) == (result["id"], database + "_new")
     cluster.drop(database + "_new")
-    pgstow.run("verify", env=env)
-    pgstow.run("cleanup", env=env)
+    pgstow.run("verify")
+    pgstow.run("cleanup")
     assert told(pgstow, "verify-after")["PGSTOW_STATUS"] == told(pgstow, "cleanup-after")["PGSTOW_STATUS"] == "succeeded"
     # what changes nothing has none
     for name in ("list", "restore"):
         for path in pgstow.folder.glob("*-after"):
             path.unlink()
-        pgstow.run(name, env=env)
+        pgstow.run(name)
         assert not list(pgstow.folder.glob("*-after"))
 
 
@@ -149,7 +148,8 @@ def test_a_time_limit(pgstow, database):
 
 def test_what_it_leaves_behind_holds_nobody_up(pgstow, database):
     """In its process group it is ended; what has made itself a session of its own may stay, and hold the pipe."""
-    settings(pgstow, "  before: 'sleep 5432 & setsid sleep 6543 &'")
+    there = 'setsid sh -c "touch there; exec sleep 6543" & while [ ! -e there ]; do sleep 0.01; done'
+    settings(pgstow, f"  before: 'sleep 5432 & {there}'")
     began = time.monotonic()
     pgstow.run("backup", db=database)
     left = running("6543")

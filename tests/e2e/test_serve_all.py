@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from harness.cluster import Cluster, wait_until
+from harness.cluster import Cluster, free_port, wait_until
 from harness.program import Pgstow, program
 from harness.service import DONE, MINUTE, SQL, Service
 
@@ -55,7 +55,7 @@ def test_each_database_by_itself(server, service, web):
     def news():
         return [(d["event"], d.get("database")) for d in told(receiver)]
 
-    service.config(settings(server, receiver.url, ", backupTimeout: 3, retries: 1, retryAfter: 1"))
+    service.config(settings(server, receiver.url, ", backupTimeout: 3, retries: 1, retryAfter: 1"), port=free_port())
     service.start()
 
     def next_day(count):
@@ -93,7 +93,11 @@ def test_each_database_by_itself(server, service, web):
     assert sorted(news()[1:]) == [("anomaly", "three"), ("recovered", "two")]
     assert "no longer among the databases" in [d["title"] for d in told(receiver) if d["event"] == "anomaly"][0]
     assert next_day(5)[4]["status"] == "succeeded" and len(news()) == 3
+    databases = service.get("/api/v1/databases")["databases"]
     service.stop()
+    assert {s["lastStatus"] for s in databases} == {"succeeded"} and len(databases) == 4
+    assert [d["database"] for d in databases] == ["", *sorted(names)]
+    assert all(d["lastSuccess"]["backup"] for d in databases[1:])
 
 
 def test_the_command_line_beside_it(server, service):

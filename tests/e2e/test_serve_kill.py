@@ -22,6 +22,12 @@ def settled(service, number):
     return len(jobs) > number and all(j["status"] in DONE for j in jobs) and jobs[-1]["status"] == "succeeded"
 
 
+def next_minute(service):
+    """Sets the clock to the first second of the next minute: one run is due, and no other for nearly a minute."""
+    now = int(time.time() * 1000) + service.ahead
+    service.shift(MINUTE - now % MINUTE + 1000)
+
+
 def kill(rng, service):
     """The service, or all of it at once, or its jobs first."""
     how = rng.choice(["service", "service", "all", "jobs"])
@@ -44,7 +50,7 @@ def one_round(rng, service, cluster, database, longest):
     """A run is due; at some moment of it the service is killed. The next service makes up for it."""
     before = len(service.jobs()) if (service.folder / "state").exists() else 0
     service.start()
-    service.shift(MINUTE)
+    next_minute(service)
     moment = rng.uniform(0, longest)
     hup = rng.random() < 0.2
     if hup:
@@ -73,7 +79,7 @@ def test_killed_at_any_moment(cluster, service, database, rounds):
     print(f"PGSTOW_TEST_SEED={SEED}")
     service.config(nightly(cluster, database, ", retries: 20, retryAfter: 1"))
     service.start()  # what is set up from now on is due in a minute
-    service.shift(MINUTE)
+    next_minute(service)
     began = time.monotonic()
     service.job(1, "succeeded")
     longest = 1.5 * (time.monotonic() - began) + 0.3

@@ -1,9 +1,12 @@
 """A service of the tests: schedules that go by a clock that a test shifts (PGSTOW_CLOCK: a file with milliseconds, in the
 twin with fault points), its jobs, and what systemd would be told."""
 
+import json
 import os
 import signal
 import socket
+import time
+import urllib.request
 
 import pytest
 
@@ -44,8 +47,18 @@ class Service:
         temporary.write_text(str(self.ahead))
         temporary.replace(self.clock)
 
-    def config(self, text):
-        (self.folder / "pgstow.yaml").write_text(f"server: {{stateDir: {self.folder}/state, drain: 0s, port: 0}}\n{text}")
+    def config(self, text, port=0):
+        """port: of the API; 0: there is none."""
+        self.port = port
+        (self.folder / "pgstow.yaml").write_text(
+            f"server: {{stateDir: {self.folder}/state, drain: 0s, port: {port}}}\n{text}")  # fmt: skip
+
+    def get(self, path):
+        """What the API answers."""
+        token = self.run("token", "add", f"t{time.time_ns()}", "--role", "viewer", "--quiet", repo=False).stdout.strip()
+        ask = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(ask, timeout=20) as answer:
+            return json.load(answer)
 
     def told(self, word):
         """Waits until systemd would have been told so."""
