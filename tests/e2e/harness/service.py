@@ -91,7 +91,7 @@ class Service:
 
     def jobs(self):
         """The oldest first."""
-        return self.run("jobs", "--json", repo=False).json["jobs"][::-1]
+        return self.run("jobs", "--limit", 1000, "--json", repo=False).json["jobs"][::-1]
 
     def job(self, number, *statuses):
         """The job of this number, once it has one of these statuses."""
