@@ -9,8 +9,11 @@
 #include "state/state_schedule.h"
 
 #define ACTOR "schedule"
-#define RETRY_MOST_MS 3600000          /* however often it was tried */
-#define OVERLAP "overlap"              /* a schedule's result in the state */
+#define RETRY_MOST_MS 3600000 /* however often it was tried */
+/* Results of a schedule in the state besides those of jobs. The first stays until what became of
+ * the job has been dealt with. */
+#define QUEUED "queued"
+#define OVERLAP "overlap"
 #define OVERLAP_COUNT " (%d in a row)" /* behind it, from the second one on */
 #define OVERLAPS_TOLD 3                /* so many in a row are told to people */
 #define QUIET_MS 60000                 /* between two warnings that the state cannot be written */
@@ -211,7 +214,7 @@ static Error *run_due(Scheduler *c, size_t i, const ScheduleLook *look, Instant 
                  look->catch_up ? ", for what was missed" : "");
         w->last_job = job;
         w->overlaps = 0;
-        set_result(w, "queued");
+        set_result(w, QUEUED);
     }
     tell_missed(c, p, &w->past, look);
     w->past = look->then;
@@ -266,11 +269,18 @@ static Error *add_failed(Scheduler *c, const StateJob *job, StrList *words)
     return NULL;
 }
 
+/* Its process was killed, or has crashed, and could not say why. */
+static bool has_died(const StateJob *job)
+{
+    return job->exit_status > 128 && job->error_kind &&
+           !strcmp(job->error_kind, error_kind_info(ERR_INTERNAL)->name);
+}
+
 /* Whether it is to be repeated, and with which words more. */
 static Error *may_pass(Scheduler *c, const StateJob *job, StrList *words, bool *may)
 {
     *may = job->status == JOB_INTERRUPTED ||
-           (job->status == JOB_FAILED && is_passing(job->error_kind));
+           (job->status == JOB_FAILED && (is_passing(job->error_kind) || has_died(job)));
     if (*may || job->status != JOB_FAILED || !job->error_kind ||
         strcmp(job->error_kind, error_kind_info(ERR_PARTIAL)->name) != 0)
         return NULL;
@@ -305,7 +315,7 @@ static Error *repeat(Scheduler *c, size_t i, const StateJob *job, const StrList 
     TRY(runner_submit(c->s->runner, &q, &w->last_job));
     log_info("schedule %s: job %lld repeats job %lld in %s", p->name, (long long)w->last_job,
              (long long)job->id, text_duration(delay_ms, wait));
-    set_result(w, "queued");
+    set_result(w, QUEUED);
     return remember(c, i);
 }
 
@@ -325,16 +335,14 @@ static Error *job_ended(Scheduler *c, size_t i, const StateJob *job, bool *again
     bool may;
     if (c->works[i].last_job != job->id)
         return NULL;
-    set_result(&c->works[i], state_job_status_name(job->status));
-    TRY(remember(c, i));
-    if (job->attempt > p->retries || atomic_load(&c->s->stopping))
-        return NULL;
     TRY(may_pass(c, job, &more, &may));
-    if (!may)
-        return NULL;
-    TRY(repeat(c, i, job, &more, delay_of(p, job->attempt)));
-    *again = true;
-    return NULL;
+    *again = may && job->attempt <= p->retries;
+    if (*again) /* by the next service, where this one stops */
+        return atomic_load(&c->s->stopping) ? NULL
+                                            : repeat(c, i, job, &more, delay_of(p, job->attempt));
+    /* Last of all: until then a next service takes the end for one that nobody has dealt with. */
+    set_result(&c->works[i], state_job_status_name(job->status));
+    return remember(c, i);
 }
 
 bool scheduler_job_ended(Scheduler *c, const StateJob *job)
@@ -349,9 +357,11 @@ bool scheduler_job_ended(Scheduler *c, const StateJob *job)
     return again;
 }
 
+/* What ended, and was not dealt with any more: its service was killed just then. */
 static Error *resume(Scheduler *c, size_t i)
 {
     AUTO(StateJob) job = NULL;
+    bool again = false;
     if (!c->works[i].last_job)
         return NULL;
     Error *e = state_job_get(c->s->state, c->works[i].last_job, &job);
@@ -360,10 +370,18 @@ static Error *resume(Scheduler *c, size_t i)
         return NULL;
     }
     TRY(e);
-    set_result(&c->works[i], state_job_status_name(job->status));
-    if (job->status != JOB_INTERRUPTED || job->attempt > c->plans.items[i].retries)
-        return NULL;
-    return repeat(c, i, job, &(StrList){0}, 0);
+    StateJobStatus said = JOB_QUEUED;
+    if (c->works[i].last_result)
+        state_job_status_of(c->works[i].last_result, &said);
+    if (job->status == JOB_INTERRUPTED && job->attempt <= c->plans.items[i].retries)
+        return repeat(c, i, job, &(StrList){0}, 0);
+    if (job->status >= JOB_SUCCEEDED && job->status != JOB_INTERRUPTED && said < JOB_SUCCEEDED) {
+        TRY(job_ended(c, i, job, &again));
+        teller_job_ended(c->teller, job->id, again);
+    } else if (job->status != JOB_QUEUED) {
+        set_result(&c->works[i], state_job_status_name(job->status));
+    }
+    return NULL;
 }
 
 void scheduler_resume(Scheduler *c)

@@ -3,6 +3,7 @@ lives on, no run is lost and none is made twice, and what it stored is whole.
 
 PGSTOW_TEST_SEED repeats the moments of a run, which are printed."""
 
+import contextlib
 import os
 import random
 import signal
@@ -28,19 +29,20 @@ def next_minute(service):
     service.shift(MINUTE - now % MINUTE + 1000)
 
 
+def kill_jobs(service):
+    for pid in children(service.clock):
+        if pid != service.running.process.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 def kill(rng, service):
     """The service, or all of it at once, or its jobs first."""
     how = rng.choice(["service", "service", "all", "jobs"])
-    main = service.running.process.pid
-    if how == "jobs":
-        for pid in children(service.clock):
-            if pid != main:
-                os.kill(pid, signal.SIGKILL)
     if how == "all":
-        os.kill(main, signal.SIGSTOP)  # so that it sees nothing of it
-        for pid in children(service.clock):
-            if pid != main:
-                os.kill(pid, signal.SIGKILL)
+        service.signal(signal.SIGSTOP)  # so that it sees nothing of it
+    if how != "service":
+        kill_jobs(service)
     service.kill()
     wait_until(lambda: not children(service.clock), "children of the killed service live on")
     return how
