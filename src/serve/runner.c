@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/doc.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "flow/cond.h"
@@ -181,6 +182,7 @@ static void *run_task(void *arg)
                                          .wake = t->wake,
                                          .stop = &t->stop,
                                          .over = &t->over});
+    error_drop(fault_reach("serve.job.finished"));
     if (ran)
         tell_ended(r, t->id);
     pthread_mutex_lock(&r->lock);

@@ -232,7 +232,7 @@ def test_a_killed_service_leaves_nothing_running(cluster, service, database, loc
     service.stop()
 
 
-@pytest.mark.parametrize("point", ["schedule.submitted", "job.forked", "job.running", "job.ended"])
+@pytest.mark.parametrize("point", ["schedule.submitted", "job.forked", "job.running", "job.ended", "job.finished"])
 def test_killed_at_any_moment_the_backup_is_made_once_more_at_most(cluster, service, database, point):
     service.config(nightly(cluster, database).replace("* * * * *", "0 0 * * *"))
     service.env["PGSTOW_FAULT"] = f"serve.{point}:kill"
@@ -260,6 +260,7 @@ def test_a_job_that_is_killed_is_a_failure(cluster, service, database, locked):
             os.kill(pid, signal.SIGKILL)
     job = service.job(1, "failed")
     assert "signal 9" in job["error"]["message"] and job["exitStatus"] == 137
+    assert service.job(2, "queued")["retryOf"] == 1  # it may have been for want of memory
     service.stop()
 
 
@@ -400,6 +401,31 @@ def test_failures_and_their_end_are_told_once(cluster, service, database, web):
     wait_until(lambda: "missed" in told("/hook"), "what was missed is not told")
     service.stop()
     cluster.drop(database + "_later")
+
+
+def test_a_failure_that_a_killed_service_could_not_tell_is_told_by_the_next(cluster, service, web):
+    """And repeated, where it may pass."""
+    server = web()
+    service.config('database: {url: "postgresql://nobody@127.0.0.1:1/gone"}\n'
+                   'backup: {enabled: true, schedule: "0 0 1 1 *", retries: 1, retryAfter: 1}\n'
+                   f'notify: {{minFree: 1, webhook: {{url: "{server.url}/hook"}}}}\n')  # fmt: skip
+    told = lambda: [h["X-Pgstow-Event"] for _, _, h, _ in server.seen if h["X-Pgstow-Event"] != "missed"]  # noqa: E731
+    service.start()
+    service.stop()
+    service.env["PGSTOW_FAULT"] = "serve.job.finished:kill"
+    service.shift(366 * 24 * 60 * MINUTE)
+    for number in (1, 2):  # both of its attempts
+        running = service.pgstow.start("serve", env=service.env)
+        assert running.wait().status == -signal.SIGKILL
+        assert service.job(number, "failed")["attempt"] == number
+        assert told() == []
+    del service.env["PGSTOW_FAULT"]
+    service.start()
+    wait_until(lambda: told() == ["failure"], "it is not told")
+    assert [j["status"] for j in service.jobs()] == ["failed", "failed"]
+    service.stop()
+    service.start().stop()
+    assert told() == ["failure"] and len(service.jobs()) == 2
 
 
 @pytest.mark.parametrize("gone, kind", [("server", "CONNECT"), ("pg_dump", "TOOL_MISSING"), ("repository", "CONFIRM"), ("folder", "IO")])
