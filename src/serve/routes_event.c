@@ -76,6 +76,7 @@ static Error *follow(Ask *a, int64_t job)
         return NULL;
     }
     http_reply_header(a->reply, "Content-Type", "text/event-stream");
+    http_reply_header(a->reply, "X-Accel-Buffering", "no"); /* a proxy is to pass it on at once */
     if (!a->call->head)
         stream = (HttpStream){read_events, end_events, STEAL(f), -1};
     http_reply_stream(a->reply, 200, &stream);
