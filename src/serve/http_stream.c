@@ -93,7 +93,8 @@ Error *http_wait(int socket, const Cancel *stop, struct pollfd *fds, size_t n, i
         FAIL(ERR_INTERNAL, "%zu descriptors are too many to wait for", n);
     for (;;) {
         int64_t left = ms < 0 ? -1 : until - clock_mono_ms();
-        memcpy(all, fds, n * sizeof *fds);
+        if (n)
+            memcpy(all, fds, n * sizeof *fds);
         all[n] = (struct pollfd){.fd = socket, .events = HUNG_UP};
         all[n + 1] = (struct pollfd){.fd = cancel_fd(stop), .events = POLLIN};
         int ready = poll(all, n + 2,
@@ -108,7 +109,8 @@ Error *http_wait(int socket, const Cancel *stop, struct pollfd *fds, size_t n, i
             FAIL(ERR_CANCELLED, "the client has gone");
         if (all[n + 1].revents)
             FAIL(ERR_CANCELLED, "the service is stopping");
-        memcpy(fds, all, n * sizeof *fds);
+        if (n)
+            memcpy(fds, all, n * sizeof *fds);
         if (ready > 0 || (ms >= 0 && clock_mono_ms() >= until))
             return NULL;
     }

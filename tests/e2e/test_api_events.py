@@ -182,7 +182,8 @@ def test_a_log_comes_whole_and_in_order(api):
     assert names(got)[-1] == "ended"
 
 
-@pytest.mark.parametrize("last", ["", "x", "-1", "1x", "99999999999999999999", "0x10", "a" * 3000])
+@pytest.mark.parametrize("last", ["", "x", "-1", "1x", "99999999999999999999", "0x10", "a" * 3000],
+                         ids=lambda text: text[:20] or "empty")
 def test_last_event_ids_amiss(api, last):
     with Stream(api, last=last) as stream:
         assert (stream.status, stream.refusal()) == (400, "USAGE")
