@@ -144,11 +144,18 @@ Error *api_newest_backup(Ask *a, const ServiceEntry *entry, ApiBackup *out)
                       "POST " API_PREFIX "/backups makes one");
 }
 
+/* The whole manifest is read, so that its checksum is among the facts. */
 Error *api_backup(Ask *a)
 {
     AUTO_VALUE(ApiBackup) b = {0};
+    AUTO(Manifest) m = NULL;
     TRY(api_find_backup(a, a->part, &b));
-    api_reply(a, found_doc(&(Found){&b.info, b.entry}));
+    OpContext op = shelf_op(b.entry->shelf);
+    pthread_mutex_lock(&a->api->repository);
+    Error *e = op_show(&op, b.info.id, &m);
+    pthread_mutex_unlock(&a->api->repository);
+    TRY(e);
+    api_reply(a, found_doc(&(Found){&m->info, b.entry}));
     return NULL;
 }
 

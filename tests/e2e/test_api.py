@@ -1,5 +1,6 @@
 """The service's API, with the real program: who may do what, what it answers, and clients that mean no good."""
 
+import hashlib
 import http.client
 import os
 import signal
@@ -37,6 +38,7 @@ def test_backups_and_jobs(api, backup):
     for name in (backup, f"{backup}.metadata.json"):
         one = api.get(f"/api/v1/backups/{name}")
         assert one["id"] == backup and one["database"] == api.names[0] and one["rows"] == 50
+        assert one["checksum"] == hashlib.sha256((api.folder / f"repo/backups/{backup}.manifest").read_bytes()).hexdigest()
     assert api.get("/api/v1/backups?database=other")["backups"] == []
     assert api.get("/api/v1/backups?entry=e1")["backups"] == []
     assert api.get("/api/v1/backups?until=2001-01-01")["backups"] == []
