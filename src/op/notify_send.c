@@ -244,8 +244,10 @@ static Error *failed(State *s, const StateNote *waiting, const Error *e, NotifyS
     if (next > waiting->created + life)
         return give_up(s, waiting, why, out);
     out->failed++;
-    log_info("the notification %lld by %s was not sent: %s", (long long)waiting->id,
-             waiting->channel, why);
+    /* Once is enough for whoever looks for what is wrong. */
+    log_write(waiting->attempts <= 1 ? LOG_WARNING : LOG_INFO,
+              "the notification %lld by %s was not sent, and is tried again: %s",
+              (long long)waiting->id, waiting->channel, why);
     return state_outbox_failed(s, waiting->id, why, next);
 }
 
