@@ -184,16 +184,6 @@ const char *http_call_header(const HttpCall *c, const char *name)
     return MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, name);
 }
 
-static void *on_target(void *ctx, const char *target, struct MHD_Connection *c)
-{
-    Request *r = mem_new(Request);
-    (void)ctx;
-    (void)c;
-    if (strlen(target) <= HTTP_TARGET_MAX)
-        r->target = mem_strdup(target);
-    return r;
-}
-
 /* What is decoded is decoded by http_target. */
 static size_t leave_escaped(void *ctx, struct MHD_Connection *c, char *s)
 {
@@ -239,18 +229,39 @@ void http_set_deadline(Http *h, struct MHD_Connection *c, int64_t ms, bool strea
     pthread_mutex_unlock(&h->lock);
 }
 
-static void on_done(void *ctx, struct MHD_Connection *c, void **state,
-                    enum MHD_RequestTerminationCode how)
+static void end_request(Request *r, bool whole)
 {
-    Request *r = *state;
-    http_set_deadline(ctx, c, HTTP_REQUEST_MS, false);
     if (!r)
         return;
-    flow_end(r->flow, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    flow_end(r->flow, whole);
     free(r->target);
     buf_free(&r->body);
     free(r);
+}
+
+/* Whose line has come. libmicrohttpd says nothing of the end of those whose headers it refuses by
+ * itself: they end with the next one, or with the connection. */
+static void *on_target(void *ctx, const char *target, struct MHD_Connection *c)
+{
+    Client *client = http_client(c);
+    (void)ctx;
+    if (!client)
+        return NULL;
+    end_request(client->request, false);
+    client->request = mem_new(Request);
+    if (strlen(target) <= HTTP_TARGET_MAX)
+        client->request->target = mem_strdup(target);
+    return client->request;
+}
+
+static void on_done(void *ctx, struct MHD_Connection *c, void **state,
+                    enum MHD_RequestTerminationCode how)
+{
+    Client *client = http_client(c);
+    http_set_deadline(ctx, c, HTTP_REQUEST_MS, false);
     *state = NULL;
+    if (client)
+        end_request(STEAL(client->request), how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 }
 
 static void remote_of(struct MHD_Connection *c, char *out, size_t n)
@@ -352,6 +363,7 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
 {
     Http *h = ctx;
     Client *client = *state;
+    Request *left = NULL;
     pthread_mutex_lock(&h->lock);
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
@@ -367,10 +379,12 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
         *(client->previous ? &client->previous->next : &h->clients) = client->next;
         if (client->next)
             client->next->previous = client->previous;
+        left = client->request;
         free(client);
         *state = NULL;
     }
     pthread_mutex_unlock(&h->lock);
+    end_request(left, false);
 }
 
 /* A body that streams may take as long as it likes, as long as something of it is taken: the system

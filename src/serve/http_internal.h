@@ -15,6 +15,7 @@ typedef struct Client {
     int64_t deadline; /* by clock_mono_ms; INT64_MAX: it is not the client that is waited for */
     bool streams;     /* it has its time anew with whatever it takes: */
     uint64_t taken;   /* bytes, at the last look */
+    struct Request *request; /* the one under way; its connection's thread alone has it */
 } Client;
 
 struct Http {
