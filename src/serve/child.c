@@ -235,6 +235,12 @@ static Error *wait_for_end(Child *c, int *status)
 /* -- its end --------------------------------------------------------------------------------------
  */
 
+/* The backup that it made or took. */
+static bool names_it_id(const char *kind)
+{
+    return !strcmp(kind, "backup") || !strcmp(kind, "restore");
+}
+
 static void finish(Child *c, int status)
 {
     StateJobEnd end = {.exit_status = status, .status = JOB_SUCCEEDED};
@@ -246,7 +252,7 @@ static void finish(Child *c, int status)
     end.result = text;
     end.progress = c->progress.phase ? &c->progress : NULL;
     if (result)
-        end.backup = doc_str(result, !strcmp(c->o->kind, "backup") ? "id" : "backup", NULL);
+        end.backup = doc_str(result, names_it_id(c->o->kind) ? "id" : "backup", NULL);
     if (status) {
         end.status = JOB_FAILED;
         end.error_kind = doc_str(error, "kind", error_kind_info(launch_kind(status))->name);

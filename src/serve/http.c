@@ -358,6 +358,20 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 /* -- connections ----------------------------------------------------------------------------------
  */
 
+/* A client that vanished without a word is noticed while nothing is sent: see http_wait. */
+static void keep_looking(int fd)
+{
+    int yes = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes) < 0)
+        return;
+#ifdef __linux__
+    int idle = 30, between = 10, most = 3; /* seconds, seconds, attempts */
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof between);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &most, sizeof most);
+#endif
+}
+
 static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -370,6 +384,7 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **state,
             MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
         *state = client = mem_new(Client);
         client->fd = info ? info->connect_fd : -1;
+        keep_looking(client->fd);
         client->deadline = clock_mono_ms() + HTTP_REQUEST_MS;
         client->next = h->clients;
         if (client->next)

@@ -45,13 +45,20 @@ static Error *make_tag(Ask *a, const ApiBackup *b, const Form *f, char out[TAG_H
     return NULL;
 }
 
+/* Not of the newest one: the rest may be another one's by then. */
+static bool has_parts(const Ask *a)
+{
+    return a->part != NULL;
+}
+
 static void add_headers(Ask *a, const Form *f, const char *tag)
 {
+
     AUTO(char) disposition = mem_printf("attachment; filename=\"%s\"", a->object);
     http_reply_header(a->reply, "ETag", tag);
     http_reply_header(a->reply, "Content-Type", f->type);
     http_reply_header(a->reply, "Content-Disposition", disposition);
-    http_reply_header(a->reply, "Accept-Ranges", "bytes");
+    http_reply_header(a->reply, "Accept-Ranges", has_parts(a) ? "bytes" : "none");
 }
 
 /* What a HEAD gets: it costs no export. */
@@ -94,6 +101,8 @@ static void reply_download(Ask *a, const Form *f, const char *tag, const Downloa
 /* The part that is asked for; false: the whole. */
 static bool wanted_range(const Ask *a, const char *tag, HttpRange *out)
 {
+    if (!has_parts(a))
+        return false;
     const char *range = http_call_header(a->call, "Range");
     const char *only_of = http_call_header(a->call, "If-Range");
     return range && (!only_of || !strcmp(only_of, tag)) && http_range_parse(range, out);

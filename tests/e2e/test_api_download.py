@@ -118,6 +118,8 @@ def test_json_and_the_rows_of_the_newest(cluster, api, small):
     later = api.backup("e0")
     status, headers, newest = api.fetch("/api/backup?type=full&entry=e0", "operator")
     assert status == 200 and newest.replace(later.encode(), small.encode()).splitlines()[1:] == body.splitlines()[1:]
+    assert headers["Accept-Ranges"] == "none"
+    assert api.fetch("/api/backup?type=full&entry=e0", headers={"Range": "bytes=5-"})[0::2] == (200, newest)
     assert f'"{later}.json"' in api.fetch("/api/backup?type=full&entry=e0", method="HEAD")[1]["Content-Disposition"]
 
 
@@ -459,7 +461,7 @@ def test_restore(cluster, api, small):
     jobs = api.rows("SELECT max(id) FROM job")[0][0]
     copy = cluster.fresh_name()
     job = restored(api, small, toDb=copy)
-    assert job["database"] == copy and job["entry"] == "e0"
+    assert job["database"] == copy and job["entry"] == "e0" and job["backup"] == small
     compare.assert_same(cluster, api.names[0], copy)
     told = api.rows("SELECT actor, outcome, object FROM audit WHERE action = 'backup.restore' ORDER BY id DESC LIMIT 1")
     assert told == [("admin", "done", f"{small} into {copy}")]
