@@ -31,6 +31,7 @@ Error *api_begin(Ask *a, JobRequest *request)
 {
     int64_t job;
     request->trigger = "api";
+    request->asked = true;
     request->actor = a->who->name;
     TRY(runner_submit(a->api->service->runner, request, &job));
     api_reply_job(a, job);
@@ -203,6 +204,8 @@ static Error *serve_route(Api *api, const Route *route, const HttpCall *call, co
     AUTO(Error) e = run_route(&ask, route, &who);
     if (e)
         http_reply_error(reply, e);
+    if (e && error_kind(e) == ERR_RATE && !strlist_has(&reply->names, "Retry-After"))
+        http_reply_header(reply, "Retry-After", "30");
     /* A key file or what a command prints may be another one by now. */
     for (size_t i = 0; e && error_kind(e) == ERR_KEY && i < config->count; i++)
         shelf_forget_key(config->entries[i].shelf);

@@ -61,16 +61,13 @@ static Error *follow(Ask *a, int64_t job)
     f->state = a->api->service->state;
     /* It was read before: the one who asks is known by it. */
     (void)token_hash(http_call_header(a->call, "Authorization") + strlen("Bearer "), f->token);
-    Error *e = listener_new(a->api->events,
-                            &(ListenerOptions){.job = job,
-                                               .last = http_call_header(a->call, "Last-Event-ID"),
-                                               .socket = http_call_socket(a->call),
-                                               .may_go_on = check_token,
-                                               .ctx = f},
-                            &f->listener);
-    if (e && error_kind(e) == ERR_RATE)
-        http_reply_header(a->reply, "Retry-After", "30");
-    TRY(e);
+    TRY(listener_new(a->api->events,
+                     &(ListenerOptions){.job = job,
+                                        .last = http_call_header(a->call, "Last-Event-ID"),
+                                        .socket = http_call_socket(a->call),
+                                        .may_go_on = check_token,
+                                        .ctx = f},
+                     &f->listener));
     if (!f->listener) {
         a->reply->status = 204; /* who gets this does not come back */
         return NULL;

@@ -11,10 +11,15 @@ static char *name_of(const ServiceEntry *entry)
     return mem_strdup(*entry->name ? entry->name : entry->database);
 }
 
+/* One of a kind at a time: who asks again and again does not fill the queue. */
 static Error *submit(Ask *a, const char *kind, const ServiceEntry *entry, const StrList *words)
 {
     a->object = name_of(entry);
-    return api_submit(a, kind, entry, words, 0);
+    return api_begin(a, &(JobRequest){.kind = kind,
+                                      .entry = entry->name,
+                                      .database = entry->database,
+                                      .words = words,
+                                      .alone = true});
 }
 
 /* The command alone, for an entry. */

@@ -233,8 +233,8 @@ static Error *refuse(const Runner *r, const Task *t, const JobRequest *q)
 {
     if (r->draining)
         FAIL(ERR_BUSY, "the service is about to stop");
-    if (r->count >= RUNNER_QUEUE_MAX)
-        FAIL(ERR_LIMIT, "%d jobs wait already", RUNNER_QUEUE_MAX);
+    if (r->count >= (q->asked ? RUNNER_QUEUE_ASKED : RUNNER_QUEUE_MAX))
+        FAIL(ERR_RATE, "%zu jobs wait already", r->count);
     for (size_t i = 0; q->alone && i < r->count; i++) {
         const Task *u = r->tasks[i];
         if (!u->over && !strcmp(u->kind, t->kind) && !strcmp(u->entry, t->entry) &&

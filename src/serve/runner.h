@@ -16,8 +16,9 @@
 #include "base/text.h"
 #include "state/state_job.h"
 
-#define RUNNER_OTHERS 4       /* jobs that are no backups, at once */
-#define RUNNER_QUEUE_MAX 1000 /* jobs that wait */
+#define RUNNER_OTHERS 4        /* jobs that are no backups, at once */
+#define RUNNER_QUEUE_MAX 1000  /* jobs that wait */
+#define RUNNER_QUEUE_ASKED 500 /* beyond so many none is taken that the API asks for */
 
 typedef struct Runner Runner;
 
@@ -33,6 +34,7 @@ typedef struct JobRequest {
     const char *actor;   /* a token's or system user's name */
     int64_t timeout_ms;  /* 0: none. Then SIGTERM, later SIGKILL: it failed with TIMEOUT */
     const StrList *env;  /* "NAME=value" for the child, not in the state; may be NULL */
+    bool asked;          /* through the API: however much is asked there, schedules find room */
     bool alone;          /* ERR_BUSY where one of this kind, entry and database is not done */
     int64_t delay_ms;    /* not before so long from now */
     int attempt;         /* 0 is 1 */
@@ -75,7 +77,7 @@ Error *runner_sweep(Runner *r, StateJobs *out) MUST_CHECK;
 void runner_set_backups(Runner *r, unsigned at_once);
 
 /* Queues it, and starts it where its turn has come. ERR_BUSY: see `alone`, or the service is about
- * to stop. ERR_LIMIT: too many wait. job may be NULL. */
+ * to stop. ERR_RATE: too many wait. job may be NULL. */
 Error *runner_submit(Runner *r, const JobRequest *request, int64_t *job) MUST_CHECK;
 /* It ends as cancelled, one that waits at once, a running one when its child has ended. One of the
  * command line (its process gets SIGTERM) too. ERR_NOT_FOUND; ERR_EXISTS where it has ended. */

@@ -192,12 +192,14 @@ static void test_the_queue_has_an_end(void **state)
     Told told;
     AUTO(State) s = kit_state();
     AUTO(Runner) r = make(s, 1, &told);
-    Filling all = {r, RUNNER_QUEUE_MAX};
+    Filling asked = {r, RUNNER_QUEUE_ASKED}, rest = {r, RUNNER_QUEUE_MAX - RUNNER_QUEUE_ASKED};
     (void)state;
-    OK(state_together(s, fill, &all)); /* as one transaction: it is quicker */
+    OK(state_together(s, fill, &asked)); /* as one transaction: it is quicker */
+    FAILS(ERR_RATE, submit(r, (JobRequest){.kind = "verify", .asked = true}, NULL));
+    OK(state_together(s, fill, &rest)); /* for schedules there is room */
     assert_int_equal(runner_waiting(r), RUNNER_QUEUE_MAX);
-    FAILS(ERR_LIMIT, submit(r, (JobRequest){.kind = "verify"}, NULL));
-    FAILS(ERR_LIMIT, submit(r, (JobRequest){.kind = "backup"}, NULL));
+    FAILS(ERR_RATE, submit(r, (JobRequest){.kind = "verify"}, NULL));
+    FAILS(ERR_RATE, submit(r, (JobRequest){.kind = "backup"}, NULL));
 }
 
 static void test_how_they_end(void **state)
