@@ -251,14 +251,14 @@ def test_an_upgrade_restarts_what_runs(host, token):
     before = show(host, "MainPID")
     host.run("dpkg -i /packages/pgstow_*.deb")
     assert show(host, "MainPID") not in (before, "0") and is_up(host)
-    host.run("systemctl stop pgstow && dpkg -i /packages/pgstow_*.deb")
+    host.run("systemctl disable --now pgstow && dpkg -i /packages/pgstow_*.deb")
     assert show(host, "ActiveState") == "inactive"
     assert "30 2" in host.run("cat /etc/pgstow/pgstow.yaml").stdout
 
 
 def test_purge_leaves_backups(installed, host, token):
     """And nothing else but the user, whom they belong to, and what the administrator has written."""
-    host.run("systemctl start pgstow && apt-get -q purge -y pgstow libpgstow0 libpgstow-dev")
+    host.run("systemctl enable --now pgstow && apt-get -q purge -y pgstow libpgstow0 libpgstow-dev")
     assert not is_up(host) and host.run("systemctl is-active pgstow", status=None).last == "inactive"
     left = [name for name in names_of_pgstow(host.run) if name not in installed.before]
     assert [n for n in left if not n.startswith("/var/lib/dpkg/")] == [
