@@ -273,6 +273,7 @@ Error *api_start(Service *s, Api **out)
                      .ctx = api};
     api->service = s;
     api->auth = auth_new(s->state);
+    api->answers = answers_new();
     pthread_mutex_init(&api->repository, NULL);
     Error *e = check_settings(&o, config_bool(c, SETTING_INSECURE));
     e = e ? e : cancel_new(NULL, &api->stop);
@@ -317,6 +318,7 @@ void api_stop(Api *a)
     cancel_free(a->stop);
     auth_free(a->auth);
     metrics_free(a->metrics);
+    answers_free(a->answers);
     pthread_mutex_destroy(&a->repository);
     free(a);
 }

@@ -3,6 +3,7 @@
 #define PGSTOW_SERVE_API_INTERNAL_H
 
 #include "repo/catalog.h"
+#include "serve/answers.h"
 #include "serve/api.h"
 #include "serve/auth.h"
 #include "serve/download.h"
@@ -18,6 +19,7 @@ struct Api {
     Service *service;
     Auth *auth;
     Metrics *metrics;
+    Answers *answers;
     int64_t counted; /* when api_tick last had them count, by clock_mono_ms */
     Http *http;
     Events *events;

@@ -82,10 +82,17 @@ Error *api_backups(Ask *a)
     list_tag(a, &s, tag);
     http_reply_header(a->reply, "ETag", tag);
     a->reply->status = 200;
-    if (http_tag_listed(http_call_header(a->call, "If-None-Match"), tag))
+    if (http_tag_listed(http_call_header(a->call, "If-None-Match"), tag)) {
         a->reply->status = 304;
-    else
-        a->reply->body = list_doc(a, &s);
+        return NULL;
+    }
+    a->reply->type = HTTP_JSON;
+    a->reply->text = answers_find(a->api->answers, tag);
+    if (a->reply->text)
+        return NULL;
+    AUTO(Doc) d = list_doc(a, &s);
+    a->reply->text = doc_print(d, false);
+    answers_keep(a->api->answers, tag, a->reply->text);
     return NULL;
 }
 

@@ -52,6 +52,34 @@ def test_backups_and_jobs(api, backup):
     assert api.call("HEAD", "/api/v1/jobs")[::2] == (200, None)
 
 
+def test_the_list_is_never_an_old_one(api, backup):
+    """Its answers are kept and its tag is of what they depend on: whatever is changed, by whomever, changes both."""
+    def ask(tag=None):
+        status, headers, body = api.call("GET", "/api/v1/backups", headers={"If-None-Match": tag} if tag else {})
+        return status, headers["ETag"], {b["id"]: b["pinned"] for b in body["backups"]} if body else None
+
+    _, before, seen = ask()
+    assert ask() == (200, before, seen) and ask(before) == (304, before, None)
+    api.run("pin", backup, "--entry", "e0")
+    status, pinned, now = ask(before)
+    assert status == 200 and pinned != before and now == {**seen, backup: True}
+    api.run("unpin", backup, "--entry", "e0")
+    assert ask(pinned) == (200, before, seen)
+    more = api.backup("e0")
+    assert ask(before)[2] == {**seen, more: False}
+    api.run("delete", more, "--entry", "e0", "--yes")
+    assert ask()[2] == seen
+    manifest = api.folder / "repo" / "backups" / f"{backup}.manifest"
+    whole = manifest.read_bytes()
+    manifest.chmod(0o600)
+    try:
+        manifest.write_bytes(whole[:100] + b"x" * 20 + whole[120:])
+        assert backup not in ask(before)[2]
+    finally:
+        manifest.write_bytes(whole)
+    assert ask()[2] == seen
+
+
 def test_a_backup_is_deleted_by_its_whole_name_only(api):
     job = api.call("POST", "/api/v1/backups", body='{"entry": "e1"}')[2]["job"]
     made = api.job(job)["backup"]
