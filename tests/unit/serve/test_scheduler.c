@@ -18,13 +18,13 @@ typedef struct World {
     Service *service;
     Teller *teller;
     Scheduler *scheduler;
-    size_t again; /* how often it said that it repeats a run */
+    atomic_size_t again; /* how often it said that it repeats a run */
 } World;
 
 static void on_ended(void *ctx, const StateJob *job)
 {
     World *w = ctx;
-    w->again += scheduler_job_ended(w->scheduler, job);
+    atomic_fetch_add(&w->again, scheduler_job_ended(w->scheduler, job));
 }
 
 static void shift(int64_t ms)
