@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "serve/api_internal.h"
+#include "serve/http_target.h"
 
 #define SHOWN_MAX 60 /* bytes of what strangers wrote, in a message */
 
@@ -51,9 +52,8 @@ static Error *check_choice(const Field *f, const char *text)
 static Error *check_plain(const Field *f, const char *text)
 {
     size_t n = strlen(text), most = f->most ? (size_t)f->most : FIELD_TEXT_MAX;
-    for (const char *at = text; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            FAIL(ERR_USAGE, "%s has control characters in it", f->name);
+    if (!http_is_plain(text, n))
+        FAIL(ERR_USAGE, "%s has control characters in it", f->name);
     if (n > most)
         FAIL(ERR_USAGE, "%s is longer than %zu bytes", f->name, most);
     if (n < (size_t)f->least)

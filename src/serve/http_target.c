@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* UTF-8 without control characters, of which there are some beyond ASCII too. */
-static bool is_plain(const char *s, size_t n)
+bool http_is_plain(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)s[i];
@@ -33,7 +32,7 @@ static char *decode(const char *s, size_t n, bool plus_is_blank)
         }
         out[length++] = c;
     }
-    if (!is_plain(out, length))
+    if (!http_is_plain(out, length))
         return NULL;
     return STEAL(out);
 }
