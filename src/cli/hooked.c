@@ -10,7 +10,8 @@
 #include "op/hook.h"
 #include "op/job_doc.h"
 
-#define AFTER_STOP_MS 10000   /* what a hook gets after a run that was stopped: others wait for us \
+#define AFTER_STOP_MS                                                                              \
+    10000                     /* what a hook gets after a run that was stopped: others wait for us \
                                */
 #define INSIDE "PGSTOW_EVENT" /* is set for a hook, and so for what it runs */
 
@@ -188,8 +189,12 @@ static void run_after(Hooked *h, const Error *e)
 Error *hooked_run(Run *run, Error *(*command)(Run *))
 {
     Hooked h = {.run = run, .begun = clock_mono_ms()};
-    if (getenv(INSIDE) || !find_hooks(&h))
+    if (!find_hooks(&h))
         return command(run);
+    if (getenv(INSIDE)) {
+        log_info("no hooks: this is run by one (" INSIDE " is set)");
+        return command(run);
+    }
     Error *e = h.before == SETTINGS ? NULL : run_one(&h, h.before, "before", NULL);
     if (!e) {
         h.begun = clock_mono_ms();
