@@ -12,7 +12,7 @@ from harness.hostile import Attack, Slow
 
 SHORT, LONG = 3000, int(os.environ.get("PGSTOW_TEST_REQUESTS", 100_000))
 GROWTH = 8 << 20  # bytes, beyond what it had when all of its threads had once been there
-OPEN = (1 << 20) if "ASAN_OPTIONS" in os.environ else 200 << 10  # of each connection: the sanitizer's stacks are large
+OPEN = (1 << 20) if {"ASAN_OPTIONS", "TSAN_OPTIONS"} & set(os.environ) else 200 << 10  # of each: sanitizers' stacks are large
 
 
 @pytest.fixture(scope="module")
