@@ -119,6 +119,23 @@ MUTANTS = [
     Mutant("a warning is said once", "src/cli/output.c",
            "if (strlist_has(&said, warning))", "if (false && strlist_has(&said, warning))",
            "test_keys.py::test_an_older_state_is_noticed"),
+    # ---- the service
+    Mutant("what was written into a manifest in place is read again", "src/repo/catalog_cache.c",
+           "k->size == name->size && k->stamp == name->stamp ? k->info", "k->size == name->size ? k->info",
+           "unit:repo-catalog_cache"),
+    Mutant("proofs and pins of a catalog that is kept are looked at anew", "src/repo/catalog.c",
+           "    to->proven = to->pinned = false;\n    to->last_proof = to->last_drill = 0;\n", "",
+           "unit:repo-catalog_cache"),
+    Mutant("a passphrase that was stretched is that of its own slot", "src/repo/key_memo.c",
+           "!memcmp(s->salt, salt, sizeof s->salt) && same", "salt && same", "unit:repo-key_memo"),
+    Mutant("a key file that was replaced is read again", "src/serve/shelf.c",
+           "error_kind(e) == ERR_KEY && key_input_forget(s->keys)", "error_kind(e) == ERR_KEY && !s->keys",
+           "unit:serve-shelf"),
+    Mutant("quotes in a metric's label", "src/serve/exposition.c",
+           "if (*s == '\\\\' || *s == '\"')", "if (*s == '\\\\')", "unit:serve-exposition"),
+    Mutant("the list's tag is of what the repository has", "src/serve/routes_backup.c",
+           "hash_add(h, s->views[i]->print, HASH_BYTES)", "hash_add(h, s->views[i]->print, 0)",
+           "test_api.py::test_the_list_is_never_an_old_one"),
 ]  # fmt: skip
 
 
