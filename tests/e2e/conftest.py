@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from harness.api import Api  # noqa: E402
 from harness.cluster import E2E, Cluster, scratch_folder  # noqa: E402
 from harness.merging import Pair  # noqa: E402
 from harness.program import Pgstow, program  # noqa: E402
@@ -54,6 +55,15 @@ def module_folder(scratch):
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def api(cluster, module_folder):
+    """A service with its API, two databases, and a token of each role."""
+    made = Api(cluster, module_folder)
+    yield made
+    made.stop()
+    cluster.drop(*made.names)
 
 
 @pytest.fixture

@@ -8,16 +8,8 @@ import socket
 import subprocess
 
 import pytest
-from harness.api import Api, free_port
+from harness.api import free_port
 from harness.cluster import wait_until
-
-
-@pytest.fixture(scope="module")
-def api(cluster, module_folder):
-    made = Api(cluster, module_folder)
-    yield made
-    made.stop()
-    cluster.drop(*made.names)
 
 
 @pytest.fixture(scope="module")

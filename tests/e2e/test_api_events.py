@@ -81,14 +81,6 @@ class Stream:
 
 
 @pytest.fixture(scope="module")
-def api(cluster, module_folder):
-    made = Api(cluster, module_folder)
-    yield made
-    made.stop()
-    cluster.drop(*made.names)
-
-
-@pytest.fixture(scope="module")
 def spec(api):
     return Spec(api.call("GET", "/openapi.json", token=None)[2])
 

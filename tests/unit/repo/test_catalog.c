@@ -1,5 +1,7 @@
 #include "kit.h"
 
+#include "facts.h"
+
 #include "repo/trash.h"
 
 #include "repo/repo_internal.h"
@@ -10,15 +12,11 @@ static void put_made_for(Repo *r, const char *repository, const char *database, 
 {
     AUTO(Manifest) m = manifest_new();
     AUTO_VALUE(Buf) b = {0};
-    char key[CLOCK_TEXT], name[NAME_TEXT];
+    char name[NAME_TEXT];
     BackupInfo *i = &m->info;
-    i->id = backup_id_make(database, t);
-    i->key = mem_strdup(clock_key(t, key));
-    i->database = mem_strdup(database);
+    facts_of(database, t, i);
+    free(i->filter);
     i->filter = mem_strdup(filter);
-    i->server = mem_strdup("localhost:5432");
-    i->database_version = mem_strdup("PostgreSQL 15.3");
-    i->timestamp = i->started = i->finished = t;
     OK(manifest_encode(m, repository, repo_keys(r), &b));
     OK(store_put(repo_store(r), name_manifest(i->id, name), b.data, b.len));
 }
@@ -125,8 +123,7 @@ static void test_strange(void **state)
     char name[NAME_TEXT];
     static const char *const strange[] = {"wiki-20240117T103000Z", "wiki-20240118T103000Z"};
     put_made_for(r, repo_id(other), "wiki", START + 2 * DAY, "");
-    OK(store_get_all(repo_store(r), name_manifest("wiki-20240116T103000Z", name), 65536,
-                     &b));
+    OK(store_get_all(repo_store(r), name_manifest("wiki-20240116T103000Z", name), 65536, &b));
     OK(store_put(repo_store(r), name_manifest(strange[1], name), b.data, b.len));
     OK(catalog_list(r, "wiki", &l));
     assert_int_equal(l.count, 1);

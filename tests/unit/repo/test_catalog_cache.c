@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "facts.h"
 #include "repo/catalog_cache.h"
 #include "repo/pin.h"
 #include "repo/repo_internal.h"
@@ -55,15 +56,8 @@ static int tear_down(void **state)
 static void encode(Repo *r, const char *database, Instant t, uint64_t rows, char **id, Buf *out)
 {
     AUTO(Manifest) m = manifest_new();
-    char key[CLOCK_TEXT];
     BackupInfo *i = &m->info;
-    i->id = backup_id_make(database, t);
-    i->key = mem_strdup(clock_key(t, key));
-    i->database = mem_strdup(database);
-    i->filter = mem_strdup("");
-    i->server = mem_strdup("localhost:5432");
-    i->database_version = mem_strdup("PostgreSQL 15.3");
-    i->timestamp = i->started = i->finished = t;
+    facts_of(database, t, i);
     i->rows = rows;
     OK(manifest_encode(m, repo_id(r), repo_keys(r), out));
     *id = mem_strdup(i->id);

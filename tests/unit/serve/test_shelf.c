@@ -2,6 +2,7 @@
  */
 #include "kit.h"
 
+#include "../repo/facts.h"
 #include "op/key_input.h"
 #include "repo/key_text.h"
 #include "repo/repo_internal.h"
@@ -13,15 +14,9 @@ static void put(Repo *r, const char *database, Instant t)
 {
     AUTO(Manifest) m = manifest_new();
     AUTO_VALUE(Buf) b = {0};
-    char key[CLOCK_TEXT], name[NAME_TEXT];
+    char name[NAME_TEXT];
     BackupInfo *i = &m->info;
-    i->id = backup_id_make(database, t);
-    i->key = mem_strdup(clock_key(t, key));
-    i->database = mem_strdup(database);
-    i->filter = mem_strdup("");
-    i->server = mem_strdup("localhost:5432");
-    i->database_version = mem_strdup("PostgreSQL 15.3");
-    i->timestamp = i->started = i->finished = t;
+    facts_of(database, t, i);
     OK(manifest_encode(m, repo_id(r), repo_keys(r), &b));
     OK(store_put(repo_store(r), name_manifest(i->id, name), b.data, b.len));
 }
