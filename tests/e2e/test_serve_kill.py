@@ -53,7 +53,7 @@ def one_round(rng, service, cluster, database, longest):
     before = len(service.jobs()) if (service.folder / "state").exists() else 0
     service.start()
     next_minute(service)
-    moment = rng.uniform(0, longest)
+    moment = longest * rng.random() ** 2  # rather early than late
     hup = rng.random() < 0.2
     if hup:
         service.signal(signal.SIGHUP)
