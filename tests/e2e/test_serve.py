@@ -299,6 +299,7 @@ def test_settings_are_read_anew_beside_a_running_job(cluster, service, database,
     service.job(1, "running")
     service.config("backup: {enabled: ture}\n")
     service.signal(signal.SIGHUP)
+    service.told("RELOADING=1")
     service.told("READY=1")
     service.config(nightly(cluster, database).replace("* * * * *", "0 0 1 1 *"))
     service.signal(signal.SIGHUP)
