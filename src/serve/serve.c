@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/fault.h"
@@ -13,6 +14,8 @@
 #include "serve/scheduler.h"
 #include "state/state_retain.h"
 
+#define WARNINGS_KEPT 16
+#define WARNING_AGAIN_MS (10 * 60 * 1000)
 #define TICK_MS 1000
 #define FORGET_MS 3600000
 #define SWEEP_MS 60000
@@ -22,7 +25,7 @@ typedef struct Serve {
     Service *service;
     Teller *teller;
     Scheduler *scheduler;
-    Api *api; /* NULL: there is none */
+    Api *api;            /* NULL: there is none */
     int64_t drain_until; /* by clock_mono_ms; 0: it goes on */
     bool stopped;
     int64_t watchdog_ms, barked, forgot, swept;
@@ -40,14 +43,41 @@ static void serve_clear(Serve *s)
 }
 DEFINE_AUTO_VALUE(Serve, serve_clear)
 
+/* The log's sink. What many requests run into is said once in a while, not each time. */
+typedef struct Sink {
+    bool journal;
+    struct {
+        char *text;
+        int64_t at; /* by clock_mono_ms */
+    } warnings[WARNINGS_KEPT];
+    size_t next;
+} Sink;
+
+static bool was_said(Sink *s, const char *warning)
+{
+    int64_t now = clock_mono_ms();
+    for (size_t i = 0; i < WARNINGS_KEPT; i++)
+        if (s->warnings[i].text && now - s->warnings[i].at < WARNING_AGAIN_MS &&
+            !strcmp(s->warnings[i].text, warning))
+            return true;
+    size_t at = s->next++ % WARNINGS_KEPT;
+    free(s->warnings[at].text);
+    s->warnings[at].text = mem_strdup(warning);
+    s->warnings[at].at = now;
+    return false;
+}
+
 /* A journal has the time itself, and knows levels by a number in front. */
 static void log_line(void *ctx, LogLevel level, const char *message)
 {
+    Sink *s = ctx;
+    if (level == LOG_WARNING && was_said(s, message))
+        return;
     static const char *const names[] = {"debug", "info", "warning"};
     static const char *const numbers[] = {"<7>", "<6>", "<4>"};
     char at[CLOCK_TEXT];
     AUTO(char) shown = text_printable(message);
-    if (*(const bool *)ctx)
+    if (s->journal)
         fprintf(stderr, "%s%s\n", numbers[level], shown);
     else
         fprintf(stderr, "%s %s: %s\n", clock_iso(clock_now(), at), names[level], shown);
@@ -201,11 +231,11 @@ static Error *begin(Serve *s, const ServeOptions *o)
 
 Error *serve_run(const ServeOptions *o)
 {
-    static bool journal;
+    static Sink sink;
     AUTO_VALUE(Serve) s = {.watchdog_ms = notice_watchdog_ms()};
     sigset_t signals;
-    journal = getenv("JOURNAL_STREAM") != NULL;
-    log_set_sink(log_line, &journal, o->verbose ? LOG_DEBUG : LOG_INFO);
+    sink.journal = getenv("JOURNAL_STREAM") != NULL;
+    log_set_sink(log_line, &sink, o->verbose ? LOG_DEBUG : LOG_INFO);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

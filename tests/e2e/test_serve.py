@@ -26,33 +26,6 @@ def test_every_minute(cluster, service, database):
     assert "stopped" in service.stop().stderr
 
 
-def test_the_sample_of_the_documentation(cluster, service, database):
-    """As the documentation has it; disabled it does nothing."""
-    sample = """
-backup:
-  enabled: true
-  backupDir: "./backups"
-  retentionDays: 30
-  schedule: "0 0 * * *"
-  compression: 6
-  maxConcurrentBackups: 1
-  backupTimeout: 1800   # seconds
-  notifyOnFailure: true
-  notifyOnSuccess: false
-  notificationEmail: "admin@example.com"
-"""
-    url = {"DATABASE_URL": cluster.url(database)}
-    service.env.update(url)
-    service.config(sample.replace("enabled: true", "enabled: false"))
-    assert service.run("schedule", "list", "--json").json["schedules"] == []
-    service.config(sample)
-    assert len(service.run("schedule", "next").stdout.splitlines()) == 5
-    service.start()
-    service.shift(24 * 60 * MINUTE)
-    service.job(1, "succeeded")
-    service.stop()
-
-
 def test_a_database_that_is_not_there_is_a_failure_and_tried_again(cluster, service, database):
     """The server cannot be reached: that may pass."""
     service.config('database: {url: "postgresql://nobody@127.0.0.1:1/gone"}\n'
