@@ -180,6 +180,8 @@ def other_rows(results):
         tpch.ratio(f"verify data / sha256sum, {jobs} at a time", "pgstow verify --level data", f"sha256sum, {jobs} at a time"),
         Row("restore / (pg_restore and ANALYZE, which ours ends with)", ours / (theirs + then) if whole else None, "", None,
             f"{ours:.2f} s / ({theirs:.2f} + {then:.2f} s)" if whole else "", "tpch"),  # fmt: skip
+        tpch.ratio("one table: restore / (pg_restore of it with its key, and ANALYZE)", "pgstow restore --table",
+                   "pg_restore -L, one table with its key, and ANALYZE"),  # fmt: skip
         listing.wall("list --json of all", "list --json", None),
         listing.wall("show latest", "show latest", None),
         listing.memory("peak memory of list and show", None),

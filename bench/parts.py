@@ -125,6 +125,10 @@ def one_table(record, file, identity):
     if record.measure(name, lambda: s.pg_restore(file, "one_stock", "-t", ONE_TABLE)):
         check_rows(record, name, "one_stock", wanted)
     s.drop("one_stock")
+    name = "pg_restore -L, one table with its key, and ANALYZE"
+    if record.measure(name, lambda: s.pg_restore_one(file, "one_stock", ONE_TABLE)):
+        check_rows(record, name, "one_stock", wanted)
+    s.drop("one_stock")
     s.create("one_ours")
     name = "pgstow restore --table"
     done = record.measure(name, lambda: s.restore("repo", "tpch", identity, "one_ours", "--table", ONE_TABLE))

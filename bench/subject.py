@@ -107,6 +107,17 @@ class Subject:
         command = [self.server.bin / "pg_restore", "-d", self.server.conninfo(database), *options]
         return self.timed([*command, self.path(file)])
 
+    def pg_restore_one(self, file, database, table):
+        """One table as pgstow restores it: with its rows and its key, analyzed."""
+        self.create(database)
+        listed = run_timed([self.server.bin / "pg_restore", "-l", self.path(file)], env=self.env, capture=True).output
+        wanted = [f" {kind} public {table} " for kind in ("TABLE", "TABLE DATA", "CONSTRAINT")]
+        self.path("one.list").write_text("".join(
+            line + "\n" for line in listed.splitlines() if any(words in line for words in wanted)))  # fmt: skip
+        both = '"$0" -d "$2" -L "$3" "$4" && "$1" -q -d "$2" -c ANALYZE'
+        return self.timed(["sh", "-c", both, self.server.bin / "pg_restore", self.server.bin / "psql",
+                           self.server.conninfo(database), self.path("one.list"), self.path(file)])  # fmt: skip
+
     def analyze(self, database):
         command = [self.server.bin / "vacuumdb", "-q", "--analyze-only", "-j", str(self.jobs)]
         return self.timed([*command, "-d", self.server.conninfo(database)])
