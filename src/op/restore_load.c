@@ -378,9 +378,11 @@ static Error *choose_split(Load *l, Conn *prepared, uint64_t bytes)
 /* What their keys refer to comes behind them, the smallest first: the sooner can one begin. */
 static void hurry(Load *l)
 {
-    for (size_t i = 0; l->indexes && i < l->split_to; i++)
+    if (!l->split_to || !l->indexes)
+        return;
+    for (size_t i = 0; i < l->split_to; i++)
         index_plan_hurry(l->indexes, l->items[i].table->entry);
-    for (size_t i = l->split_to; l->split_to && l->indexes && i < l->late_from; i++)
+    for (size_t i = l->split_to; i < l->late_from; i++)
         l->items[i].awaited =
             l->items[i].table && index_plan_is_awaited(l->indexes, l->items[i].table->entry);
     mem_sort(l->items + l->split_to, l->late_from - l->split_to, sizeof *l->items, awaited_first);
