@@ -247,9 +247,9 @@ def test_every_connection_is_encrypted(secure, tls, point):
 def arguments_with(text):
     """The processes in whose argument list the text stands."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            line = path.read_bytes()
+            line = (process / "cmdline").read_bytes()
         except OSError:
             continue
         if text.encode() in line:

@@ -93,10 +93,10 @@ databases:
     def children(self):
         """The processes that the service has started: pid and command line."""
         found = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
+        for process in Path("/proc").glob("[0-9]*"):
             try:
-                if int(stat.read_text().rpartition(")")[2].split()[1]) == self.running.process.pid:
-                    found[int(stat.parent.name)] = (stat.parent / "cmdline").read_bytes().split(b"\0")
+                if int((process / "stat").read_text().rpartition(")")[2].split()[1]) == self.running.process.pid:
+                    found[int(process.name)] = (process / "cmdline").read_bytes().split(b"\0")
             except (FileNotFoundError, ProcessLookupError):
                 pass
         return found
