@@ -90,6 +90,13 @@ static const Field audit_query[] = {
 static const char *const types[] = {"full", NULL};
 static const Field rows_query[] = {
     {"type", FIELD_CHOICE, FIELD_REQUIRED, "full: all rows", .choices = types}, ENTRY, {0}};
+#define LEVEL(least, what)                                                                         \
+    {                                                                                              \
+        "compression", FIELD_INTEGER, 0, "zlib's level; " what, least, 9                           \
+    }
+static const Field dump_query[] = {LEVEL(0, "0, as where nothing is said, stores rows as they are"),
+                                   {0}};
+static const Field sql_query[] = {LEVEL(1, "6 where nothing is said"), {0}};
 static const char *const modes[] = {"replace", "inPlace", "upsert", "mirror", "insert", NULL};
 static const Field restore_body[] = {
     {"entry", FIELD_TEXT, 0,
@@ -137,10 +144,10 @@ static const Field token_body[] = {
         }                                                                                          \
     }
 #define KINDS_DOWNLOAD (KINDS_REPO | KINDS_TOOLS | KIND(NOT_FOUND) | KIND(RANGE) | KIND(BUSY))
-#define DOWNLOAD(form, name, what, type)                                                           \
+#define DOWNLOAD(form, name, what, type, wishes)                                                   \
     {                                                                                              \
         "GET", "/api/v1/backups/{backup}." form, ROLE_OPERATOR, "backup.download", api_download,   \
-            .id = name, .summary = what, .help = DOWNLOAD_HELP, .part = AN_ID,                     \
+            .id = name, .summary = what, .help = DOWNLOAD_HELP, .part = AN_ID, .query = wishes,    \
             .answers = SENT(type), .errors = KINDS_DOWNLOAD                                        \
     }
 #define BEGUN                                                                                      \
@@ -179,11 +186,11 @@ static const Route routes[] = {
      .id = "getBackupMetadata", .summary = "What is known of a backup", .part = AN_ID,
      .answers = {{200, "Backup", "what is known of it"}}, .errors = KINDS_REPO},
     DOWNLOAD("dump", "downloadDump", "A backup's data, as an archive for pg_restore",
-             "application/octet-stream"),
+             "application/octet-stream", dump_query),
     DOWNLOAD("sql.gz", "downloadSql", "A backup's data, as SQL for psql, compressed by gzip",
-             "application/gzip"),
+             "application/gzip", sql_query),
     DOWNLOAD("json", "downloadRows", "A backup's rows, a JSON object a line",
-             "application/x-ndjson"),
+             "application/x-ndjson", NULL),
     {"GET", "/api/backup", ROLE_OPERATOR, "backup.download", api_rows, .id = "downloadNewestRows",
      .summary = "The rows of the newest good backup, a JSON object a line", .help = DOWNLOAD_HELP,
      .query = rows_query, .answers = SENT("application/x-ndjson"), .errors = KINDS_DOWNLOAD},

@@ -7,17 +7,13 @@
 #define TAG_HEX 32 /* of an ETag */
 
 typedef struct Form {
-    const char *ending, *format, *compression, *type;
-    ExportOptions options; /* the same wishes */
+    const char *ending, *format, *type;
+    ExportOptions options; /* of these the format and the compression */
 } Form;
 static const Form forms[] = {
-    {".dump",
-     "custom",
-     "auto",
-     "application/octet-stream",
-     {.format = EXPORT_CUSTOM, .compression = -1}},
-    {".sql.gz", "plain", "6", "application/gzip", {.format = EXPORT_PLAIN, .compression = 6}},
-    {".json", "json", "auto", "application/x-ndjson", {.format = EXPORT_JSON, .compression = -1}},
+    {".dump", "custom", "application/octet-stream", {.format = EXPORT_CUSTOM}},
+    {".sql.gz", "plain", "application/gzip", {.format = EXPORT_PLAIN, .compression = 6}},
+    {".json", "json", "application/x-ndjson", {.format = EXPORT_JSON}},
 };
 #define FORM_JSON 2
 
@@ -108,12 +104,14 @@ static bool wanted_range(const Ask *a, const char *tag, HttpRange *out)
     return range && (!only_of || !strcmp(only_of, tag)) && http_range_parse(range, out);
 }
 
-static Error *send(Ask *a, const ApiBackup *b, const Form *f)
+static Error *send(Ask *a, const ApiBackup *b, const Form *form)
 {
+    Form wanted = *form, *f = &wanted;
     char tag[TAG_HEX + 3];
     AUTO_VALUE(StrList) words = {0};
     HttpRange range;
     Download download;
+    f->options.compression = (int)api_int(a, "compression", f->options.compression);
     a->object = mem_printf("%s%s", b->info.id, f->ending);
     TRY(make_tag(a, b, f, tag));
     if (http_tag_listed(http_call_header(a->call, "If-None-Match"), tag)) {
@@ -128,7 +126,7 @@ static Error *send(Ask *a, const ApiBackup *b, const Form *f)
     strlist_add(&words, "export");
     strlist_add(&words, b->info.id);
     strlist_own(&words, mem_printf("--format=%s", f->format));
-    strlist_own(&words, mem_printf("--compression=%s", f->compression));
+    strlist_own(&words, mem_printf("--compression=%d", f->options.compression));
     strlist_add(&words, "--output=-");
     TRY(download_begin(a->api->downloads,
                        &(DownloadRequest){

@@ -105,6 +105,22 @@ def test_sql(cluster, api, small, folder):
     cluster.drop(copy)
 
 
+def test_compressed_as_asked_for(cluster, api, small, folder):
+    plain = api.fetch(f"/api/v1/backups/{small}.dump", "operator")
+    packed = api.fetch(f"/api/v1/backups/{small}.dump?compression=6", "operator")
+    assert packed[0] == 200 and len(packed[2]) < len(plain[2]) and packed[1]["ETag"] != plain[1]["ETag"]
+    (folder / "x.dump").write_bytes(packed[2])
+    copy = cluster.create()
+    cluster.tool("pg_restore", "-e", "-d", copy, folder / "x.dump")
+    compare.assert_same(cluster, api.names[0], copy)
+    cluster.drop(copy)
+    sql = [gzip.decompress(api.fetch(f"/api/v1/backups/{small}.sql.gz{wish}", "operator")[2])
+           for wish in ("", "?compression=1")]  # fmt: skip
+    assert sql[0] == sql[1]
+    for refused in (".dump?compression=10", ".sql.gz?compression=0", ".json?compression=6"):
+        assert api.fetch(f"/api/v1/backups/{small}{refused}", "operator")[0] == 400, refused
+
+
 def test_json_and_the_rows_of_the_newest(cluster, api, small):
     status, headers, body = api.fetch(f"/api/v1/backups/{small}.json", "operator")
     assert status == 200 and headers["Content-Type"] == "application/x-ndjson"
