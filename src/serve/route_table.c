@@ -170,7 +170,7 @@ static const Route routes[] = {
      .summary = "Whether the service can do its work",
      .help = "503 where its state cannot be read, or it is about to stop.",
      .answers = {{200, "Health", "all is well"}, {503, "Error", "it cannot"}}},
-    {"GET", "/openapi.json", ROLE_NOBODY, NULL, api_openapi, .id = "getOpenApi",
+    {"GET", "/openapi.json", ROLE_VIEWER, NULL, api_openapi, .id = "getOpenApi",
      .summary = "This document", .answers = {{200, NULL, "an OpenAPI document"}}},
     {"GET", "/metrics", ROLE_VIEWER, NULL, api_metrics, .id = "getMetrics",
      .summary = "What Prometheus reads",

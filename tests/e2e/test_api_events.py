@@ -82,7 +82,7 @@ class Stream:
 
 @pytest.fixture(scope="module")
 def spec(api):
-    return Spec(api.call("GET", "/openapi.json", token=None)[2])
+    return Spec(api.get("/openapi.json"))
 
 
 def begin(api, path="/api/v1/backups", body='{"entry": "e0"}'):
