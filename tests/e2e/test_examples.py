@@ -3,16 +3,7 @@
 import subprocess
 
 import pytest
-from harness.api import Api
 from harness.program import ROOT
-
-
-@pytest.fixture(scope="module")
-def api(cluster, module_folder):
-    made = Api(cluster, module_folder)
-    yield made
-    made.stop()
-    cluster.drop(*made.names)
 
 
 def run(api, example, *args, token="operator"):
