@@ -38,12 +38,7 @@ static Error *list(Run *run, State *state)
     uint32_t limit = (uint32_t)config_int(run->config, SETTING_JOBS_LIMIT);
     TRY(state_job_list(state, &(StateJobFilter){.limit = limit}, &jobs));
     if (run->json) {
-        Doc *d = doc_object(), *all = doc_array();
-        for (size_t i = 0; i < jobs.count; i++)
-            doc_push(all, job_doc(&jobs.items[i]));
-        doc_set(d, "jobs", all);
-        doc_set_bool(d, "more", jobs.more);
-        run_result(run, d);
+        run_result(run, job_list_doc(&jobs));
         return NULL;
     }
     table_head(&t, sizeof headings / sizeof *headings, headings);

@@ -77,6 +77,16 @@ Doc *job_doc(const StateJob *j)
     return d;
 }
 
+Doc *job_list_doc(const StateJobs *jobs)
+{
+    Doc *d = doc_object(), *all = doc_array();
+    for (size_t i = 0; i < jobs->count; i++)
+        doc_push(all, job_doc(&jobs->items[i]));
+    doc_set(d, "jobs", all);
+    doc_set_bool(d, "more", jobs->more);
+    return d;
+}
+
 Doc *job_line_doc(const StateLogLine *l)
 {
     Doc *d = doc_object();

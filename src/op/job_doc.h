@@ -8,6 +8,7 @@
 #include "state/state_log.h"
 
 Doc *job_doc(const StateJob *j);
+Doc *job_list_doc(const StateJobs *jobs); /* "jobs", and whether there are "more" */
 /* The members of a progress, as events (docs/events.md) have them too. */
 void job_doc_progress(Doc *d, const StateProgress *p);
 /* What a running job shows of itself; texts are borrowed. */

@@ -20,12 +20,7 @@ Error *api_jobs(Ask *a)
     if (wanted && state_job_status_of(wanted, &status))
         f.statuses = 1u << status;
     TRY(state_job_list(a->api->service->state, &f, &jobs));
-    Doc *d = doc_object(), *all = doc_array();
-    for (size_t i = 0; i < jobs.count; i++)
-        doc_push(all, job_doc(&jobs.items[i]));
-    doc_set(d, "jobs", all);
-    doc_set_bool(d, "more", jobs.more);
-    api_reply(a, d);
+    api_reply(a, job_list_doc(&jobs));
     return NULL;
 }
 
