@@ -65,7 +65,8 @@ Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSou
     AUTO(char) origin = mem_printf("%s:%zu", f->shown, line);
     /* Whoever can leave a file where we are run must not get a program of his started. */
     bool program = s->type == SETTING_IS_COMMAND || s->type == SETTING_IS_SHELL;
-    bool runs = program || id == SETTING_ASSERTIONS || id == SETTING_WHERE || id == SETTING_MASK;
+    bool runs = program || id == SETTING_ASSERTIONS || id == SETTING_WHERE ||
+                id == SETTING_MASK || id == SETTING_SYNC_EXCLUDE;
     if (runs && !f->chosen && f->owner != 0 && f->owner != geteuid())
         return error_hint(
             ERROR_NEW(ERR_CONFIG, "%s: %s names %s, and the file belongs to another user (%u)",

@@ -66,6 +66,8 @@ char *setting_allowed(SettingId id)
     case SETTING_IS_LIST:
         if (!strcmp(s->allowed, "ADDRESS"))
             return mem_strdup("mail addresses");
+        if (!strcmp(s->allowed, SETTING_NAMED))
+            return mem_strdup("keys name, table and where, or \"NAME: TABLE: CONDITION\"");
         return mem_strdup(*s->allowed ? s->allowed : "any text");
     case SETTING_IS_COMPRESSION:
         return mem_strdup("false (store), true (adaptive), or 1 to 9 (fixed)");
@@ -138,6 +140,13 @@ static bool is_email(const char *text)
            strchr(text, '@') == at;
 }
 
+/* "NAME: TABLE: CONDITION": what stands behind the name is SQL's to understand. */
+static bool is_named(const char *text)
+{
+    size_t n = strcspn(text, ": ");
+    return n && text[n] == ':' && strchr(text + n + 1, ':');
+}
+
 /* libpq takes the URL of another kind of server for the name of a database. */
 static bool is_url(const char *text)
 {
@@ -191,6 +200,8 @@ Error *setting_parse(SettingId id, const char *text, int64_t *number)
     case SETTING_IS_LIST:
         if (!strcmp(s->allowed, "ADDRESS"))
             good = is_email(text);
+        else if (!strcmp(s->allowed, SETTING_NAMED))
+            good = is_named(text);
         else
             good = !*s->allowed || (strchr(text, '=') && text[0] != '=');
         break;

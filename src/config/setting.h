@@ -41,6 +41,9 @@ typedef struct SettingInfo {
     const char *argument, *standard, *allowed, *help;
 } SettingInfo;
 
+/* A LIST of this `allowed` may have mappings in the file, with the keys name, table and where. */
+#define SETTING_NAMED "NAME:TABLE:CONDITION"
+
 /* A set of settings, as commands have one: an array that ends with SETTINGS. */
 #define SET(id) SETTING_##id,
 bool setting_in(const SettingId *set, SettingId id);

@@ -168,6 +168,46 @@ static Error *scalar_text(const Parser *p, const Event *e, const char **out)
 
 static Error *read_value(Parser *p, const Event *e, SettingId id, const char *full);
 
+/* One condition with a name, whose mapping has begun: its text is "NAME: TABLE: CONDITION". */
+static Error *read_named(Parser *p, size_t line, SettingId id, const char *full)
+{
+    static const char *const keys[] = {"name", "table", "where"};
+    AUTO(char) name = NULL;
+    AUTO(char) table = NULL;
+    AUTO(char) where = NULL;
+    char **texts[] = {&name, &table, &where};
+    for (;;) {
+        AUTO_VALUE(Event) key = {0};
+        AUTO_VALUE(Event) value = {0};
+        const char *text;
+        size_t i = 0;
+        TRY(next(p, &key));
+        if (key.yaml.type == YAML_MAPPING_END_EVENT)
+            break;
+        TRY(next(p, &value));
+        if (key.yaml.type != YAML_SCALAR_EVENT || value.yaml.type != YAML_SCALAR_EVENT)
+            FAIL(ERR_CONFIG, "%s:%zu: of %s each has the keys name, table and where",
+                 p->file->shown, line_of(&key), full);
+        TRY(scalar_text(p, &key, &text));
+        while (i < 3 && strcmp(text, keys[i]) != 0)
+            i++;
+        if (i == 3 || *texts[i])
+            return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: the key \"%s\" is %s in %s",
+                                        p->file->shown, line_of(&key), text,
+                                        i == 3 ? "unknown" : "there twice", full),
+                              "there are name, table and where");
+        TRY(scalar_text(p, &value, &text));
+        *texts[i] = is_null(&value) ? NULL : mem_strdup(text);
+    }
+    if (!name || !table || strpbrk(name, ": "))
+        return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: of %s each needs a name and a table",
+                                    p->file->shown, line, full),
+                          "- {name: demo, table: shop.orders, where: demo}; a name has no spaces "
+                          "and no colons");
+    AUTO(char) text = mem_printf("%s: %s: %s", name, table, where ? where : "true");
+    return config_set_from_file(p->config, id, text, p->source, p->file, line, full);
+}
+
 /* The values of a setting that may have several. */
 static Error *read_list(Parser *p, SettingId id, const char *full)
 {
@@ -176,6 +216,11 @@ static Error *read_list(Parser *p, SettingId id, const char *full)
         TRY(next(p, &value));
         if (value.yaml.type == YAML_SEQUENCE_END_EVENT)
             return NULL;
+        if (value.yaml.type == YAML_MAPPING_START_EVENT &&
+            !strcmp(setting_info(id)->allowed, SETTING_NAMED)) {
+            TRY(read_named(p, line_of(&value), id, full));
+            continue;
+        }
         if (value.yaml.type != YAML_SCALAR_EVENT)
             FAIL(ERR_CONFIG, "%s:%zu: %s is a list of texts", p->file->shown, line_of(&value),
                  full);

@@ -1,0 +1,13 @@
+/* The verbs of sync: each with a file of its own, and a row in cmd_sync.c. */
+#ifndef PGSTOW_CLI_CMD_SYNC_H
+#define PGSTOW_CLI_CMD_SYNC_H
+
+#include "cli/command.h"
+
+/* The word behind the verb: a peer or a session. ERR_USAGE where it is missing. */
+Error *sync_word(const Run *run, const char *what, const char **out) MUST_CHECK;
+
+/* A verb of `pgstow sync`. */
+typedef Error *(*SyncVerb)(Run *run);
+
+#endif
