@@ -187,6 +187,22 @@ _pgstow()
         _pgstow_ids
         return
         ;;
+    --peer-entry)
+        :
+        return
+        ;;
+    --method)
+        COMPREPLY=($(compgen -W 'auto backup http' -- "$cur"))
+        return
+        ;;
+    --session)
+        _pgstow_ids
+        return
+        ;;
+    --phase)
+        COMPREPLY=($(compgen -W 'all backup transfer restore' -- "$cur"))
+        return
+        ;;
     --table)
         :
         return
@@ -302,7 +318,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|key|config|serve|schedule|jobs|token|notify|help)
+        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|sync|key|config|serve|schedule|jobs|token|notify|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -366,6 +382,9 @@ _pgstow()
     copy)
         flags='--to --to-key-file --to-passphrase-command --all --accept-older --encrypt --max-rate'
         ;;
+    sync)
+        flags='--dry-run --timeout --key --keyless --on-conflict --on-unique-conflict --lock-wait --peer-entry --merge --method --delta --where --mask --cascade --ignore-extra-columns --no-safety-backup --no-verify --no-compress --max-rate --session --phase --exclude-table'
+        ;;
     key)
         flags='--new-key-file --write-only --database --name --output'
         ;;
@@ -397,7 +416,7 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy key config serve schedule jobs token notify help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy sync key config serve schedule jobs token notify help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))
