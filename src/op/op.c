@@ -21,15 +21,19 @@ static Error *open_repo(const OpContext *c, Opening how, Repo **out)
 {
     AUTO(Store) store = NULL;
     AUTO(Repo) repo = NULL;
-    TRY(store_open_dir(op_repo_dir(c), how == TO_MAKE, &store));
+    if (c->open_store)
+        TRY(c->open_store(c->open_store_ctx, &store));
+    else
+        TRY(store_open_dir(op_repo_dir(c), how == TO_MAKE, &store));
     TRY(repo_open(STEAL(store),
-                  &(RepoOptions){.create = how == TO_MAKE,
+                  &(RepoOptions){.create = how == TO_MAKE && !c->open_store,
                                  .writes = how != TO_READ,
                                  .encrypt = how != TO_READ && c->encrypt,
                                  .key_given = c->key_given,
                                  .keys = c->keys},
                   &repo));
-    TRY(host_memory_check(c, repo, how != TO_READ));
+    if (!c->open_store)
+        TRY(host_memory_check(c, repo, how != TO_READ));
     *out = STEAL(repo);
     return NULL;
 }
@@ -42,7 +46,7 @@ const char *op_repo_dir(const OpContext *c)
 Error *op_expect_repo(const OpContext *c, Repo **out)
 {
     Error *e = open_repo(c, TO_WRITE, out);
-    if (!e || error_kind(e) != ERR_REPO_NOT_FOUND)
+    if (!e || error_kind(e) != ERR_REPO_NOT_FOUND || c->open_store)
         return e;
     error_drop(e);
     TRY(host_memory_before(c));

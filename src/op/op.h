@@ -12,6 +12,12 @@
 
 typedef struct OpContext {
     const char *repo_dir; /* "./backups" by default */
+    /* Where the repository lies in no directory (a peer's: store/peer.h): opens its store, which
+     * the caller takes over. Then repo_dir only names it in messages, nothing is ever made there
+     * (ERR_REPO_NOT_FOUND), and what this host has seen of it is not asked: its own host does. May
+     * be called more than once. NULL: a directory. */
+    Error *(*open_store)(void *ctx, Store **out);
+    void *open_store_ctx;
     const char *db_url;   /* NULL: libpq's environment */
     const char *db_name;  /* instead of the database that db_url names; NULL: that one */
     int64_t silence_ms;   /* as in ConnOptions */
