@@ -7,6 +7,9 @@
 
 #include "base/text.h"
 
+/* The other side has no use for a connection on which nothing comes: a peer waits 20 s for the end
+ * of the next request on it. */
+#define KEPT_SECONDS 5
 #define SKIPPED_MAX (1u << 20) /* of the body of a redirect that is followed */
 
 void http_response_clear(HttpResponse *r)
@@ -25,6 +28,34 @@ const char *http_header(const HttpResponse *r, const char *name)
         at = value + strlen(value) + 1;
     }
     return NULL;
+}
+
+struct HttpLine {
+    NetLine *net;
+    uint64_t sent, received;
+};
+
+HttpLine *http_line_new(void)
+{
+    return mem_new(HttpLine);
+}
+
+void http_line_free(HttpLine *l)
+{
+    if (!l)
+        return;
+    net_line_free(l->net);
+    free(l);
+}
+
+uint64_t http_line_sent(const HttpLine *l)
+{
+    return l->sent;
+}
+
+uint64_t http_line_received(const HttpLine *l)
+{
+    return l->received;
 }
 
 /* One exchange with one host. */
@@ -101,12 +132,15 @@ static Error *take_body(Exchange *x, const void *p, size_t n)
                  SKIPPED_MAX);
         return NULL;
     }
-    uint64_t max = x->q->max_bytes ? x->q->max_bytes : x->q->write ? UINT64_MAX : HTTP_BODY_MAX;
+    bool given = x->q->write && (!x->q->write_status || x->q->write_status == status);
+    uint64_t max = given == (x->q->write != NULL) && x->q->max_bytes ? x->q->max_bytes
+                   : given                                           ? UINT64_MAX
+                                                                     : HTTP_BODY_MAX;
     if (n > max - x->out->bytes)
         FAIL(ERR_LIMIT, "%s: its answer is larger than %llu bytes", x->who,
              (unsigned long long)max);
     x->out->bytes += n;
-    if (x->q->write)
+    if (given)
         return x->q->write(x->q->write_ctx, p, n);
     TRY(buf_reserve(&x->out->body, n, (size_t)max));
     buf_add(&x->out->body, p, n);
@@ -247,9 +281,22 @@ static Error *set_body(Exchange *x, const char *method)
     return NULL;
 }
 
+/* libcurl's own sums count the first part of a body twice. */
+static int on_wire(CURL *h, curl_infotype type, char *p, size_t n, void *ctx)
+{
+    HttpLine *l = ctx;
+    (void)h;
+    (void)p;
+    if (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT)
+        l->sent += n;
+    else if (type == CURLINFO_HEADER_IN || type == CURLINFO_DATA_IN)
+        l->received += n;
+    return 0;
+}
+
 /* One request and its answer. `own`: with the caller's headers. *next is where a redirect that is
  * to be followed leads, otherwise NULL. */
-static Error *exchange(const HttpRequest *q, const char *url, bool own, bool follow,
+static Error *exchange(HttpLine *l, const HttpRequest *q, const char *url, bool own, bool follow,
                        const Cancel *c, HttpResponse *out, char **next)
 {
     const char *method = q->method ? q->method : "GET";
@@ -270,7 +317,13 @@ static Error *exchange(const HttpRequest *q, const char *url, bool own, bool fol
     NET_SET(h, CURLOPT_WRITEFUNCTION, on_body);
     NET_SET(h, CURLOPT_WRITEDATA, &x);
     TRY(set_body(&x, method));
-    TRY(net_run(h, who, c, &x.error));
+    NET_SET(h, CURLOPT_MAXAGE_CONN, (long)KEPT_SECONDS);
+    if (!l->net)
+        TRY(net_line_new(&l->net));
+    NET_SET(h, CURLOPT_DEBUGFUNCTION, on_wire);
+    NET_SET(h, CURLOPT_DEBUGDATA, l);
+    NET_SET(h, CURLOPT_VERBOSE, 1L);
+    TRY(net_run(l->net, h, who, c, &x.error));
     if (!x.headed) /* libcurl takes it for the end of an empty body */
         FAIL(ERR_NETWORK, "%s: its answer broke off among the headers", who);
     long status = 0;
@@ -286,6 +339,12 @@ static Error *exchange(const HttpRequest *q, const char *url, bool own, bool fol
 
 Error *http_request(const HttpRequest *q, const Cancel *c, HttpResponse *out)
 {
+    AUTO(HttpLine) l = http_line_new();
+    return http_request_on(l, q, c, out);
+}
+
+Error *http_request_on(HttpLine *l, const HttpRequest *q, const Cancel *c, HttpResponse *out)
+{
     const char *method = q->method ? q->method : "GET";
     bool secure, own = true;
     int left = q->redirects;
@@ -296,7 +355,7 @@ Error *http_request(const HttpRequest *q, const Cancel *c, HttpResponse *out)
     for (;;) {
         AUTO(char) next = NULL;
         AUTO_VALUE(HttpResponse) answer = {0};
-        TRY(exchange(q, url, own, q->redirects > 0 && is_safe(method), c, &answer, &next));
+        TRY(exchange(l, q, url, own, q->redirects > 0 && is_safe(method), c, &answer, &next));
         if (!next) {
             *out = answer;
             answer = (HttpResponse){0};

@@ -1,4 +1,5 @@
-/* One HTTP request, answered whole. http and https alone; nothing is kept between two of them.
+/* One HTTP request, answered whole. http and https alone; connections are kept between two of them
+ * only where they are made on one HttpLine.
  *
  * Any status is an answer and no error: whether 404 or 500 will do is the caller's to say.
  */
@@ -33,6 +34,7 @@ typedef struct HttpRequest {
      * max_bytes (0: HTTP_BODY_MAX where it is kept, no limit otherwise). */
     Error *(*write)(void *ctx, const void *p, size_t n);
     void *write_ctx;
+    int write_status; /* not 0: any other status has its body kept instead, up to HTTP_BODY_MAX */
     uint64_t max_bytes;
     /* How many redirects are followed: by GET and HEAD alone, never from https to http, and to
      * another origin without the headers above. Else a 3xx is the answer. */
@@ -52,6 +54,18 @@ DEFINE_AUTO_VALUE(HttpResponse, http_response_clear)
 
 /* Errors as in net.h, the callbacks' own, and those of c. */
 Error *http_request(const HttpRequest *q, const Cancel *c, HttpResponse *out) MUST_CHECK;
+/* The same on connections that are kept. By one thread at a time; after an error it is of no use
+ * any more. An idle connection is kept for a few seconds. */
+typedef struct HttpLine HttpLine;
+HttpLine *http_line_new(void);
+void http_line_free(HttpLine *l);
+DEFINE_AUTO(HttpLine, http_line_free)
+Error *http_request_on(HttpLine *l, const HttpRequest *q, const Cancel *c,
+                       HttpResponse *out) MUST_CHECK;
+/* Bytes of all requests on it so far, whatever came of them: heads and bodies, without TLS. */
+uint64_t http_line_sent(const HttpLine *l);
+uint64_t http_line_received(const HttpLine *l);
+
 /* The value of the first header of this name (in any case), NULL where there is none. */
 const char *http_header(const HttpResponse *r, const char *name);
 

@@ -130,6 +130,7 @@ static Error *judged(Error *e, CURL *h, const Outgoing *o)
 
 Error *mail_send(const MailServer *s, const Mail *m, const Cancel *c)
 {
+    AUTO(NetLine) line = NULL;
     AUTO(CURL) h = NULL;
     AUTO(CurlList) list = NULL;
     AUTO(char) who = NULL;
@@ -153,6 +154,7 @@ Error *mail_send(const MailServer *s, const Mail *m, const Cancel *c)
     NET_SET(h, CURLOPT_HEADERDATA, &o);
     NET_SET(h, CURLOPT_WRITEFUNCTION, on_reply);
     NET_SET(h, CURLOPT_WRITEDATA, &o);
-    Error *e = net_run(h, who, c, &o.error);
+    TRY(net_line_new(&line));
+    Error *e = net_run(line, h, who, c, &o.error);
     return e ? judged(e, h, &o) : NULL;
 }

@@ -198,8 +198,8 @@ static void pipe_unguard(const PipeGuard *g)
     pthread_sigmask(SIG_SETMASK, &g->before, NULL);
 }
 
-/* The sockets of a transfer, so that none outlives it: libcurl would say goodbye to a mail server
- * and wait for the answer, whether we were told to stop or not. */
+/* The sockets of a line, so that none outlives it: libcurl would say goodbye to a mail server and
+ * wait for the answer, whether we were told to stop or not. */
 #define SOCKETS_MAX 16
 typedef struct Sockets {
     curl_socket_t open[SOCKETS_MAX]; /* -1: free */
@@ -252,30 +252,54 @@ static Error *drive(CURLM *multi, const Cancel *c, const char *who, CURLcode *co
     }
 }
 
-Error *net_run(CURL *handle, const char *who, const Cancel *c, Error **callback)
+struct NetLine {
+    CURLM *multi;
+    Sockets sockets; /* what its connections close themselves with */
+};
+
+Error *net_line_new(NetLine **out)
+{
+    AUTO(NetLine) l = mem_new(NetLine);
+    for (int i = 0; i < SOCKETS_MAX; i++)
+        l->sockets.open[i] = -1;
+    l->multi = curl_multi_init();
+    if (!l->multi)
+        FAIL(ERR_MEMORY, "no memory for a request");
+    *out = STEAL(l);
+    return NULL;
+}
+
+void net_line_free(NetLine *l)
+{
+    PipeGuard guard;
+    if (!l)
+        return;
+    pipe_guard(&guard); /* a goodbye may still be sent, but nobody waits for what comes back */
+    shut(&l->sockets, SHUT_RD);
+    curl_multi_cleanup(l->multi);
+    pipe_unguard(&guard);
+    free(l);
+}
+
+Error *net_run(NetLine *l, CURL *handle, const char *who, const Cancel *c, Error **callback)
 {
     char words[CURL_ERROR_SIZE] = "";
     CURLcode code = CURLE_OK;
     PipeGuard guard;
-    Sockets sockets;
-    for (int i = 0; i < SOCKETS_MAX; i++)
-        sockets.open[i] = -1;
     NET_SET(handle, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    NET_SET(handle, CURLOPT_OPENSOCKETDATA, &sockets);
+    NET_SET(handle, CURLOPT_OPENSOCKETDATA, &l->sockets);
     NET_SET(handle, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    NET_SET(handle, CURLOPT_CLOSESOCKETDATA, &sockets);
+    NET_SET(handle, CURLOPT_CLOSESOCKETDATA, &l->sockets);
     NET_SET(handle, CURLOPT_ERRORBUFFER, words);
-    CURLM *multi = curl_multi_init();
-    if (!multi || curl_multi_add_handle(multi, handle) != CURLM_OK) {
-        curl_multi_cleanup(multi);
-        FAIL(ERR_MEMORY, "no memory for a request");
-    }
     pipe_guard(&guard);
-    Error *e = drive(multi, c, who, &code);
-    /* After all went well a goodbye may still be sent, but nobody waits for what comes back. */
-    shut(&sockets, e || code != CURLE_OK ? SHUT_RDWR : SHUT_RD);
-    curl_multi_remove_handle(multi, handle);
-    curl_multi_cleanup(multi);
+    Error *e = NULL;
+    if (curl_multi_add_handle(l->multi, handle) != CURLM_OK)
+        e = ERROR_NEW(ERR_MEMORY, "no memory for a request");
+    else
+        e = drive(l->multi, c, who, &code);
+    if (e || code != CURLE_OK)
+        shut(&l->sockets, SHUT_RDWR);
+    curl_multi_remove_handle(l->multi, handle);
     pipe_unguard(&guard);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);
     if (*callback)

@@ -23,10 +23,17 @@ Error *net_handle(const NetLimits *limits, const char *ca_file, CURL **out) MUST
 Error *net_list_add(CurlList **list, const char *line) MUST_CHECK;
 /* A copy of one part of an address, NULL where it has none. Caller frees. */
 char *net_part(CURLU *url, CURLUPart part);
+/* The connections of one transfer at a time, kept from one to the next. After a transfer that
+ * failed they are of no use any more: free it. */
+typedef struct NetLine NetLine;
+Error *net_line_new(NetLine **out) MUST_CHECK;
+void net_line_free(NetLine *l);
+DEFINE_AUTO(NetLine, net_line_free)
 /* Runs it until it is done or c is cancelled (then within a fraction of a second). `who` names the
  * other side for messages. *callback is the caller's own error from a callback that ended the
  * transfer, which comes first; it is taken over. */
-Error *net_run(CURL *handle, const char *who, const Cancel *c, Error **callback) MUST_CHECK;
+Error *net_run(NetLine *l, CURL *handle, const char *who, const Cancel *c,
+               Error **callback) MUST_CHECK;
 
 /* curl_easy_setopt, whose failures are all of one kind. */
 #define NET_SET(handle, option, value)                                                             \
