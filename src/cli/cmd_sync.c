@@ -14,10 +14,9 @@ Error *sync_word(const Run *run, const char *what, const char **out)
 {
     *out = run_word(run, 1);
     if (!*out)
-        return error_hint(
-            ERROR_NEW(ERR_USAGE, "sync %s: which %s?", run_word(run, 0), what),
-            !strcmp(what, "peer") ? "`pgstow peer list` shows them"
-                                  : "`pgstow sync history` shows them");
+        return error_hint(ERROR_NEW(ERR_USAGE, "sync %s: which %s?", run_word(run, 0), what),
+                          !strcmp(what, "peer") ? "`pgstow peer list` shows them"
+                                                : "`pgstow sync history` shows them");
     return NULL;
 }
 

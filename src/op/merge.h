@@ -8,6 +8,7 @@
 #ifndef PGSTOW_OP_MERGE_H
 #define PGSTOW_OP_MERGE_H
 
+#include "base/doc.h"
 #include "op/op.h"
 #include "pg/merge_table.h"
 #include "pg/selection.h"
@@ -60,5 +61,9 @@ DEFINE_AUTO_VALUE(MergeResult, merge_result_clear)
 /* ERR_PREFLIGHT with all that does not fit, before anything is touched; ERR_CONFLICT where rows
  * stand against it. Any error: the target is as it was (sequences may have been set forward). */
 Error *op_merge(const OpContext *c, const MergeOptions *options, MergeResult *out) MUST_CHECK;
+
+/* "source", "target", "newest:COLUMN" (which borrows from the text), "fail". ERR_USAGE. */
+Error *merge_parse_conflict(const char *text, MergeRules *rules) MUST_CHECK;
+Doc *merge_doc(const MergeResult *r, const char *mode);
 
 #endif
