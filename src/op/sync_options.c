@@ -1,0 +1,197 @@
+/* What a sync is asked to do, as JSON: kept with the session, and sent to the other side. */
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "op/sync.h"
+#include "pg/filter_spec.h"
+
+#define SESSION_ID_MAX 64
+#define SESSION_ID_MARKS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
+static const char *const directions[] = {"pull", "push"};
+static const char *const methods[] = {"auto", "backup", "http"};
+static const char *const modes[] = {"upsert", "mirror", "insert"};
+static const char *const takens[] = {"fail", "replace", "skip"};
+static const char *const keylesses[] = {"fail", "replace", "skip"};
+
+const char *sync_direction_name(SyncDirection d)
+{
+    return directions[d];
+}
+
+const char *sync_method_name(SyncMethod m)
+{
+    return methods[m];
+}
+
+void sync_options_clear(SyncOptions *o)
+{
+    free(o->peer);
+    free(o->session);
+    free(o->entry);
+    free(o->peer_entry);
+    free(o->on_conflict);
+    strlist_free(&o->where);
+    strlist_free(&o->exclude_tables);
+    strlist_free(&o->masks);
+    strlist_free(&o->keys);
+    *o = (SyncOptions){0};
+}
+
+Doc *sync_options_doc(const SyncOptions *o)
+{
+    Doc *d = doc_object();
+    doc_set_str(d, "direction", directions[o->direction]);
+    doc_set_str(d, "peer", o->peer);
+    doc_set_str(d, "entry", o->entry);
+    doc_set_str(d, "peerEntry", o->peer_entry);
+    doc_set_str(d, "method", methods[o->method]);
+    doc_set_bool(d, "dryRun", o->dry_run);
+    doc_set(d, "where", doc_texts(&o->where));
+    doc_set(d, "excludeTables", doc_texts(&o->exclude_tables));
+    doc_set(d, "masks", doc_texts(&o->masks));
+    doc_set_bool(d, "cascade", o->cascade);
+    doc_set_bool(d, "compress", o->compress);
+    doc_set_int(d, "maxRate", (int64_t)o->max_rate);
+    doc_set_str(d, "merge", modes[o->mode]);
+    doc_set_str(d, "onConflict", o->on_conflict ? o->on_conflict : "source");
+    doc_set_str(d, "onUniqueConflict", takens[o->taken]);
+    doc_set_str(d, "keyless", keylesses[o->keyless]);
+    doc_set(d, "keys", doc_texts(&o->keys));
+    doc_set_bool(d, "delta", o->delta);
+    doc_set_bool(d, "ignoreExtraColumns", o->ignore_extra);
+    doc_set_bool(d, "maskedToo", o->masked_too);
+    doc_set_bool(d, "safetyBackup", o->safety_backup);
+    doc_set_bool(d, "verify", o->verify);
+    doc_set_int(d, "lockWaitMs", o->lock_wait_ms);
+    doc_set_int(d, "timeoutMs", o->timeout_ms);
+    return d;
+}
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+static Error *read_word(const Doc *d, const char *name, const char *const *words, size_t count,
+                        size_t fallback, size_t *out)
+{
+    const char *text = doc_str(d, name, words[fallback]);
+    for (*out = 0; *out < count; ++*out)
+        if (!strcmp(words[*out], text))
+            return NULL;
+    AUTO(char) shown = text_printable(text);
+    FAIL(ERR_USAGE, "%s cannot be \"%s\"", name, shown);
+}
+
+static Error *read_texts(const Doc *d, const char *name, StrList *out)
+{
+    const Doc *list = doc_get(d, name);
+    if (list && doc_type(list) != DOC_ARRAY && doc_type(list) != DOC_NULL)
+        FAIL(ERR_USAGE, "%s is no list of texts", name);
+    for (size_t i = 0; i < doc_count(list); i++) {
+        const char *text = doc_text(doc_at(list, i));
+        if (!text)
+            FAIL(ERR_USAGE, "%s is no list of texts", name);
+        strlist_add(out, text);
+    }
+    return NULL;
+}
+
+static char *read_name(const Doc *d, const char *name)
+{
+    const char *text = doc_str(d, name, NULL);
+    return text && *text ? mem_strdup(text) : NULL;
+}
+
+static Error *read_number(const Doc *d, const char *name, int64_t *out)
+{
+    *out = doc_int(d, name, 0);
+    if (*out < 0)
+        FAIL(ERR_USAGE, "%s cannot be less than 0", name);
+    return NULL;
+}
+
+#define WORD(name, words, fallback, type, member)                                                  \
+    do {                                                                                           \
+        TRY(read_word(d, name, words, sizeof words / sizeof *words, fallback, &at));               \
+        o.member = (type)at;                                                                       \
+    } while (0)
+
+Error *sync_options_read(const Doc *d, SyncOptions *out)
+{
+    AUTO_VALUE(SyncOptions) o = {0};
+    MergeRules rules = {0};
+    int64_t rate;
+    size_t at;
+    WORD("direction", directions, SYNC_PULL, SyncDirection, direction);
+    WORD("method", methods, SYNC_METHOD_AUTO, SyncMethod, method);
+    WORD("merge", modes, MERGE_UPSERT, MergeMode, mode);
+    WORD("onUniqueConflict", takens, MERGE_TAKEN_FAIL, MergeTaken, taken);
+    WORD("keyless", keylesses, MERGE_KEYLESS_FAIL, MergeKeyless, keyless);
+    TRY(read_texts(d, "where", &o.where));
+    TRY(read_texts(d, "excludeTables", &o.exclude_tables));
+    TRY(read_texts(d, "masks", &o.masks));
+    TRY(read_texts(d, "keys", &o.keys));
+    TRY(read_number(d, "maxRate", &rate));
+    TRY(read_number(d, "lockWaitMs", &o.lock_wait_ms));
+    TRY(read_number(d, "timeoutMs", &o.timeout_ms));
+    o.max_rate = (uint64_t)rate;
+    o.peer = read_name(d, "peer");
+    o.entry = read_name(d, "entry");
+    o.peer_entry = read_name(d, "peerEntry");
+    o.on_conflict = read_name(d, "onConflict");
+    if (o.on_conflict)
+        TRY(merge_parse_conflict(o.on_conflict, &rules));
+    o.dry_run = doc_bool(d, "dryRun", false);
+    o.cascade = doc_bool(d, "cascade", false);
+    o.compress = doc_bool(d, "compress", true);
+    o.delta = doc_bool(d, "delta", false);
+    o.ignore_extra = doc_bool(d, "ignoreExtraColumns", false);
+    o.masked_too = doc_bool(d, "maskedToo", false);
+    o.safety_backup = doc_bool(d, "safetyBackup", true);
+    o.verify = doc_bool(d, "verify", true);
+    *out = o;
+    o = (SyncOptions){0};
+    return NULL;
+}
+
+/* -- ids --------------------------------------------------------------------------------------- */
+
+char *sync_session_new_id(void)
+{
+    char key[CLOCK_TEXT], hex[7];
+    uint8_t random[3];
+    random_bytes(random, sizeof random);
+    text_hex(random, sizeof random, hex);
+    clock_key(clock_now(), key);
+    return mem_printf("%.8s-%s-%s", key, key + 8, hex);
+}
+
+bool sync_session_is_id(const char *text)
+{
+    size_t n = strspn(text, SESSION_ID_MARKS "-.");
+    return n && n <= SESSION_ID_MAX && !text[n] && strspn(text, SESSION_ID_MARKS) > 0;
+}
+
+/* -- what is never sent ------------------------------------------------------------------------ */
+
+Error *sync_exclude_add(const StrList *excludes, StrList *where, StrList *names)
+{
+    for (size_t i = 0; i < excludes->count; i++) {
+        const char *text = excludes->items[i], *rest = strchr(text, ':');
+        AUTO_VALUE(FilterSpec) spec = {0};
+        if (!rest)
+            FAIL(ERR_CONFIG, "sync.exclude: \"%s\" has no name", text);
+        AUTO(char) name = mem_strndup(text, (size_t)(rest - text));
+        rest += 1 + strspn(rest + 1, " ");
+        AUTO(char) option = mem_printf("sync.exclude %s", name);
+        Error *e = filter_spec_parse(option, rest, 1, 2, &spec);
+        if (e)
+            return error_rekind(e, ERR_CONFIG);
+        AUTO(char) table = mem_strndup(rest, (size_t)(strlen(rest) - strlen(spec.text)));
+        /* A row of which the condition says nothing (NULL) is not meant by it. */
+        strlist_own(where, mem_printf("%s ((%s\n) IS NOT TRUE)", table, spec.text));
+        if (names)
+            strlist_own(names, mem_printf("%s: %s", name, rest));
+    }
+    return NULL;
+}
