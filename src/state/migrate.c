@@ -5,7 +5,7 @@
 #define APPLICATION 0x70677374 /* "pgst": what file(1) and we know our databases by */
 
 /* From each version to the next; what is there is never changed. */
-static const char *const steps[] = {sql_state_1};
+static const char *const steps[] = {sql_state_1, sql_state_2};
 _Static_assert(sizeof steps / sizeof *steps == STATE_VERSION, "a step for every version");
 
 static Error *foreign(const State *s)

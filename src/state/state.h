@@ -24,7 +24,7 @@
 
 #define STATE_TEXT_MAX 65536 /* bytes; what is longer is cut, between two characters */
 #define STATE_LIST_MAX 1000  /* rows that a list returns at most; its limit of 0 means this */
-#define STATE_VERSION 1      /* of the schema that this program makes and understands */
+#define STATE_VERSION 2      /* of the schema that this program makes and understands */
 
 typedef struct State State;
 
