@@ -17,9 +17,8 @@
 #include "op/backup.h"
 #include "op/cleanup.h"
 #include "op/merge.h"
-#include "state/state.h"
+#include "state/state_session.h" /* SyncDirection: SYNC_PULL, SYNC_PUSH */
 
-typedef enum SyncDirection { SYNC_PULL, SYNC_PUSH } SyncDirection;
 const char *sync_direction_name(SyncDirection d); /* "pull", "push" */
 typedef enum SyncMethod { SYNC_METHOD_AUTO, SYNC_METHOD_BACKUP, SYNC_METHOD_HTTP } SyncMethod;
 const char *sync_method_name(SyncMethod m); /* "auto", "backup", "http" */

@@ -2,12 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "crypto/hash.h"
 #include "op/sync.h"
 #include "pg/filter_spec.h"
-
-#define SESSION_ID_MAX 64
-#define SESSION_ID_MARKS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
 static const char *const directions[] = {"pull", "push"};
 static const char *const methods[] = {"auto", "backup", "http"};
@@ -17,7 +13,7 @@ static const char *const keylesses[] = {"fail", "replace", "skip"};
 
 const char *sync_direction_name(SyncDirection d)
 {
-    return directions[d];
+    return state_session_direction_name(d);
 }
 
 const char *sync_method_name(SyncMethod m)
@@ -158,18 +154,13 @@ Error *sync_options_read(const Doc *d, SyncOptions *out)
 
 char *sync_session_new_id(void)
 {
-    char key[CLOCK_TEXT], hex[7];
-    uint8_t random[3];
-    random_bytes(random, sizeof random);
-    text_hex(random, sizeof random, hex);
-    clock_key(clock_now(), key);
-    return mem_printf("%.8s-%s-%s", key, key + 8, hex);
+    char id[SYNC_ID_TEXT];
+    return mem_strdup(state_session_id_make(clock_now(), id));
 }
 
 bool sync_session_is_id(const char *text)
 {
-    size_t n = strspn(text, SESSION_ID_MARKS "-.");
-    return n && n <= SESSION_ID_MAX && !text[n] && strspn(text, SESSION_ID_MARKS) > 0;
+    return state_session_id_valid(text);
 }
 
 /* -- what is never sent ------------------------------------------------------------------------ */

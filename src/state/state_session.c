@@ -223,7 +223,8 @@ Error *state_session_open(State *s, const StateSessionNew *session, StateSession
         c.id = state_session_id_make(session->now, made);
     if (!state_session_id_valid(c.id))
         return error_hint(ERROR_NEW(ERR_USAGE, "that is no id of a sync session"),
-                          "up to %d of A-Z a-z 0-9 . _ -, a letter or digit first", SYNC_ID_MAX);
+                          "up to %d of A-Z a-z 0-9 . _ -, the first no dot and no dash",
+                          SYNC_ID_MAX);
     if (session->options && strlen(session->options) > STATE_TEXT_MAX)
         FAIL(ERR_LIMIT, "the options of a sync are larger than %d bytes", STATE_TEXT_MAX);
     Error *e = state_together(s, open_session, &c);

@@ -22,7 +22,7 @@
 
 #define SYNC_BEAT_MS 5000
 #define SYNC_DEAD_MS 60000
-#define SYNC_ID_MAX 64 /* bytes of an id: [A-Za-z0-9._-], a letter or digit first */
+#define SYNC_ID_MAX 64 /* bytes of an id: [A-Za-z0-9._-], the first no "." and no "-" */
 #define SYNC_ID_TEXT (SYNC_ID_MAX + 1)
 #define SYNC_LOG_LINES 1000 /* of one session; the oldest are dropped */
 #define SYNC_RESULT_MAX (1u << 20)
@@ -58,7 +58,8 @@ bool state_session_status_of(const char *name, SyncStatus *out);
 bool state_session_may_follow(SyncStatus from, SyncStatus to);
 
 bool state_session_id_valid(const char *id);
-/* "sync-20240115T103000Z-1f2e3d4c"; returns out, which has room for SYNC_ID_TEXT. */
+/* "20240115-103000-4f2a91": by the clock, and unique; returns out, which has room for SYNC_ID_TEXT.
+ */
 char *state_session_id_make(Instant now, char *out);
 
 typedef struct StateSession {

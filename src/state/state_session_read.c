@@ -72,21 +72,22 @@ bool state_session_may_follow(SyncStatus from, SyncStatus to)
     return to >= from || (from == SYNC_BACKING_UP && to == SYNC_PREPARING);
 }
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 bool state_session_id_valid(const char *id)
 {
     size_t n = id ? strlen(id) : 0;
-    return n > 0 && n <= SYNC_ID_MAX && strspn(id, LETTERS) > 0 && strspn(id, LETTERS "._-") == n;
+    return n > 0 && n <= SYNC_ID_MAX && strspn(id, LETTERS) > 0 && strspn(id, LETTERS ".-") == n;
 }
 
 char *state_session_id_make(Instant now, char *out)
 {
-    uint8_t raw[4];
+    uint8_t raw[3];
     char when[CLOCK_TEXT], hex[2 * sizeof raw + 1];
     random_bytes(raw, sizeof raw);
     text_hex(raw, sizeof raw, hex);
-    snprintf(out, SYNC_ID_TEXT, "sync-%s-%s", clock_compact(now, when), hex);
+    clock_key(now, when);
+    snprintf(out, SYNC_ID_TEXT, "%.8s-%.6s-%s", when, when + 8, hex);
     return out;
 }
 
