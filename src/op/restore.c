@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "op/restore_work.h"
+#include "pg/preflight.h"
 #include "repo/check.h"
 
 void restore_plan_clear(RestorePlan *p)
@@ -147,6 +148,22 @@ static Error *prove(RestoreWork *w)
                       "pgstow verify tells more; another backup may be whole (pgstow list)");
 }
 
+/* What somebody has put into it while the other one was filled must not be lost. */
+static Error *still_empty(RestoreWork *w)
+{
+    AUTO(Conn) inside = NULL;
+    bool empty;
+    TRY(conn_open_like(w->admin, w->database, w->cancel, &inside));
+    TRY(preflight_is_empty(inside, &empty));
+    if (!empty)
+        return error_hint(ERROR_NEW(ERR_DB_EXISTS,
+                                    "database \"%s\" was empty when the restore began, and has "
+                                    "contents now",
+                                    w->database),
+                          "it was not touched; see who works in it, then try again");
+    return NULL;
+}
+
 /* Builds it beside, then renames it, so that the name never stands for half a database. */
 static Error *through_shadow(RestoreWork *w)
 {
@@ -159,6 +176,8 @@ static Error *through_shadow(RestoreWork *w)
         e = fault_reach("restore.dropped");
     if (!e)
         e = restore_fill(w, s.name);
+    if (!e && w->exists && w->o->only_empty)
+        e = still_empty(w);
     if (!e)
         e = w->exists && !in_place ? restore_shadow_swap(w, &s) : restore_shadow_rename(w, &s);
     if (!e)

@@ -22,6 +22,7 @@ typedef struct RestoreOptions {
     bool no_owner, no_privileges, no_tablespaces, no_analyze;
     bool keep_order; /* each table by one COPY: its rows lie as they did, and are frozen */
     bool salvage;    /* CREATE, the whole backup: what is damaged in it is left out */
+    bool only_empty; /* REPLACE: one with contents is refused, so that nobody's data are lost */
     bool temporary;  /* whoever calls drops the database whatever comes of it: messages leave it out
                       */
     const char *role;           /* SET ROLE before restoring */

@@ -303,7 +303,7 @@ static Error *check_contents(RestoreWork *w, FindingList *f)
     }
     if (w->part.whole && w->o->way == RESTORE_CREATE)
         return restore_check_part(w, inside, f);
-    if (w->empty || w->o->way != RESTORE_CREATE)
+    if (w->empty || (w->o->way != RESTORE_CREATE && !w->o->only_empty))
         return NULL;
     AUTO(char) detail = mem_printf("database \"%s\" exists and is not empty", w->database);
     finding_add(f, FINDING_PROBLEM, "contents", detail,
