@@ -57,11 +57,6 @@ DEFINE_AUTO_VALUE(SyncOptions, sync_options_clear)
 Doc *sync_options_doc(const SyncOptions *o);
 /* ERR_USAGE for what cannot be meant; unknown members are passed over. */
 Error *sync_options_read(const Doc *d, SyncOptions *out) MUST_CHECK;
-/* "20240115-103000-4f2a91": by the clock, and unique. Caller frees. */
-char *sync_session_new_id(void);
-/* 1 to 64 letters, digits, "-", "_" and "."; the first no "." and no "-". */
-bool sync_session_is_id(const char *text);
-
 /* What never leaves this source, whoever asks: the texts of the setting sync.exclude ("NAME: TABLE:
  * CONDITION"), made into conditions of a backup. `names` (may be NULL) gets a sentence for each,
  * for people. ERR_CONFIG. */

@@ -1,5 +1,4 @@
 /* What a sync is asked to do, as JSON: kept with the session, and sent to the other side. */
-#include <stdio.h>
 #include <string.h>
 
 #include "op/sync.h"
@@ -38,7 +37,7 @@ void sync_options_clear(SyncOptions *o)
 Doc *sync_options_doc(const SyncOptions *o)
 {
     Doc *d = doc_object();
-    doc_set_str(d, "direction", directions[o->direction]);
+    doc_set_str(d, "direction", state_session_direction_name(o->direction));
     doc_set_str(d, "peer", o->peer);
     doc_set_str(d, "entry", o->entry);
     doc_set_str(d, "peerEntry", o->peer_entry);
@@ -148,19 +147,6 @@ Error *sync_options_read(const Doc *d, SyncOptions *out)
     *out = o;
     o = (SyncOptions){0};
     return NULL;
-}
-
-/* -- ids --------------------------------------------------------------------------------------- */
-
-char *sync_session_new_id(void)
-{
-    char id[SYNC_ID_TEXT];
-    return mem_strdup(state_session_id_make(clock_now(), id));
-}
-
-bool sync_session_is_id(const char *text)
-{
-    return state_session_id_valid(text);
 }
 
 /* -- what is never sent ------------------------------------------------------------------------ */
