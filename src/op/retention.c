@@ -218,6 +218,15 @@ static void apply_ages(Work *w, size_t i)
         keep(w, i, mem_printf("within %s", text_duration(p->within_ms, text)));
 }
 
+static const char *tag_value(const BackupInfo *b, const char *key)
+{
+    size_t n = key ? strlen(key) : 0;
+    for (size_t i = 0; n && i < b->tags.count; i++)
+        if (!strncmp(b->tags.items[i], key, n) && b->tags.items[i][n] == '=')
+            return b->tags.items[i] + n + 1;
+    return "";
+}
+
 static void apply_own(Work *w, size_t i)
 {
     const BackupInfo *b = item(w, i);
@@ -234,6 +243,8 @@ static void apply_own(Work *w, size_t i)
         keep(w, i, mem_strdup("its time is still to come"));
     if (!f->dated)
         keep(w, i, mem_strdup("there is no good one"));
+    if (*tag_value(b, SYNC_TAG) && b->timestamp > w->now - SYNC_KEEP_MS)
+        keep(w, i, mem_strdup("a sync may still need it"));
     for (size_t k = 0; w->policy->tags && k < w->policy->tags->count; k++)
         if (strlist_has(&b->tags, w->policy->tags->items[k]))
             keep(w, i, mem_printf("tag %s", w->policy->tags->items[k]));
@@ -250,15 +261,6 @@ static bool has_rules(const RetentionPolicy *p)
 }
 
 /* -- groups ----------------------------------------------------------------------------------- */
-
-static const char *tag_value(const BackupInfo *b, const char *key)
-{
-    size_t n = key ? strlen(key) : 0;
-    for (size_t i = 0; n && i < b->tags.count; i++)
-        if (!strncmp(b->tags.items[i], key, n) && b->tags.items[i][n] == '=')
-            return b->tags.items[i] + n + 1;
-    return "";
-}
 
 /* Those of i's group, which begins with it, in order. */
 static size_t find_group(const Work *w, size_t i, size_t *group, bool *done)

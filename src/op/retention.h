@@ -9,8 +9,8 @@
  * stay. Age counts from the newest good one and not from today, so that nothing goes while no
  * backups are made; and where that one lies further from the one before it than any rule of age
  * reaches (a long pause, or a clock that is wrong), from the one before it. A backup whose time is
- * to come stays and is not counted. A damaged one takes no good one's place: it stays as long as a
- * good one of its age would.
+ * to come stays and is not counted. One that was made for a sync stays for a day. A damaged one
+ * takes no good one's place: it stays as long as a good one of its age would.
  */
 #ifndef PGSTOW_OP_RETENTION_H
 #define PGSTOW_OP_RETENTION_H
@@ -27,6 +27,9 @@ typedef enum RetentionPeriod {
     RETENTION_YEARLY,
     RETENTION_PERIODS
 } RetentionPeriod;
+
+#define SYNC_TAG "sync" /* of backups that were made for a sync: the session's id */
+#define SYNC_KEEP_MS (24 * 3600 * INT64_C(1000)) /* these stay so long: it may be resumed */
 
 typedef struct RetentionPolicy {
     unsigned days; /* 0: no rule */
