@@ -331,7 +331,7 @@ Error *state_session_step(State *s, const StateSessionRef *ref, SyncStatus statu
 
 static Error *progress(State *s, void *ctx)
 {
-    const Change *c = ctx;
+    Change *c = ctx;
     const StateSessionProgress *p = c->progress;
     AUTO(StateSession) one = NULL;
     AUTO_VALUE(Query) q = {0};
@@ -352,14 +352,18 @@ static Error *progress(State *s, void *ctx)
     query_int(&q, one->n);
     TRY(query_run(&q, NULL));
     query_close(&q);
+    c->cancel = one->cancel_requested;
     return beat(s, one->n, c->now);
 }
 
 Error *state_session_progress(State *s, const StateSessionRef *ref, const StateSessionProgress *p,
-                              Instant now)
+                              Instant now, bool *cancel)
 {
     Change c = {.ref = ref, .now = now, .progress = p};
-    return state_together(s, progress, &c);
+    TRY(state_together(s, progress, &c));
+    if (cancel)
+        *cancel = c.cancel;
+    return NULL;
 }
 
 static Error *only_beat(State *s, void *ctx)

@@ -147,10 +147,12 @@ typedef struct StateSessionProgress {
     uint64_t bytes_done, bytes_total, wire_bytes, rows_done, rows_total, speed;
     Instant completion;
 } StateSessionProgress;
-/* Not more often than once a second or so: an fsync each. */
+/* Not more often than once a second or so: an fsync each. *cancel (may be NULL): somebody wants it
+ * to stop. */
 Error *state_session_progress(State *s, const StateSessionRef *ref,
-                              const StateSessionProgress *progress, Instant now) MUST_CHECK;
-/* *cancel (may be NULL): somebody wants it to stop. */
+                              const StateSessionProgress *progress, Instant now,
+                              bool *cancel) MUST_CHECK;
+/* The same without news. */
 Error *state_session_beat(State *s, const StateSessionRef *ref, Instant now,
                           bool *cancel) MUST_CHECK;
 /* The process that holds it from now on (0: none), and the job (0: as it was). */
