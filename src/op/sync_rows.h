@@ -43,7 +43,8 @@ Error *op_sync_rows_send(const OpContext *c, const BackupOptions *options, const
                          uint64_t attempt, SyncRowsTake take, void *ctx,
                          SyncRowsSum *out) MUST_CHECK;
 
-/* -- between two services ----------------------------------------------------------------------- */
+/* -- between two services -----------------------------------------------------------------------
+ */
 
 typedef struct Link Link; /* net/link.h */
 
@@ -57,10 +58,11 @@ Error *op_sync_rows_push(const OpContext *c, Link *link, const char *session,
 /* PULL: the peer's GET /api/sync/rows (which reads with the filters of the session that is open
  * there) into the session's spool below state_dir. One that breaks off begins anew with another
  * snapshot, a few times. */
-Error *op_sync_rows_pull(const OpContext *c, Link *link, const char *session,
-                         const char *state_dir, uint64_t max_rate, SyncRowsSum *out) MUST_CHECK;
+Error *op_sync_rows_pull(const OpContext *c, Link *link, const char *session, const char *state_dir,
+                         uint64_t max_rate, SyncRowsSum *out) MUST_CHECK;
 
-/* -- the target --------------------------------------------------------------------------------- */
+/* -- the target ---------------------------------------------------------------------------------
+ */
 
 typedef struct SyncRowsApply {
     const char *state_dir, *session; /* of the spool */
