@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "config/config_doc.h"
+#include "config/peers.h"
 
 static void print_sample(void)
 {
@@ -25,6 +26,15 @@ static void print_entries(const StrList *entries)
         putchar('\n');
 }
 
+static void print_peers(const Config *c)
+{
+    const ConfigPeer *p;
+    for (size_t i = 0; (p = config_peer(c, i)); i++)
+        printf("%s%s (%s)", i ? ", " : "peers: ", p->name, p->url);
+    if (config_peer(c, 0))
+        putchar('\n');
+}
+
 static void print_settings(const Config *c)
 {
     static const char *const headings[] = {"SETTING", "VALUE", "FROM"};
@@ -42,6 +52,7 @@ static void print_settings(const Config *c)
     putchar('\n');
     print_files(c);
     print_entries(config_entries(c));
+    print_peers(c);
     for (size_t i = 0; i < config_libpq(c)->count; i++) {
         const char *text = config_libpq(c)->items[i];
         printf("%s %.*s", i ? "," : "for libpq, from .env:", (int)strcspn(text, "="), text);
@@ -75,6 +86,7 @@ Error *cmd_CONFIG(Run *run)
     } else {
         print_files(run->config);
         print_entries(config_entries(run->config));
+        print_peers(run->config);
         puts("all settings are good");
     }
     return NULL;

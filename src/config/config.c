@@ -32,6 +32,9 @@ void config_free(Config *c)
         config_free(c->entry[i]);
     free(c->entry);
     strlist_free(&c->entries);
+    for (size_t i = 0; i < c->peer_count; i++)
+        config_peer_clear(&c->peers[i]);
+    free(c->peers);
     free(c->yaml_file);
     free(c->dotenv_file);
     free(c);
@@ -58,6 +61,11 @@ Error *config_set(Config *c, SettingId id, const char *text, ConfigSource source
     return NULL;
 }
 
+bool config_is_strange(const SourceFile *f)
+{
+    return !f->chosen && f->owner != 0 && f->owner != geteuid();
+}
+
 Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSource source,
                             const SourceFile *f, size_t line, const char *name)
 {
@@ -65,9 +73,9 @@ Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSou
     AUTO(char) origin = mem_printf("%s:%zu", f->shown, line);
     /* Whoever can leave a file where we are run must not get a program of his started. */
     bool program = s->type == SETTING_IS_COMMAND || s->type == SETTING_IS_SHELL;
-    bool runs = program || id == SETTING_ASSERTIONS || id == SETTING_WHERE ||
-                id == SETTING_MASK || id == SETTING_SYNC_EXCLUDE;
-    if (runs && !f->chosen && f->owner != 0 && f->owner != geteuid())
+    bool runs = program || id == SETTING_ASSERTIONS || id == SETTING_WHERE || id == SETTING_MASK ||
+                id == SETTING_SYNC_EXCLUDE;
+    if (runs && config_is_strange(f))
         return error_hint(
             ERROR_NEW(ERR_CONFIG, "%s: %s names %s, and the file belongs to another user (%u)",
                       origin, name, program ? "a program" : "SQL to be run", (unsigned)f->owner),

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "config/peers.h"
+
 static const char *source_name(ConfigSource source)
 {
     static const char *const names[] = {"default", "file", ".env", "environment", "entry", "flag"};
@@ -11,6 +13,21 @@ static const char *source_name(ConfigSource source)
 bool setting_is_lasting(SettingId id)
 {
     return *setting_info(id)->key || *setting_info(id)->env;
+}
+
+/* No secret is in them, only where one is read from. */
+static Doc *peers_doc(const Config *c)
+{
+    Doc *all = doc_array();
+    const ConfigPeer *p;
+    for (size_t i = 0; (p = config_peer(c, i)); i++) {
+        Doc *one = doc_object();
+        for (PeerText t = 0; t < PEER_TEXT_COUNT; t++)
+            if (config_peer_text(p, t))
+                doc_set_str(one, config_peer_key(t), config_peer_text(p, t));
+        doc_push(all, one);
+    }
+    return all;
 }
 
 Doc *config_doc(const Config *c)
@@ -41,5 +58,6 @@ Doc *config_doc(const Config *c)
     }
     doc_set(d, "libpqFromDotenv", libpq);
     doc_set(d, "databases", doc_texts(config_entries(c)));
+    doc_set(d, "peers", peers_doc(c));
     return d;
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 #include "config/config.h"
+#include "config/peers.h"
 
 #define CONFIG_FILE_MAX (1u << 20)
 
@@ -19,6 +20,8 @@ struct Config {
     StrList entries; /* names, in the file's order */
     Config **entry;  /* of each, what it sets */
     size_t entry_cap;
+    ConfigPeer *peers;
+    size_t peer_count, peer_cap;
     char *yaml_file, *dotenv_file;
     StrList libpq;
 };
@@ -41,6 +44,14 @@ Error *config_set(Config *c, SettingId id, const char *text, ConfigSource source
  * warns of secrets that all can read. */
 Error *config_set_from_file(Config *c, SettingId id, const char *text, ConfigSource source,
                             const SourceFile *f, size_t line, const char *name) MUST_CHECK;
+/* Whether whoever can leave a file where we are run might have written it: it may start no programs.
+ */
+bool config_is_strange(const SourceFile *f);
+/* Sets one of a peer's members. */
+Error *config_peer_from_file(ConfigPeer *p, const SourceFile *f, const char *key,
+                             const char *value) MUST_CHECK;
+/* Takes what is in p over. ERR_CONFIG where something is missing, or one of its name is there. */
+Error *config_add_peer(Config *c, ConfigPeer *p) MUST_CHECK;
 /* Takes `entry` over. */
 void config_add_entry(Config *c, const char *name, Config *entry);
 /* ERR_USAGE where there is none of this name. */

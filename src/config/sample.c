@@ -67,6 +67,9 @@ static const char *sample_value(const SettingInfo *s)
         {"notify.ntfy.tokenCommand", "pass show ntfy"},
         {"notify.ping.url", "https://hc-ping.com/5bdf1e55-0000-0000-0000-000000000000"},
         {"notify.ping.urlFile", "/etc/pgstow/ping-url"},
+        {"sync.nodeId", "munich"},
+        {"sync.registrationKeyFile", "/etc/pgstow/registration-key"},
+        {"sync.registrationKeyCommand", "pass show registration-key"},
         {"hooks.before", "mountpoint -q /srv/backups"},
         {"hooks.after", "logger \"pgstow $PGSTOW_KIND $PGSTOW_STATUS\""},
         {"hooks.backup.before", "/etc/pgstow/before-backup"},
@@ -165,5 +168,17 @@ char *setting_sample(void)
                       "#   - name: office\n"
                       "#     url: postgresql://backup@office.example.com/postgres\n"
                       "#     allDatabases: true\n");
+    add_comment(
+        &out, "",
+        "Other services that this one syncs with (docs/sync.md). keyFile (or keyCommand) names a "
+        "key that only the two have: requests are then signed. Without one they prove themselves "
+        "by the registration key. `pgstow peer add` adds one without this file.");
+    buf_add_str(&out, "# peers:\n#   - name: berlin\n"
+                      "#     url: https://berlin.example.com:8443\n"
+                      "#     nodeId: berlin\n"
+                      "#     keyFile: /etc/pgstow/berlin.key\n"
+                      "#     caFile: /etc/pgstow/authorities.pem\n"
+                      "#     entry: shop\n"
+                      "#     repoKeyFile: /etc/pgstow/berlin-repository.key\n");
     return buf_steal_str(&out);
 }

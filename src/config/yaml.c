@@ -49,7 +49,9 @@ static Error *next(Parser *p, Event *out)
 }
 
 #define ENTRIES "databases"
+#define PEERS "peers"
 #define ENTRIES_MAX 1000
+#define PEERS_MAX 1000
 
 /* The sections whose keys stand in an entry without them. */
 static const char *const bare[] = {"database", "backup"};
@@ -82,8 +84,10 @@ static void known_names(const Parser *p, const char *section, StrList *out)
         if (!strlist_has(out, name) && !(entry && !strcmp(name, NOT_IN_ENTRY)))
             strlist_add(out, name);
     }
-    if (!n && !entry)
+    if (!n && !entry) {
         strlist_add(out, ENTRIES);
+        strlist_add(out, PEERS);
+    }
 }
 
 static Error *unknown_key(const Parser *p, const Event *key, const char *name, const char *section)
@@ -294,24 +298,53 @@ static Error *read_entry(Parser *p, size_t line)
     return NULL;
 }
 
-static Error *read_entries(Parser *p, const Event *list)
+/* One peer; its mapping has begun at this line. */
+static Error *read_peer(Parser *p, size_t line)
 {
+    AUTO_VALUE(ConfigPeer) peer = {0};
+    for (;;) {
+        AUTO_VALUE(Event) key = {0};
+        AUTO_VALUE(Event) value = {0};
+        const char *name, *text;
+        TRY(next(p, &key));
+        if (key.yaml.type == YAML_MAPPING_END_EVENT)
+            break;
+        TRY(next(p, &value));
+        if (key.yaml.type != YAML_SCALAR_EVENT || value.yaml.type != YAML_SCALAR_EVENT)
+            FAIL(ERR_CONFIG, "%s:%zu: a peer has keys, each with one value", p->file->shown,
+                 line_of(&key));
+        TRY(scalar_text(p, &key, &name));
+        TRY(scalar_text(p, &value, &text));
+        if (!is_null(&value))
+            TRY_CTX(config_peer_from_file(&peer, p->file, name, text), "%s:%zu", p->file->shown,
+                    line_of(&key));
+    }
+    if (p->config->peer_count == PEERS_MAX)
+        FAIL(ERR_CONFIG, "%s:%zu: over %d peers", p->file->shown, line, PEERS_MAX);
+    TRY_CTX(config_add_peer(p->config, &peer), "%s:%zu", p->file->shown, line);
+    return NULL;
+}
+
+/* A list of mappings, `databases` or `peers`. */
+static Error *read_items(Parser *p, const Event *list, const char *name)
+{
+    bool peers = !strcmp(name, PEERS);
     if (list->yaml.type == YAML_SCALAR_EVENT && is_null(list))
         return NULL;
     if (list->yaml.type != YAML_SEQUENCE_START_EVENT)
         return error_hint(
-            ERROR_NEW(ERR_CONFIG, "%s:%zu: databases is a list", p->file->shown, line_of(list)),
-            "each entry begins with \"- name: \", its keys indented below");
+            ERROR_NEW(ERR_CONFIG, "%s:%zu: %s is a list", p->file->shown, line_of(list), name),
+            "each %s begins with \"- name: \", its keys indented below", peers ? "peer" : "entry");
     for (;;) {
         AUTO_VALUE(Event) e = {0};
         TRY(next(p, &e));
         if (e.yaml.type == YAML_SEQUENCE_END_EVENT)
             return NULL;
         if (e.yaml.type != YAML_MAPPING_START_EVENT)
-            return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: an entry of databases has keys",
-                                        p->file->shown, line_of(&e)),
+            return error_hint(ERROR_NEW(ERR_CONFIG, "%s:%zu: an entry of %s has keys",
+                                        p->file->shown, line_of(&e), name),
                               "each begins with \"- name: \", its keys indented below");
-        TRY(read_entry(p, line_of(&e)));
+        TRY(peers ? read_peer(p, line_of(&e)) : read_entry(p, line_of(&e)));
     }
 }
 
@@ -333,7 +366,9 @@ static Error *read_mapping(Parser *p, const char *section)
         AUTO(char) full = NULL;
         bool dotted = strchr(name, '.') != NULL; /* a section is written as one */
         bool known = find_setting(p, section, name, &id, &full) && !dotted;
-        bool own = !*section && !strcmp(name, p->source == CONFIG_ENTRY ? "name" : ENTRIES);
+        bool own = !*section &&
+                   (p->source == CONFIG_ENTRY ? !strcmp(name, "name")
+                                              : !strcmp(name, ENTRIES) || !strcmp(name, PEERS));
         if (!known && !own && (dotted || !is_section(p, full)))
             return unknown_key(p, &key, name, section);
         const char *shown = p->source == CONFIG_ENTRY && !*section ? name : full;
@@ -344,7 +379,8 @@ static Error *read_mapping(Parser *p, const char *section)
         strlist_add(&p->seen, shown);
         TRY(next(p, &value));
         if (own)
-            TRY(p->source == CONFIG_ENTRY ? read_entry_name(p, &value) : read_entries(p, &value));
+            TRY(p->source == CONFIG_ENTRY ? read_entry_name(p, &value)
+                                          : read_items(p, &value, name));
         else if (known)
             TRY(read_value(p, &value, id, shown));
         else if (value.yaml.type == YAML_MAPPING_START_EVENT)
