@@ -187,6 +187,42 @@ _pgstow()
         _pgstow_ids
         return
         ;;
+    --url)
+        :
+        return
+        ;;
+    --node)
+        _pgstow_ids
+        return
+        ;;
+    --peer-key-file)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    --peer-key-command)
+        :
+        return
+        ;;
+    --registration-key-file)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    --legacy-header)
+        :
+        return
+        ;;
+    --ca-file)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    --peer-repo-key-file)
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    --peer-repo-passphrase-command)
+        :
+        return
+        ;;
     --peer-entry)
         :
         return

@@ -57,3 +57,16 @@ CREATE TABLE full_sync_log (
     line TEXT NOT NULL,
     PRIMARY KEY (session, n)
 ) STRICT, WITHOUT ROWID;
+-- Peers that were added by hand; what there is to know of one is JSON in the words of the file.
+CREATE TABLE peer (
+    name TEXT PRIMARY KEY,
+    facts TEXT NOT NULL,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- No signed request of this node whose time is before this is taken by a service that starts:
+-- what it has seen of them it has forgotten.
+CREATE TABLE peer_floor (
+    node TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
