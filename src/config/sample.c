@@ -68,6 +68,8 @@ static const char *sample_value(const SettingInfo *s)
         {"notify.ping.url", "https://hc-ping.com/5bdf1e55-0000-0000-0000-000000000000"},
         {"notify.ping.urlFile", "/etc/pgstow/ping-url"},
         {"sync.nodeId", "munich"},
+        {"sync.maxRate", "20MB"},
+        {"sync.exclude", "\"demo: shop.orders: demo\""},
         {"sync.registrationKeyFile", "/etc/pgstow/registration-key"},
         {"sync.registrationKeyCommand", "pass show registration-key"},
         {"hooks.before", "mountpoint -q /srv/backups"},
@@ -167,7 +169,7 @@ char *setting_sample(void)
                       "#     excludeTableData: [audit_*]\n"
                       "#   - name: office\n"
                       "#     url: postgresql://backup@office.example.com/postgres\n"
-                      "#     allDatabases: true\n");
+                      "#     allDatabases: true\n\n");
     add_comment(
         &out, "",
         "Other services that this one syncs with (docs/sync.md). keyFile (or keyCommand) names a "
