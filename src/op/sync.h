@@ -17,6 +17,8 @@
 #include "op/backup.h"
 #include "op/cleanup.h"
 #include "op/merge.h"
+#include "op/peer.h"
+#include "op/sync_session.h"
 #include "state/state_session.h" /* SyncDirection: SYNC_PULL, SYNC_PUSH */
 
 const char *sync_direction_name(SyncDirection d); /* "pull", "push" */
@@ -61,5 +63,70 @@ Error *sync_options_read(const Doc *d, SyncOptions *out) MUST_CHECK;
  * CONDITION"), made into conditions of a backup. `names` (may be NULL) gets a sentence for each,
  * for people. ERR_CONFIG. */
 Error *sync_exclude_add(const StrList *excludes, StrList *where, StrList *names) MUST_CHECK;
+
+/* -- one side -----------------------------------------------------------------------------------
+ */
+
+/* What this host brings along; all borrowed. */
+typedef struct SyncHost {
+    const OpContext *op;    /* its repository and database, tools, job (not NULL) */
+    Config *config;         /* for peers; their secrets are taken out of it */
+    const char *state_dir;  /* NULL: the default */
+    const char *entry;      /* which of `databases:` that is; NULL: none */
+    const StrList *exclude; /* what never leaves it: sync.exclude */
+    int level;              /* of compression, as in BackupOptions */
+    /* Asked before rows of an encrypted repository are written into one that is not; ERR_CONFIRM.
+     */
+    Error *(*ask)(void *ctx, const char *question);
+    void *ctx;
+} SyncHost;
+
+/* What the target has to say. */
+typedef struct SyncApplied {
+    char *backup;        /* its id in the target's repository */
+    char *database;      /* that it went into */
+    char *safety_backup; /* of the target as it was; NULL: none was made */
+    bool restored;       /* there was nothing: the whole was restored, not merged */
+    uint64_t rows;       /* of the backup, as it lies in the target's repository */
+    Doc *outcome;        /* as `restore --json` has it; NULL: nothing was done */
+    StrList warnings;
+} SyncApplied;
+void sync_applied_clear(SyncApplied *a);
+DEFINE_AUTO_VALUE(SyncApplied, sync_applied_clear)
+
+typedef struct SyncResult {
+    char *session, *peer;
+    SyncDirection direction;
+    SyncMethod method; /* that it came to be */
+    bool dry_run;
+    char *source;  /* database there or here */
+    char *backup;  /* its id on the source; NULL with the method http */
+    uint64_t rows; /* of it */
+    uint64_t bytes;
+    uint64_t packs, reused;  /* that were sent; that the target had */
+    uint64_t sent, received; /* bytes of requests and answers, seen from here */
+    StrList left_out;        /* what was: "demo: shop.orders: demo", filters */
+    Doc *differences;        /* of the schemas, those that are harmless; an array */
+    SyncApplied applied;
+    int64_t backup_ms, transfer_ms, apply_ms, duration_ms;
+    StrList warnings;
+} SyncResult;
+void sync_result_clear(SyncResult *r);
+DEFINE_AUTO_VALUE(SyncResult, sync_result_clear)
+Doc *sync_result_doc(const SyncResult *r);
+
+/* The side that asks. Errors: those of a backup, a copy, a merge; the peer's own, "peer NAME: ...";
+ * ERR_BUSY with the other session's id; ERR_PREFLIGHT with the differences of the schemas; *out is
+ * filled as far as it went. Any error but one case: the target is as it was. That case is a push
+ * whose peer did not answer to the end: the message says so. */
+Error *op_sync(const SyncHost *h, const SyncOptions *o, SyncResult *out) MUST_CHECK;
+/* The options of a session of this host that can go on. ERR_NOT_FOUND, ERR_EXISTS (it is
+ * COMPLETED). */
+Error *sync_resume_options(const SyncHost *h, const char *session, SyncOptions *out) MUST_CHECK;
+
+/* The other side, as a job of its service, for a session that the service has opened: the backup
+ * that a peer pulls; what a peer has pushed into the database. */
+Error *op_sync_serve_backup(const SyncHost *h, const char *session, BackupInfo *out) MUST_CHECK;
+Error *op_sync_serve_apply(const SyncHost *h, const char *session, SyncApplied *out) MUST_CHECK;
 
 #endif

@@ -16,6 +16,7 @@
 #define WRITE_MS 2000                    /* between two reports of progress */
 #define SILENT_MS (SYNC_DEAD_MS - 15000) /* so long it may fail to tell that it lives */
 #define END_MS 30000                     /* so long its end is tried to be written */
+#define JOIN_MS 10000
 #define LINE_MAX_BYTES 4096
 
 struct SyncSession {
@@ -215,6 +216,29 @@ static int64_t own_job(void)
     return job;
 }
 
+/* Takes the row's facts over and begins to beat; where that fails the session has FAILED. */
+static Error *begin(const SyncSessionOptions *o, StateSession *row, SyncSession *s)
+{
+    s->job = o->job;
+    s->id = STEAL(row->id);
+    s->backup = STEAL(row->backup);
+    s->role = row->role;
+    s->attempt = row->attempt;
+    s->beat = o->beat;
+    s->ctx = o->ctx;
+    int rc = pthread_create(&s->thread, NULL, heart, s);
+    if (!rc)
+        return NULL;
+    Error *e = ERROR_NEW(ERR_MEMORY, "no thread for the sync session: %s", strerror(rc));
+    StateSessionRef ref = ref_of(s);
+    StateSessionEnd end = {.status = SYNC_FAILED,
+                           .error_kind = error_kind_info(ERR_MEMORY)->name,
+                           .error_message = error_message(e),
+                           .now = clock_now()};
+    error_drop(state_session_end(s->state, &ref, &end, NULL));
+    return e;
+}
+
 Error *sync_session_open(const SyncSessionOptions *o, SyncSession **out)
 {
     AUTO(SyncSession) s = mem_new(SyncSession);
@@ -229,24 +253,38 @@ Error *sync_session_open(const SyncSessionOptions *o, SyncSession **out)
     row_new.actor = user;
     row_new.now = clock_now();
     TRY(state_session_open(s->state, &row_new, &row));
-    s->job = o->job;
-    s->id = STEAL(row->id);
-    s->backup = STEAL(row->backup);
-    s->role = row->role;
-    s->attempt = row->attempt;
-    s->beat = o->beat;
-    s->ctx = o->ctx;
-    int rc = pthread_create(&s->thread, NULL, heart, s);
-    if (rc) {
-        Error *e = ERROR_NEW(ERR_MEMORY, "no thread for the sync session: %s", strerror(rc));
-        StateSessionRef ref = ref_of(s);
-        StateSessionEnd end = {.status = SYNC_FAILED,
-                               .error_kind = error_kind_info(ERR_MEMORY)->name,
-                               .error_message = error_message(e),
-                               .now = clock_now()};
-        error_drop(state_session_end(s->state, &ref, &end, NULL));
-        return e;
+    TRY(begin(o, row, s));
+    *out = STEAL(s);
+    return NULL;
+}
+
+/* The service notes the job right after it has begun it. */
+static Error *wait_for_job(State *state, const SyncSessionOptions *o, StateSession **row)
+{
+    for (int64_t until = clock_mono_ms() + JOIN_MS;;) {
+        TRY(state_session_get(state, o->state.id, o->state.role, row));
+        if ((*row)->ended || (own_job() && (*row)->job == own_job()))
+            return NULL;
+        if (clock_mono_ms() >= until)
+            FAIL(ERR_BUSY, "the sync session %s is not this process's", o->state.id);
+        state_session_free(*row);
+        *row = NULL;
+        TRY(cancel_check(job_cancel(o->job)));
+        clock_sleep_ms(10);
     }
+}
+
+Error *sync_session_join(const SyncSessionOptions *o, SyncSession **out)
+{
+    AUTO(SyncSession) s = mem_new(SyncSession);
+    AUTO(StateSession) row = NULL;
+    pthread_mutex_init(&s->lock, NULL);
+    cond_init(&s->wake);
+    TRY(state_open(o->folder, &(StateOptions){.existing = true}, &s->state));
+    TRY(wait_for_job(s->state, o, &row));
+    StateSessionRef ref = {row->id, row->role, row->attempt};
+    TRY(state_session_hold(s->state, &ref, getpid(), 0, clock_now()));
+    TRY(begin(o, row, s));
     *out = STEAL(s);
     return NULL;
 }
@@ -391,16 +429,29 @@ static void tell_end(SyncSession *s, const Error *e, const SyncSessionEnd *how)
     error_drop(failed);
 }
 
-Error *sync_session_close(SyncSession *session, Error *e, const SyncSessionEnd *end)
+static void stop_heart(SyncSession *s)
 {
-    AUTO(SyncSession) s = session;
-    if (!s)
-        return e;
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
+}
+
+Error *sync_session_leave(SyncSession *session)
+{
+    AUTO(SyncSession) s = session;
+    StateSessionRef ref = ref_of(s);
+    stop_heart(s);
+    return state_session_hold(s->state, &ref, 0, 0, clock_now());
+}
+
+Error *sync_session_close(SyncSession *session, Error *e, const SyncSessionEnd *end)
+{
+    AUTO(SyncSession) s = session;
+    if (!s)
+        return e;
+    stop_heart(s);
     if (e && s->why && error_kind(e) == ERR_CANCELLED) {
         error_free(e);
         e = STEAL(s->why);

@@ -35,6 +35,12 @@ typedef struct SyncSessionOptions {
  * over. ERR_BUSY, ERR_EXISTS, ERR_USAGE: see state_session_open. */
 Error *sync_session_open(const SyncSessionOptions *options, SyncSession **out) MUST_CHECK;
 
+/* One that is under way, whose job this process is (PGSTOW_JOB): of `state` only id and role count.
+ * Nothing of it changes but who holds it. ERR_FENCED, ERR_CANCELLED: it has ended. */
+Error *sync_session_join(const SyncSessionOptions *options, SyncSession **out) MUST_CHECK;
+/* Lets go of it, without an end: others hold it from then on by their requests. Frees s. */
+Error *sync_session_leave(SyncSession *s) MUST_CHECK;
+
 const char *sync_session_id(const SyncSession *s);
 int sync_session_attempt(const SyncSession *s);        /* from 1 */
 const char *sync_session_backup(const SyncSession *s); /* of an earlier attempt; or NULL */

@@ -1,0 +1,72 @@
+/* What the parts of one sync share. */
+#ifndef PGSTOW_OP_SYNC_WORK_H
+#define PGSTOW_OP_SYNC_WORK_H
+
+#include "op/sync.h"
+#include "op/sync_schema.h"
+
+#define SYNC_POLL_LEAST_MS 20
+#define SYNC_POLL_MOST_MS 1000
+
+/* -- the database's own host --------------------------------------------------------------------
+ */
+
+/* The backup that is sent: with the filters of the sync and those that always count here. `have`
+ * (or NULL): one that an earlier attempt made; where it is still good it is this one. Waits where
+ * another backup of the database is running. */
+Error *sync_make_backup(const SyncHost *h, SyncSession *s, const SyncOptions *o, const char *have,
+                        BackupInfo *out) MUST_CHECK;
+/* BackupOptions of the filters: the initiator's and the source's own. left_out may be NULL. */
+Error *sync_filters(const SyncHost *h, const SyncOptions *o, BackupOptions *out,
+                    StrList *left_out) MUST_CHECK;
+
+/* What stands in the target: all of it or nothing. `backup` is an id of the target's repository. */
+Error *sync_apply(const SyncHost *h, SyncSession *s, const SyncOptions *o, const char *backup,
+                  SyncApplied *out) MUST_CHECK;
+/* Whether there is nothing in the target's database, or it does not exist: then it is restored. */
+Error *sync_look_at_target(const SyncHost *h, SyncSession *s, bool *exists, bool *empty) MUST_CHECK;
+Doc *sync_applied_doc(const SyncApplied *a);
+Error *sync_applied_read(const Doc *d, SyncApplied *out) MUST_CHECK;
+
+/* -- the peer -----------------------------------------------------------------------------------
+ */
+
+typedef struct SyncRemote {
+    const Peer *peer;
+    const char *session;
+    Cancel *cancel; /* the job's */
+    Doc *opened;    /* what it answered to sync_remote_open; owned */
+} SyncRemote;
+void sync_remote_clear(SyncRemote *r);
+DEFINE_AUTO_VALUE(SyncRemote, sync_remote_clear)
+
+/* Opens the session there, or goes on with it (resume). */
+Error *sync_remote_open(SyncRemote *r, const SyncOptions *o, bool resume) MUST_CHECK;
+/* Where that one has COMPLETED already: its result; else NULL. Borrowed. */
+const Doc *sync_remote_result(const SyncRemote *r);
+Error *sync_remote_schema(const SyncRemote *r, Doc **out) MUST_CHECK;
+/* Has the backup made, and follows it. Caller frees. */
+Error *sync_remote_backup(const SyncRemote *r, SyncSession *s, Job *job, Doc **answer) MUST_CHECK;
+/* Has it applied, and follows that to its end. */
+Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const char *backup,
+                         SyncApplied *out) MUST_CHECK;
+/* Tells how far this side is. *gone (may be NULL): why the peer's session has ended. */
+Error *sync_remote_report(const SyncRemote *r, SyncStatus status, const JobProgress *p,
+                          Error **gone) MUST_CHECK;
+/* Tells how this side has ended: of a pull COMPLETED, else FAILED or CANCELLED. */
+Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result) MUST_CHECK;
+
+/* -- what must fit before anything moves ---------------------------------------------------------
+ */
+
+typedef struct SyncPlan {
+    bool restore; /* the target has nothing */
+    SyncMethod method;
+} SyncPlan;
+/* ours, theirs: documents of op_sync_schema; *differences (an array) has what is harmless. */
+Error *sync_plan(const SyncOptions *o, const Doc *source, const Doc *target, SyncPlan *plan,
+                 Doc **differences) MUST_CHECK;
+/* op_sync_schema of the database here; {"missing": true} where there is none. */
+Error *sync_schema_here(const OpContext *c, Doc **out) MUST_CHECK;
+
+#endif
