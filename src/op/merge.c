@@ -16,11 +16,14 @@ void merge_result_clear(MergeResult *r)
         free(t->name);
         free(t->key);
         free(t->base);
+        free(t->full_for);
         strlist_free(&t->samples);
     }
     free(r->tables);
     free(r->backup_id);
     free(r->database);
+    free(r->full_for);
+    free(r->base);
     strlist_free(&r->left_out);
     strlist_free(&r->warnings);
     *r = (MergeResult){0};
@@ -37,6 +40,7 @@ void merge_work_clear(MergeWork *w)
         free(w->bases[i]);
     }
     free(w->bases);
+    sync_base_clear(&w->kept);
     relation_list_clear(&w->targets);
     selection_clear(&w->selection);
     backup_read_clear(&w->backup);
@@ -148,6 +152,7 @@ static Error *prepare(MergeWork *w)
         w->selected = true;
     }
     TRY(open_target(w));
+    TRY(merge_read_kept(w));
     TRY(merge_plan(w));
     TRY(merge_find_bases(w));
     TRY(find_empty(w));
@@ -166,6 +171,8 @@ static Error *in_transaction(MergeWork *w)
     FAULT_POINT("merge.written");
     if (w->o->dry_run)
         return conn_exec(w->conn, "ROLLBACK");
+    TRY(merge_keep_base(w));
+    FAULT_POINT("merge.based");
     TRY(conn_exec(w->conn, "COMMIT"));
     return fault_reach("merge.committed");
 }
@@ -254,6 +261,8 @@ static void report(MergeWork *w, MergeResult *out)
         add_counts(&out->sums, &t->counts);
         out->rows += t->source_rows;
     }
+    out->base = w->kept_found ? mem_strdup(w->kept.backup) : NULL;
+    out->base_kept = w->base_kept;
     out->left_out = w->left_out;
     w->left_out = (StrList){0};
     out->warnings = w->warnings;

@@ -27,40 +27,35 @@ MergeSource *merge_sources_add(MergeSources *l)
 
 static bool wanted(const MergeWork *w, const Stream *s)
 {
-    if (s->kind != STREAM_TABLE)
+    if (s->kind != STREAM_TABLE || sync_base_is_table(s->schema, s->name))
         return false;
     const TocEntry *e = toc_find(w->backup.toc, (int)s->dump_id);
     return !w->selected || (e && selection_mark(&w->selection, e) == SELECTION_CHOSEN);
 }
 
-/* The name that a relation of the backup has in the target. */
-static void target_name(const MergeWork *w, const BackupRead *b, const Stream *s,
-                        const char **schema, const char **name)
+/* The name that a table, or the topmost one above it, is to have in the target; NULL: its own. */
+static const SelectionRename *renamed(const MergeWork *w, const BackupRead *b, const Stream *s)
 {
     const Relation *r = relation_find(&b->relations, s->schema, s->name);
     const Relation *root = r && r->root ? relation_find_oid(&b->relations, r->root) : NULL;
-    *schema = root ? root->schema : s->schema;
-    *name = root ? root->name : s->name;
     for (size_t i = 0; w->selected && i < w->selection.rename_count; i++) {
         const SelectionRename *n = &w->selection.renames[i];
-        if (!strcmp(n->entry->schema, *schema) && !strcmp(n->entry->tag, *name)) {
-            *schema = n->schema;
-            *name = n->name;
-            return;
-        }
+        if (!strcmp(n->entry->schema, root ? root->schema : s->schema) &&
+            !strcmp(n->entry->tag, root ? root->name : s->name))
+            return n;
     }
+    return NULL;
 }
 
 const Relation *merge_find_target(const MergeWork *w, const BackupRead *b, const Stream *s)
 {
-    const char *schema, *name;
-    target_name(w, b, s, &schema, &name);
-    const Relation *r = relation_find(&w->targets, schema, name);
+    const SelectionRename *n = renamed(w, b, s);
+    if (!n)
+        return relation_counterpart(&b->relations, s->schema, s->name, &w->targets);
+    const Relation *r = relation_find(&w->targets, n->schema, n->name);
     if (!r) /* partitioned there, and not here */
         r = relation_find(&w->targets, s->schema, s->name);
-    if (r && r->root)
-        r = relation_find_oid(&w->targets, r->root);
-    return r;
+    return r && r->root ? relation_find_oid(&w->targets, r->root) : r;
 }
 
 /* -- whether it fits ------------------------------------------------------------------------- */
@@ -71,17 +66,9 @@ static void check_columns(const MergeWork *w, const MergeTable *t, const MergeSo
     const Relation *recorded =
         relation_find(&w->backup.relations, s->stream->schema, s->stream->name);
     for (size_t i = 0; i < s->columns.count; i++) {
-        const char *name = s->columns.items[i];
-        const RelationColumn *to = relation_column(t->target, name);
-        const RelationColumn *from = recorded ? relation_column(recorded, name) : NULL;
-        if (!to)
-            strlist_own(problems, mem_printf("%s has no column %s", t->name, name));
-        else if (to->generated)
-            strlist_own(problems, mem_printf("%s.%s is generated there, and not in the backup",
-                                             t->name, name));
-        else if (from && !merge_type_fits(from, to))
-            strlist_own(problems, mem_printf("%s.%s is %s there, and %s in the backup", t->name,
-                                             name, to->type, from->type));
+        char *text = NULL;
+        if (merge_column_fits(recorded, s->columns.items[i], t->target, &text) != MERGE_FITS)
+            strlist_own(problems, text);
     }
 }
 

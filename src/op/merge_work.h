@@ -5,6 +5,7 @@
 #include "op/backup_read.h"
 #include "op/merge.h"
 #include "pg/merge_foreign.h"
+#include "pg/sync_base.h"
 
 /* A stream, and where its rows go. */
 typedef struct MergeSource {
@@ -40,6 +41,9 @@ typedef struct MergeWork {
     size_t base_count, base_cap;
     const char **table_bases; /* id, or NULL, by table */
     MergeForeigns foreigns;
+    SyncBase kept; /* what the target itself names as merged last */
+    bool kept_found, base_kept;
+    bool delta_used; /* at least one table is merged as a difference */
     uint64_t sequences, rows, bytes, fetched;
     StrList left_out, warnings;
 } MergeWork;
@@ -52,6 +56,12 @@ Error *merge_plan(MergeWork *w) MUST_CHECK;
 const Relation *merge_find_target(const MergeWork *w, const BackupRead *b, const Stream *s);
 /* Finds the bases, and adds their streams to sources where they are needed. */
 Error *merge_find_bases(MergeWork *w) MUST_CHECK;
+/* The base that the target keeps: read; whether this is it; why a merge with these rules cannot go
+ * on from it (NULL: it can); and written anew, within the transaction. */
+Error *merge_read_kept(MergeWork *w) MUST_CHECK;
+bool merge_is_kept(const MergeWork *w, const Manifest *m);
+const char *merge_kept_unfit(const MergeWork *w);
+Error *merge_keep_base(MergeWork *w) MUST_CHECK;
 /* Leaves a note in the repository of what was merged. */
 Error *merge_remember(MergeWork *w) MUST_CHECK;
 /* All staging tables, by several connections. */

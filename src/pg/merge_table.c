@@ -166,3 +166,26 @@ bool merge_type_fits(const RelationColumn *source, const RelationColumn *target)
         return true;
     return widens(source->base, target->base);
 }
+
+MergeFit merge_column_fits(const Relation *source, const char *column, const Relation *target,
+                           char **text)
+{
+    const RelationColumn *to = relation_column(target, column);
+    const RelationColumn *from = source ? relation_column(source, column) : NULL;
+    const char *schema = target->schema, *name = target->name;
+    if (!to) {
+        *text = mem_printf("%s.%s has no column %s", schema, name, column);
+        return MERGE_FIT_NO_COLUMN;
+    }
+    if (to->generated) {
+        *text =
+            mem_printf("%s.%s.%s is generated there, and not in the backup", schema, name, column);
+        return MERGE_FIT_GENERATED;
+    }
+    if (from && !merge_type_fits(from, to)) {
+        *text = mem_printf("%s.%s.%s is %s there, and %s in the backup", schema, name, column,
+                           to->type, from->type);
+        return MERGE_FIT_TYPE;
+    }
+    return MERGE_FITS;
+}

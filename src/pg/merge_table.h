@@ -98,6 +98,16 @@ bool merge_table_is_key(const MergeTable *t, const char *column);
 /* Columns of the source that a statement may assign: not an identity that is the key and always
  * generated. */
 bool merge_table_assigns(const MergeTable *t, const char *column);
+/* Whether a column of the source can go into the target's of its name. `source` NULL: nothing is
+ * known of its type. *text: what stands against it; caller frees. */
+typedef enum MergeFit {
+    MERGE_FITS,
+    MERGE_FIT_NO_COLUMN,
+    MERGE_FIT_GENERATED,
+    MERGE_FIT_TYPE
+} MergeFit;
+MergeFit merge_column_fits(const Relation *source, const char *column, const Relation *target,
+                           char **text);
 /* Whether values of a type that a backup recorded become ones of the target's without loss. */
 bool merge_type_fits(const RelationColumn *source, const RelationColumn *target);
 

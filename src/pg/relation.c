@@ -47,7 +47,8 @@ static Error *read_columns(Conn *c, RelationList *l)
                                                          .base = mem_strdup(rows_text(rows, i, 4)),
                                                          .not_null = rows_bool(rows, i, 5),
                                                          .generated = rows_bool(rows, i, 6),
-                                                         .identity = rows_text(rows, i, 7)[0]};
+                                                         .identity = rows_text(rows, i, 7)[0],
+                                                         .defaults = rows_bool(rows, i, 8)};
     }
     return NULL;
 }

@@ -7,7 +7,7 @@
 #ifndef PGSTOW_PG_RELATION_H
 #define PGSTOW_PG_RELATION_H
 
-#include "base/buf.h"
+#include "base/doc.h"
 #include "pg/conn.h"
 
 typedef struct RelationColumn {
@@ -19,6 +19,7 @@ typedef struct RelationColumn {
     bool not_null;
     bool generated; /* GENERATED ALWAYS AS (...): COPY leaves it out */
     char identity;  /* 'a' GENERATED ALWAYS, 'd' BY DEFAULT, 0 none */
+    bool defaults;  /* it has a default, its own or its type's; live only: no backup says so */
 } RelationColumn;
 
 /* A valid unique index over columns alone: no expression, no predicate. */
@@ -69,11 +70,20 @@ Error *relation_list_read(Conn *c, RelationList *out) MUST_CHECK;
 /* The stream: a line each, sorted; and back. ERR_DAMAGED. */
 void relation_list_encode(const RelationList *l, Buf *out);
 Error *relation_list_decode(const void *p, size_t n, RelationList *out) MUST_CHECK;
+/* The same for one, as a document; and back out of an array of them. */
+Doc *relation_doc(const Relation *r);
+Error *relation_list_from(const Doc *docs, RelationList *out) MUST_CHECK;
 
 const Relation *relation_find(const RelationList *l, const char *schema,
                               const char *name);                            /* or NULL */
 const Relation *relation_find_oid(const RelationList *l, uint32_t oid);     /* or NULL */
 const RelationColumn *relation_column(const Relation *r, const char *name); /* or NULL */
+/* Whether the column belongs to the primary key. */
+bool relation_is_in_key(const Relation *r, const char *column);
+/* Where rows of a table of `from` go to in `to`: partitioned tables are one, known by the topmost;
+ * a table may be partitioned on one side alone. Or NULL. */
+const Relation *relation_counterpart(const RelationList *from, const char *schema, const char *name,
+                                     const RelationList *to);
 /* schema.name, quoted for SQL; caller frees. */
 char *relation_sql_name(const Relation *r);
 /* "a, b, c" quoted; caller frees. */

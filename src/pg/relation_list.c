@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/doc.h"
 #include "pg/relation.h"
 
 void relation_list_clear(RelationList *l)
@@ -103,6 +102,22 @@ const RelationColumn *relation_column(const Relation *r, const char *name)
     return NULL;
 }
 
+bool relation_is_in_key(const Relation *r, const char *column)
+{
+    return r->key_count && r->keys[0].primary && strlist_has(&r->keys[0].columns, column);
+}
+
+const Relation *relation_counterpart(const RelationList *from, const char *schema, const char *name,
+                                     const RelationList *to)
+{
+    const Relation *own = relation_find(from, schema, name);
+    const Relation *root = own && own->root ? relation_find_oid(from, own->root) : NULL;
+    const Relation *r = root ? relation_find(to, root->schema, root->name) : NULL;
+    if (!r)
+        r = relation_find(to, schema, name);
+    return r && r->root ? relation_find_oid(to, r->root) : r;
+}
+
 char *relation_sql_name(const Relation *r)
 {
     AUTO(char) schema = text_sql_ident(r->schema);
@@ -171,27 +186,31 @@ static Doc *foreign_doc(const RelationForeign *f)
     return d;
 }
 
+Doc *relation_doc(const Relation *r)
+{
+    Doc *d = doc_object(), *columns = doc_array(), *keys = doc_array(), *foreigns = doc_array();
+    doc_set_str(d, "schema", r->schema);
+    doc_set_str(d, "name", r->name);
+    doc_set_int(d, "oid", r->oid);
+    doc_set_int(d, "root", r->root);
+    set_char(d, "kind", r->kind);
+    doc_set_bool(d, "extension", r->extension);
+    for (size_t k = 0; k < r->column_count; k++)
+        doc_push(columns, column_doc(&r->columns[k]));
+    for (size_t k = 0; k < r->key_count; k++)
+        doc_push(keys, key_doc(&r->keys[k]));
+    for (size_t k = 0; k < r->foreign_count; k++)
+        doc_push(foreigns, foreign_doc(&r->foreigns[k]));
+    doc_set(d, "columns", columns);
+    doc_set(d, "keys", keys);
+    doc_set(d, "foreignKeys", foreigns);
+    return d;
+}
+
 void relation_list_encode(const RelationList *l, Buf *out)
 {
     for (size_t i = 0; i < l->count; i++) {
-        const Relation *r = &l->items[i];
-        AUTO(Doc) d = doc_object();
-        Doc *columns = doc_array(), *keys = doc_array(), *foreigns = doc_array();
-        doc_set_str(d, "schema", r->schema);
-        doc_set_str(d, "name", r->name);
-        doc_set_int(d, "oid", r->oid);
-        doc_set_int(d, "root", r->root);
-        set_char(d, "kind", r->kind);
-        doc_set_bool(d, "extension", r->extension);
-        for (size_t k = 0; k < r->column_count; k++)
-            doc_push(columns, column_doc(&r->columns[k]));
-        for (size_t k = 0; k < r->key_count; k++)
-            doc_push(keys, key_doc(&r->keys[k]));
-        for (size_t k = 0; k < r->foreign_count; k++)
-            doc_push(foreigns, foreign_doc(&r->foreigns[k]));
-        doc_set(d, "columns", columns);
-        doc_set(d, "keys", keys);
-        doc_set(d, "foreignKeys", foreigns);
+        AUTO(Doc) d = relation_doc(&l->items[i]);
         AUTO(char) line = doc_print(d, false);
         buf_add_str(out, line);
         buf_u8(out, '\n');
@@ -273,10 +292,8 @@ static Error *get_foreigns(const Doc *list, Relation *r)
     return NULL;
 }
 
-static Error *decode_line(const char *line, size_t n, Relation *r)
+static Error *take_doc(const Doc *d, Relation *r)
 {
-    AUTO(Doc) d = NULL;
-    TRY(doc_parse(line, n, "the columns and keys of a table", &d));
     r->schema = get_text(d, "schema");
     r->name = get_text(d, "name");
     r->oid = (uint32_t)doc_int(d, "oid", 0);
@@ -288,11 +305,33 @@ static Error *decode_line(const char *line, size_t n, Relation *r)
     return get_foreigns(doc_get(d, "foreignKeys"), r);
 }
 
+static Error *decode_line(const char *line, size_t n, Relation *r)
+{
+    AUTO(Doc) d = NULL;
+    TRY(doc_parse(line, n, "the columns and keys of a table", &d));
+    return take_doc(d, r);
+}
+
 static int compare_relations(const void *a, const void *b)
 {
     const Relation *x = a, *y = b;
     int order = strcmp(x->schema, y->schema);
     return order ? order : strcmp(x->name, y->name);
+}
+
+static void finish(RelationList *l, RelationList *out)
+{
+    mem_sort(l->items, l->count, sizeof *l->items, compare_relations);
+    relation_list_index(l);
+    *out = *l;
+    *l = (RelationList){0};
+}
+
+static Relation *add_one(RelationList *l)
+{
+    mem_grow(l->items, l->count, l->cap);
+    l->items[l->count] = (Relation){0};
+    return &l->items[l->count++];
 }
 
 Error *relation_list_decode(const void *p, size_t n, RelationList *out)
@@ -302,14 +341,18 @@ Error *relation_list_decode(const void *p, size_t n, RelationList *out)
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         if (!newline)
             FAIL(ERR_DAMAGED, "the columns and keys of the tables end inside a line");
-        mem_grow(l.items, l.count, l.cap);
-        l.items[l.count] = (Relation){0};
-        TRY(decode_line(at, (size_t)(newline - at), &l.items[l.count++]));
+        TRY(decode_line(at, (size_t)(newline - at), add_one(&l)));
         at = newline + 1;
     }
-    mem_sort(l.items, l.count, sizeof *l.items, compare_relations);
-    relation_list_index(&l);
-    *out = l;
-    l = (RelationList){0};
+    finish(&l, out);
+    return NULL;
+}
+
+Error *relation_list_from(const Doc *docs, RelationList *out)
+{
+    AUTO_VALUE(RelationList) l = {0};
+    for (size_t i = 0; i < doc_count(docs); i++)
+        TRY(take_doc(doc_at(docs, i), add_one(&l)));
+    finish(&l, out);
     return NULL;
 }

@@ -14,9 +14,10 @@ SELECT a.attrelid, a.attnum, a.attname,
             WHEN t.typtype = 'c' THEN 'composite'
             WHEN t.typtype IN ('r', 'm') THEN 'range'
             ELSE '' END,
-       a.attnotnull, a.generated <> '', a.identity
+       a.attnotnull, a.generated <> '', a.identity,
+       a.atthasdef OR (SELECT y.typdefault IS NOT NULL FROM pg_catalog.pg_type y WHERE y.oid = a.atttypid)
   FROM (SELECT ''::"char" AS attgenerated, ''::"char" AS attidentity) AS missing
- CROSS JOIN LATERAL (SELECT attrelid, attnum, attname, atttypid, atttypmod, attnotnull, attisdropped,
+ CROSS JOIN LATERAL (SELECT attrelid, attnum, attname, atttypid, atttypmod, attnotnull, attisdropped, atthasdef,
                             attgenerated AS generated, attidentity AS identity
                        FROM pg_catalog.pg_attribute) AS a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
