@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "crypto/hash.h"
 #include "flow/group.h"
+#include "op/backup_facts.h"
 #include "op/copy_rows.h"
 #include "op/host_memory.h"
-#include "pg/doctor_pooler.h"
 #include "pg/dump.h"
 #include "pg/filter.h"
 #include "pg/globals.h"
@@ -120,22 +120,6 @@ static Error *connect_both(Backup *b)
     return conn_prepare_dump(b->lock, NULL);
 }
 
-/* Behind a pooler in transaction mode pg_dump's settings, our locks and row_security = off may each
- * be in another session of the server than what needs them. */
-static Error *refuse_pooler(Backup *b)
-{
-    AUTO_VALUE(FindingList) findings = {0};
-    TRY(doctor_ask_pooler(b->list, &findings));
-    for (size_t i = 0; i < findings.count; i++) {
-        const Finding *f = &findings.items[i];
-        if (f->level != FINDING_PROBLEM)
-            continue;
-        Error *e = ERROR_NEW(ERR_PREFLIGHT, "%s: %s", conn_describe(b->list), f->detail);
-        return f->remedy ? error_hint(e, "%s", f->remedy) : e;
-    }
-    return NULL;
-}
-
 /* One backup of a database into a repository at a time: an advisory lock of the server, which ends
  * with our connection and holds between hosts. Its key is made of the repository's id. */
 static Error *lock_database(Backup *b)
@@ -179,39 +163,6 @@ static Error *make_repo(Backup *b)
     return lock_database(b);
 }
 
-/* What can be asked before the snapshot, on the connection that holds no transaction. */
-static Error *ask_facts(Backup *b)
-{
-    AUTO(Rows) rows = NULL;
-    TRY(conn_query(
-        b->list,
-        "SELECT d.oid, pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype "
-        "FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()",
-        0, NULL, &rows));
-    if (rows_count(rows) != 1)
-        FAIL(ERR_DB, "%s is not in pg_database", conn_describe(b->list));
-    BackupInfo *f = &b->facts;
-    f->database = mem_strdup(conn_dbname(b->list));
-    f->database_oid = rows_oid(rows, 0, 0);
-    f->encoding = mem_strdup(rows_text(rows, 0, 1));
-    f->collate = mem_strdup(rows_text(rows, 0, 2));
-    f->ctype = mem_strdup(rows_text(rows, 0, 3));
-    f->server = mem_printf("%s:%s", conn_host(b->list), conn_port(b->list));
-    f->database_version = mem_strdup(conn_server_version_text(b->list));
-    f->tool_version = mem_strdup(b->tool ? b->tool->text : "none");
-    f->started = clock_now();
-    strlist_copy(&f->tags, &b->o->tags);
-    /* Not everybody may ask for it. */
-    Error *e = conn_value(b->list, "SELECT system_identifier FROM pg_catalog.pg_control_system()",
-                          0, NULL, &f->system_identifier);
-    if (e && conn_broken(b->list))
-        return e;
-    error_free(e);
-    if (!f->system_identifier)
-        f->system_identifier = mem_strdup("");
-    return NULL;
-}
-
 /* What belongs to the server. It is under no snapshot: roles change seldom, and for all databases
  * at once. */
 static Error *read_globals(Backup *b)
@@ -252,49 +203,6 @@ static void put_as(BackupInfo *f, const BackupAs *as)
     f->database_oid = 0;
     if (as->database_version)
         set_text(&f->database_version, as->database_version);
-}
-
-/* pg_dump leaves out the rows of unlogged tables on a standby, where they are not, without a word.
- */
-static Error *warn_unlogged(Backup *b)
-{
-    AUTO(char) count = NULL;
-    TRY(conn_value(b->list,
-                   "SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND "
-                   "relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()",
-                   0, NULL, &count));
-    if (strcmp(count, "0"))
-        strlist_own(&b->facts.warnings,
-                    mem_printf("%s unlogged tables have no rows on a standby: the backup has only "
-                               "their definitions",
-                               count));
-    return NULL;
-}
-
-/* What is left out, in one canonical text: backups with the same one may be compared. */
-static char *filter_text(const BackupOptions *o, bool rows_only)
-{
-    const struct {
-        const char *name;
-        const StrList *patterns;
-    } parts[] = {{"exclude-table", &o->exclude_tables},
-                 {"exclude-table-data", &o->exclude_table_data},
-                 {"schema", &o->schemas},
-                 {"where", &o->where},
-                 {"mask", &o->masks}};
-    Buf text = {0};
-    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
-        AUTO_VALUE(StrList) sorted = {0};
-        strlist_copy(&sorted, parts[p].patterns);
-        strlist_sort(&sorted);
-        for (size_t i = 0; i < sorted.count; i++)
-            buf_printf(&text, "%s%s=%s", text.len ? " " : "", parts[p].name, sorted.items[i]);
-    }
-    if (o->cascade && text.len)
-        buf_add_str(&text, " cascade");
-    if (rows_only)
-        buf_printf(&text, "%srows-only", text.len ? " " : "");
-    return buf_steal_str(&text);
 }
 
 /* -- locks, snapshot, table of contents ------------------------------------------------------- */
@@ -558,16 +466,18 @@ Error *op_backup(const OpContext *c, const BackupOptions *options, BackupInfo *o
     if (options->timeout_ms)
         cancel_deadline(b.cancel, options->timeout_ms);
     TRY(connect_both(&b));
-    TRY(refuse_pooler(&b));
+    TRY(backup_refuse_pooler(b.list));
     TRY(op_expect_repo(c, &b.repo));
     if (b.repo)
         TRY(lock_database(&b));
-    TRY(ask_facts(&b));
+    TRY(backup_ask_facts(b.list, &b.facts));
+    b.facts.tool_version = mem_strdup(b.tool ? b.tool->text : "none");
+    strlist_copy(&b.facts.tags, &options->tags);
     if (options->as)
         put_as(&b.facts, options->as);
-    TRY(warn_unlogged(&b));
+    TRY(backup_warn_unlogged(b.list, &b.facts.warnings));
     TRY(read_globals(&b));
-    b.facts.filter = filter_text(options, !b.tool);
+    b.facts.filter = backup_filter_text(options, !b.tool);
     if (options->cascade && !options->where.count && !options->exclude_table_data.count)
         return error_hint(ERROR_NEW(ERR_USAGE, "--cascade has nothing to begin with"),
                           "--where or --exclude-table-data says which rows are left out");
