@@ -42,10 +42,9 @@ const char *json_value_type_name(JsonType t)
     return names[t.array][t.kind];
 }
 
-Error *json_text_string(TextOut *out, const char *p, size_t n)
+Error *json_text_part(TextOut *out, const char *p, size_t n)
 {
     static const char special[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
-    TRY(text_out_add(out, "\"", 1));
     for (const char *end = p + n, *plain; p < end; p++) {
         for (plain = p; p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\';) {
             size_t length = encoding_utf8_length(p, (size_t)(end - p));
@@ -62,6 +61,13 @@ Error *json_text_string(TextOut *out, const char *p, size_t n)
         else
             TRY(text_out_printf(out, "\\u%04x", (unsigned char)*p));
     }
+    return NULL;
+}
+
+Error *json_text_string(TextOut *out, const char *p, size_t n)
+{
+    TRY(text_out_add(out, "\"", 1));
+    TRY(json_text_part(out, p, n));
     return text_out_add(out, "\"", 1);
 }
 

@@ -29,6 +29,7 @@ const char *json_value_type_name(JsonType t);
 Error *json_value(TextOut *out, JsonType type, const char *p, size_t n) MUST_CHECK;
 /* In quotes. ERR_DAMAGED where it is no UTF-8. */
 Error *json_text_string(TextOut *out, const char *p, size_t n) MUST_CHECK;
+Error *json_text_part(TextOut *out, const char *p, size_t n) MUST_CHECK; /* without quotes */
 
 bool json_value_is_number(const char *p, size_t n);
 /* One JSON value and nothing else but white space. */
