@@ -66,7 +66,8 @@ static Error *adopt(RestoreWork *w, const Rows *leftovers, const char *mark, Res
     return NULL;
 }
 
-/* DROP DATABASE by itself waits some seconds for whoever is still going. */
+/* DROP DATABASE by itself waits some seconds for whoever is still going, but not for a
+ * subscription, which must go before. Where that fails DROP DATABASE says why. */
 static void drop_or_warn(RestoreWork *w, const char *name, const char *what)
 {
     Error *e = dbadmin_drop(w->admin, name);
@@ -110,15 +111,22 @@ Error *restore_shadow_create(RestoreWork *w, RestoreShadow *s)
         restore_shadow_drop(w, s);
         return e;
     }
-    for (size_t i = 0; i < rows_count(leftovers); i++)
-        drop_or_warn(w, rows_text(leftovers, i, 0), "what an earlier restore left");
+    for (size_t i = 0; i < rows_count(leftovers); i++) {
+        const char *name = rows_text(leftovers, i, 0);
+        error_drop(detach_subscriptions(w->admin, name, &w->warnings));
+        drop_or_warn(w, name, "what an earlier restore left");
+    }
     return NULL;
 }
 
 void restore_shadow_drop(RestoreWork *w, const RestoreShadow *s)
 {
-    /* What pg_restore and our own threads had open may still be going. */
     DbCloser *closer = NULL;
+    AUTO_VALUE(StrList) said = {0};
+    /* Before the closer, which would end its connection as well. The slots that the archive's
+     * subscriptions name are those of the database that was backed up: there is nothing to tell. */
+    error_drop(detach_subscriptions(w->admin, s->name, &said));
+    /* What pg_restore and our own threads had open may still be going. */
     error_drop(dbadmin_close_begin(w->admin, s->name, &closer));
     drop_or_warn(w, s->name, "the incomplete database");
     if (closer)

@@ -9,6 +9,7 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "pg/child.h"
+#include "pg/toc_attach.h"
 
 #define WAIT_MS 50 /* how often a cancellation is looked for while pg_restore runs */
 
@@ -180,6 +181,7 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
     AUTO_VALUE(Fd) archive = {-1};
     AUTO_VALUE(Fd) list = {-1};
     AUTO_VALUE(Buf) bytes = {0};
+    AUTO_VALUE(Buf) apart = {0};
     AUTO(Proc) p = NULL;
     ProcOptions options = {.argv = &argv, .env = &env, .line = hear, .ctx = l};
     /* Of its own, before and behind the jobs, whose errors it does not count. */
@@ -198,8 +200,10 @@ static Error *run(const RestorePassOptions *o, RestorePart part, Listener *l)
         options.in_fd = archive.n;
     } else {
         toc_list(o->toc, is_wanted, &want, &bytes);
+        if (sessions > 1)
+            TRY(toc_attach_alone(o->toc, &apart));
         TRY(file_temp_with(&bytes, &list));
-        TRY(file_temp_with(&o->toc->raw, &archive));
+        TRY(file_temp_with(apart.len ? &apart : &o->toc->raw, &archive));
         strlist_add(&argv, "--use-list=/dev/stdin");
         if (sessions > 1)
             strlist_own(&argv, mem_printf("--jobs=%u", o->jobs));

@@ -2,7 +2,8 @@
  * definitions before the rows, or all the rest behind them.
  *
  * A pg_restore of this machine gets the whole table of contents and a list (-L), so that with
- * several jobs it still knows which entries must not run at once. Where the tool is a command it
+ * several jobs it still knows which entries must not run at once, and where it does not know, this
+ * tells it (pg/toc_attach.h). Where the tool is a command it
  * may run elsewhere, without our files: it gets an archive cut to the wanted entries on its
  * standard input, and one job.
  *

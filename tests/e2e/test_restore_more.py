@@ -1,5 +1,6 @@
 """restore: what is seldom, and then matters."""
 
+import contextlib
 import os
 import re
 import stat
@@ -8,8 +9,8 @@ import time
 
 import pytest
 
-from harness import compare
-from harness.cluster import Cluster
+from harness import compare, crossing
+from harness.cluster import SLOWER, Cluster, wait_until
 from harness.program import Pgstow, program
 
 
@@ -151,6 +152,74 @@ def test_a_leftover_of_a_killed_restore_is_dropped(cluster, folder, shop):
     assert others(cluster, f"{shop}_new") == []
     compare.assert_same(cluster, shop, f"{shop}_new")
     cluster.drop(f"{shop}_new")
+
+
+def test_a_subscription_does_not_hold_what_failed(cluster, pgstow_faults, database):
+    """The incomplete database of a restore that fails, and the one that a killed restore leaves, hold the archive's
+    subscription already: they go all the same."""
+    db = database(sql="CREATE TABLE t (id int PRIMARY KEY)")
+    try:
+        cluster.sql("CREATE SUBSCRIPTION held CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)", db)
+        args = ("restore", pgstow_faults.backup(db), "--to-db", f"{db}_new")
+        failed = pgstow_faults.run(*args, db=db, expect=None, env={"PGSTOW_FAULT": "restore.pass3.done:error"})
+        assert failed.status and "stays behind" not in failed.said and not others(cluster, db), failed
+        with pgstow_faults.start(*args, db=db, env={"PGSTOW_FAULT": "restore.pass3.done:kill"}) as run:
+            run.wait()
+        assert subscriptions(cluster, *others(cluster, db)) == ["held"]
+        done = pgstow_faults.run(*args, db=db)
+        assert "stays behind" not in done.said and not others(cluster, db), done
+        assert subscriptions(cluster, f"{db}_new") == ["held"]
+    finally:
+        for name in [name for name in cluster.databases() if name.startswith(db)]:
+            cluster.sql(crossing.DROP_SUBSCRIPTIONS, name)
+            cluster.drop(name)
+
+
+def subscriptions(cluster, name):
+    ask = f"SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid WHERE datname = '{name}'"
+    return [row[0] for row in cluster.rows(ask)]
+
+
+ATTACHED = """
+CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN IF $1 = 10 THEN PERFORM pg_advisory_xact_lock_shared(7); END IF; RETURN $1; END $$;
+CREATE TABLE m (id int, k int) PARTITION BY RANGE (k);
+CREATE UNIQUE INDEX m_key ON m (id, k);
+CREATE INDEX m_slow ON m (public.slow(k));
+SELECT format('CREATE TABLE m_%s PARTITION OF m FOR VALUES FROM (%s) TO (%s) PARTITION BY RANGE (k)', i, i, i + 10),
+       format('CREATE TABLE m_%s_only PARTITION OF m_%s DEFAULT', i, i) FROM generate_series(10, 30, 10) i \\gexec
+CREATE TABLE refers (a int, b int, FOREIGN KEY (a, b) REFERENCES m (id, k));
+INSERT INTO m SELECT i, 10 + i % 30 FROM generate_series(1, 6000) i;
+INSERT INTO refers SELECT id, k FROM m;
+"""
+
+
+def test_indexes_are_attached_while_nothing_else_is_done(cluster, pgstow_faults, database):
+    """pg_restore's workers would attach the indexes of partitions beside a foreign key that refers to the table; where
+    the one has locked the table and the other the partition's index, the server ends one of them as a deadlock. Here
+    the index is slow, and the foreign key is held before its last partition: by then all must be attached."""
+    db = database(sql=ATTACHED)
+    saved = pgstow_faults.backup(db)
+    args = ("restore", saved, "--to-db", f"{db}_new", "--jobs", 4)
+    database.later(f"{db}_new")
+    with pgstow_faults.start(*args, db=db, env={"PGSTOW_FAULT": "restore.copied:stop"}) as run:
+        assert run.wait_stopped()
+        new = others(cluster, db)[0]
+        with cluster.session(new) as holder:
+            holder.run("SELECT pg_advisory_lock(7); BEGIN; LOCK TABLE m_30_only IN SHARE MODE;")
+            run.resume()
+            made = "SELECT count(*) FROM pg_index WHERE indrelid::regclass::text ~ '^m_.*only$'"
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation::regclass::text "
+            wait_until(lambda: cluster.sql(made, new) == "5", "the other indexes are not made")
+            with contextlib.suppress(AssertionError):  # it must not begin yet
+                wait_until(lambda: cluster.sql(waiting + "= 'm_10_only'", new) != "0", "waits", 1 / SLOWER)
+            holder.run("SELECT pg_advisory_unlock(7);")
+            wait_until(lambda: cluster.sql(waiting + "= 'm_30_only'", new) == "1", "no foreign key")
+            attached = cluster.sql("SELECT count(*) FROM pg_inherits WHERE inhrelid IN (SELECT indexrelid FROM pg_index)", new)
+            holder.run("COMMIT;")
+        run.wait().expect("OK")
+    assert attached == "12"
+    compare.assert_same(cluster, db, f"{db}_new")
 
 
 def test_an_export_over_something_that_is_no_file(pgstow, shop, saved):
