@@ -20,6 +20,10 @@ Error *sync_make_backup(const SyncHost *h, SyncSession *s, const SyncOptions *o,
 Error *sync_filters(const SyncHost *h, const SyncOptions *o, BackupOptions *out,
                     StrList *left_out) MUST_CHECK;
 
+/* A backup of the target as it is, before it is changed. */
+Error *sync_make_safety(const SyncHost *h, SyncSession *s, char **id,
+                        StrList *warnings) MUST_CHECK;
+
 /* What stands in the target: all of it or nothing. `backup` is an id of the target's repository. */
 Error *sync_apply(const SyncHost *h, SyncSession *s, const SyncOptions *o, const char *backup,
                   SyncApplied *out) MUST_CHECK;
