@@ -190,7 +190,8 @@ static Error *tell(const SyncRemote *r, const Doc *body, Cancel *parent, int64_t
     return link_ask(r->peer->link, "POST", "/api/sync/report", body, true, limited, answer);
 }
 
-/* -- this side ---------------------------------------------------------------------------------- */
+/* -- this side ----------------------------------------------------------------------------------
+ */
 
 Error *sync_remote_report(const SyncRemote *r, SyncStatus status, const JobProgress *p,
                           Error **gone)
@@ -212,9 +213,9 @@ Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result)
 {
     AUTO(Doc) body = body_of(r);
     AUTO(Doc) answer = NULL;
-    SyncStatus status = !e                                  ? SYNC_COMPLETED
+    SyncStatus status = !e                               ? SYNC_COMPLETED
                         : error_kind(e) == ERR_CANCELLED ? SYNC_CANCELLED
-                                                            : SYNC_FAILED;
+                                                         : SYNC_FAILED;
     doc_set_str(body, "status", state_session_status_name(status));
     if (e) {
         doc_set_str(body, "kind", error_kind_info(error_kind(e))->name);

@@ -2,6 +2,8 @@
 #ifndef PGSTOW_OP_SYNC_WORK_H
 #define PGSTOW_OP_SYNC_WORK_H
 
+#include <pthread.h>
+
 #include "op/sync.h"
 #include "op/sync_schema.h"
 
@@ -21,8 +23,7 @@ Error *sync_filters(const SyncHost *h, const SyncOptions *o, BackupOptions *out,
                     StrList *left_out) MUST_CHECK;
 
 /* A backup of the target as it is, before it is changed. */
-Error *sync_make_safety(const SyncHost *h, SyncSession *s, char **id,
-                        StrList *warnings) MUST_CHECK;
+Error *sync_make_safety(const SyncHost *h, SyncSession *s, char **id, StrList *warnings) MUST_CHECK;
 
 /* What stands in the target: all of it or nothing. `backup` is an id of the target's repository. */
 Error *sync_apply(const SyncHost *h, SyncSession *s, const SyncOptions *o, const char *backup,
@@ -72,5 +73,39 @@ Error *sync_plan(const SyncOptions *o, const Doc *source, const Doc *target, Syn
                  Doc **differences) MUST_CHECK;
 /* op_sync_schema of the database here; {"missing": true} where there is none. */
 Error *sync_schema_here(const OpContext *c, Doc **out) MUST_CHECK;
+
+/* -- one run -------------------------------------------------------------------------------------
+ */
+
+/* What the heartbeat's thread shares with the work. */
+typedef struct SyncWatch {
+    pthread_mutex_t lock;
+    SyncStatus status;
+    bool opened; /* the peer knows the session */
+    Error *gone; /* why the peer has given up */
+} SyncWatch;
+
+typedef struct SyncWork {
+    const SyncHost *h;
+    const SyncOptions *o;
+    const Peer *peer;
+    SyncSession *session;
+    SyncRemote remote;
+    SyncWatch watch;
+    SyncPlan plan;
+    SyncResult *out;
+} SyncWork;
+
+/* Where this side is, for the peer; and what went over the wire. */
+void sync_at(SyncWork *w, SyncStatus status);
+Error *sync_pull(SyncWork *w) MUST_CHECK;
+Error *sync_push(SyncWork *w) MUST_CHECK;
+/* The backup's copy in the other repository, and its facts; into out->packs and reused, too. `to`
+ * is the peer's or this host's. */
+Error *sync_transfer(SyncWork *w, const char *backup, BackupInfo *copy) MUST_CHECK;
+/* The last look: what was applied is what was sent. */
+Error *sync_compare(SyncWork *w) MUST_CHECK;
+/* "http" instead of a backup: whether that is to be tried after this error. */
+bool sync_wants_rows(const SyncWork *w, const Error *e);
 
 #endif

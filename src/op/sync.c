@@ -1,0 +1,263 @@
+/* A sync, from the side that asks for it. */
+#include "op/sync.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "op/sync_work.h"
+
+void sync_result_clear(SyncResult *r)
+{
+    free(r->session);
+    free(r->peer);
+    free(r->source);
+    free(r->backup);
+    strlist_free(&r->left_out);
+    doc_free(r->differences);
+    sync_applied_clear(&r->applied);
+    strlist_free(&r->warnings);
+    *r = (SyncResult){0};
+}
+
+Doc *sync_result_doc(const SyncResult *r)
+{
+    Doc *d = doc_object();
+    doc_set_str(d, "sessionId", r->session);
+    doc_set_str(d, "peer", r->peer);
+    doc_set_str(d, "direction", state_session_direction_name(r->direction));
+    doc_set_str(d, "method", sync_method_name(r->method));
+    doc_set_bool(d, "dryRun", r->dry_run);
+    doc_set_str(d, "source", r->source);
+    doc_set_str(d, "sourceBackup", r->backup);
+    doc_set_int(d, "rows", (int64_t)r->rows);
+    doc_set_int(d, "bytes", (int64_t)r->bytes);
+    doc_set_int(d, "packs", (int64_t)r->packs);
+    doc_set_int(d, "packsThere", (int64_t)r->reused);
+    doc_set_int(d, "sentBytes", (int64_t)r->sent);
+    doc_set_int(d, "receivedBytes", (int64_t)r->received);
+    doc_set(d, "leftOut", doc_texts(&r->left_out));
+    if (r->differences)
+        doc_set(d, "differences", doc_copy(r->differences));
+    doc_set(d, "applied", r->applied.backup ? sync_applied_doc(&r->applied) : doc_object());
+    doc_set_int(d, "backupMs", r->backup_ms);
+    doc_set_int(d, "transferMs", r->transfer_ms);
+    doc_set_int(d, "applyMs", r->apply_ms);
+    doc_set_int(d, "duration", r->duration_ms);
+    doc_set(d, "warnings", doc_texts(&r->warnings));
+    return d;
+}
+
+/* -- alive ------------------------------------------------------------------------------------- */
+
+static void watch_init(SyncWatch *w)
+{
+    *w = (SyncWatch){.status = SYNC_PREPARING};
+    pthread_mutex_init(&w->lock, NULL);
+}
+
+static void watch_clear(SyncWatch *w)
+{
+    error_free(w->gone);
+    pthread_mutex_destroy(&w->lock);
+}
+
+/* On the heartbeat's thread: tells the peer, and hears that it has given up. */
+static void beat(void *ctx)
+{
+    SyncWork *w = ctx;
+    Error *gone = NULL;
+    JobProgress p;
+    pthread_mutex_lock(&w->watch.lock);
+    SyncStatus status = w->watch.status;
+    bool opened = w->watch.opened;
+    pthread_mutex_unlock(&w->watch.lock);
+    if (!opened)
+        return;
+    job_snapshot(w->h->op->job, &p);
+    AUTO(Error) e = sync_remote_report(&w->remote, status, &p, &gone);
+    if (e)
+        log_debug("peer %s was not told that the sync goes on: %s", w->o->peer, error_message(e));
+    if (!gone)
+        return;
+    pthread_mutex_lock(&w->watch.lock);
+    w->watch.gone = error_first(w->watch.gone, gone);
+    pthread_mutex_unlock(&w->watch.lock);
+    cancel_request(job_cancel(w->h->op->job));
+}
+
+void sync_at(SyncWork *w, SyncStatus status)
+{
+    pthread_mutex_lock(&w->watch.lock);
+    w->watch.status = status;
+    w->watch.opened = true;
+    pthread_mutex_unlock(&w->watch.lock);
+    sync_session_wire(w->session, link_sent(w->peer->link) + link_received(w->peer->link));
+}
+
+/* What was behind a cancellation: that the peer gave up is no wish of anybody here. Takes e over.
+ */
+static Error *explain(SyncWork *w, Error *e)
+{
+    pthread_mutex_lock(&w->watch.lock);
+    Error *gone = w->watch.gone;
+    w->watch.gone = NULL;
+    pthread_mutex_unlock(&w->watch.lock);
+    if (!e || !gone || error_kind(e) != ERR_CANCELLED)
+        return error_free(gone), e;
+    error_free(e);
+    return gone;
+}
+
+/* -- the way ----------------------------------------------------------------------------------- */
+
+/* The schemas of both sides, before anything moves. */
+static Error *plan(SyncWork *w)
+{
+    AUTO(Doc) here = NULL;
+    AUTO(Doc) there = NULL;
+    bool pull = w->o->direction == SYNC_PULL;
+    TRY(sync_session_step(w->session, SYNC_PREPARING, "comparing the schemas"));
+    job_phase(w->h->op->job, "comparing schemas", 0, 0);
+    TRY(sync_schema_here(w->h->op, &here));
+    TRY(sync_remote_schema(&w->remote, &there));
+    const Doc *source = pull ? there : here;
+    w->out->source = mem_strdup(doc_str(source, "database", NULL));
+    w->plan.method = w->o->method;
+    return sync_plan(w->o, source, pull ? here : there, &w->plan, &w->out->differences);
+}
+
+static Error *open_there(SyncWork *w, bool resume)
+{
+    TRY(sync_remote_open(&w->remote, w->o, resume));
+    sync_at(w, SYNC_PREPARING);
+    sync_session_log(w->session, "info", "the session is open at peer %s, database %s", w->o->peer,
+                     doc_str(w->remote.opened, "database", "?"));
+    return NULL;
+}
+
+/* The target is done, and only this side did not know. */
+static Error *take_result(SyncWork *w, const Doc *result)
+{
+    const Doc *applied = doc_get(result, "applied"); /* of a pull: our own result */
+    sync_session_log(w->session, "info", "it was done before: the peer has its result");
+    w->out->rows = (uint64_t)doc_int(result, "rows", 0);
+    return sync_applied_read(applied ? applied : result, &w->out->applied);
+}
+
+static Error *go(SyncWork *w)
+{
+    int64_t start = clock_mono_ms();
+    TRY(open_there(w, w->o->resume));
+    const Doc *result = sync_remote_result(&w->remote);
+    if (result)
+        return take_result(w, result);
+    TRY(plan(w));
+    Error *e = w->o->direction == SYNC_PULL ? sync_pull(w) : sync_push(w);
+    w->out->duration_ms = clock_mono_ms() - start;
+    return e;
+}
+
+/* Both sides say how it ended; a good end is the target's to say. */
+static Error *finish(SyncWork *w, Error *e)
+{
+    SyncResult *out = w->out;
+    bool opened = w->remote.opened != NULL;
+    e = explain(w, e);
+    out->sent = link_sent(w->peer->link);
+    out->received = link_received(w->peer->link);
+    sync_session_wire(w->session, out->sent + out->received);
+    AUTO(Doc) result = e ? NULL : sync_result_doc(out);
+    AUTO(char) text = result ? doc_print(result, false) : NULL;
+    e = sync_session_close(STEAL(w->session), e,
+                           &(SyncSessionEnd){.backup = out->backup, .result = text});
+    if (!opened || (!e && w->o->direction == SYNC_PUSH))
+        return e;
+    Error *told = sync_remote_end(&w->remote, e, result);
+    if (told && !e)
+        strlist_own(&out->warnings, mem_printf("peer %s could not be told that it is done: %s",
+                                               w->o->peer, error_message(told)));
+    else if (told)
+        log_debug("peer %s could not be told that it failed: %s", w->o->peer, error_message(told));
+    error_drop(told);
+    return e;
+}
+
+static Error *open_peer(const SyncHost *h, const SyncOptions *o, Peer **out)
+{
+    AUTO(State) state = NULL;
+    Error *e = state_open(h->state_dir, &(StateOptions){.existing = true}, &state);
+    if (e && error_kind(e) != ERR_NOT_FOUND)
+        return e;
+    error_drop(e);
+    return peer_open(h->config, state, o->peer, job_cancel(h->op->job), out);
+}
+
+static Error *open_here(SyncWork *w)
+{
+    const SyncOptions *o = w->o;
+    AUTO(char) database = op_database_name(w->h->op);
+    AUTO(Doc) options = sync_options_doc(o);
+    AUTO(char) text = doc_print(options, false);
+    const char *there = o->peer_entry ? o->peer_entry : w->peer->config.entry;
+    AUTO(char)
+    place = o->direction == SYNC_PULL ? sync_place_here(w->h->entry, database)
+                                      : sync_place_there(o->peer, there);
+    return sync_session_open(&(SyncSessionOptions){.folder = w->h->state_dir,
+                                                   .state = {.id = o->session,
+                                                             .role = SYNC_INITIATOR,
+                                                             .direction = o->direction,
+                                                             .peer = o->peer,
+                                                             .entry = w->h->entry,
+                                                             .database = database,
+                                                             .method = sync_method_name(o->method),
+                                                             .options = text,
+                                                             .place = place,
+                                                             .resume = o->resume},
+                                                   .job = w->h->op->job,
+                                                   .beat = beat,
+                                                   .ctx = w},
+                             &w->session);
+}
+
+Error *op_sync(const SyncHost *h, const SyncOptions *o, SyncResult *out)
+{
+    AUTO(Peer) peer = NULL;
+    SyncWork w = {.h = h, .o = o, .out = out};
+    *out = (SyncResult){.direction = o->direction, .dry_run = o->dry_run};
+    TRY(open_peer(h, o, &peer));
+    w.peer = peer;
+    out->peer = mem_strdup(o->peer);
+    watch_init(&w.watch);
+    w.remote = (SyncRemote){.peer = peer, .cancel = job_cancel(h->op->job)};
+    Error *e = open_here(&w);
+    if (!e) {
+        out->session = mem_strdup(sync_session_id(w.session));
+        w.remote.session = out->session;
+        e = finish(&w, go(&w));
+    }
+    sync_remote_clear(&w.remote);
+    watch_clear(&w.watch);
+    return e;
+}
+
+Error *sync_resume_options(const SyncHost *h, const char *session, SyncOptions *out)
+{
+    AUTO(State) state = NULL;
+    AUTO(StateSession) row = NULL;
+    AUTO(Doc) d = NULL;
+    TRY(state_open(h->state_dir, &(StateOptions){.existing = true}, &state));
+    TRY(state_session_get(state, session, SYNC_INITIATOR, &row));
+    if (row->status == SYNC_COMPLETED)
+        FAIL(ERR_EXISTS, "the sync session %s is COMPLETED: there is nothing left of it", session);
+    if (!row->options)
+        FAIL(ERR_NOT_FOUND, "of the sync session %s it is not known what was wanted", session);
+    TRY(doc_parse(row->options, strlen(row->options), "the session's options", &d));
+    TRY(sync_options_read(d, out));
+    free(out->session);
+    out->session = mem_strdup(session);
+    out->resume = true;
+    if (!out->peer)
+        out->peer = mem_strdup(row->peer);
+    return NULL;
+}
