@@ -7,6 +7,10 @@ static const struct {
     const char *name;
     SyncVerb run;
 } verbs[] = {
+    {"status", sync_status},
+    {"history", sync_history},
+    {"cancel", sync_cancel},
+    {"clear-stuck", sync_clear_stuck},
     {NULL, NULL},
 };
 

@@ -10,4 +10,9 @@ Error *sync_word(const Run *run, const char *what, const char **out) MUST_CHECK;
 /* A verb of `pgstow sync`. */
 typedef Error *(*SyncVerb)(Run *run);
 
+Error *sync_status(Run *run) MUST_CHECK; /* cmd_sync_sessions.c */
+Error *sync_history(Run *run) MUST_CHECK;
+Error *sync_cancel(Run *run) MUST_CHECK;
+Error *sync_clear_stuck(Run *run) MUST_CHECK;
+
 #endif

@@ -1,0 +1,90 @@
+#include "op/sync_stop.h"
+
+#include "op/job_cancel.h"
+
+/* Those of this id; all of them have ended: ERR_EXISTS. */
+static Error *find(State *s, const char *id, StateSessions *out)
+{
+    AUTO_VALUE(StateSessions) l = {0};
+    bool live = false;
+    TRY(state_session_list(s, &(StateSessionFilter){.id = id}, &l));
+    for (size_t i = 0; i < l.count; i++)
+        live = live || !l.items[i].ended;
+    if (!l.count) {
+        AUTO(StateSession) none = NULL;
+        return state_session_get(s, id, SYNC_INITIATOR, &none);
+    }
+    if (!live)
+        FAIL(ERR_EXISTS, "the sync session %s has ended already: it is %s", id,
+             state_session_status_name(l.items[0].status));
+    *out = l;
+    l = (StateSessions){0};
+    return NULL;
+}
+
+/* As they are now, of those that had not ended. */
+static Error *look_again(State *s, const StateSessions *found, StateSessions *out)
+{
+    AUTO_VALUE(StateSessions) l = {0};
+    for (size_t i = 0; i < found->count; i++) {
+        StateSession *one;
+        if (found->items[i].ended)
+            continue;
+        TRY(state_session_get(s, found->items[i].id, found->items[i].role, &one));
+        mem_grow(l.items, l.count, l.cap);
+        l.items[l.count++] = *one;
+        free(one);
+    }
+    *out = l;
+    l = (StateSessions){0};
+    return NULL;
+}
+
+static Error *stop_job_of(State *s, const StateSession *one, SyncStopJob stop_job, void *ctx,
+                          Instant now)
+{
+    if (!one->job)
+        return NULL;
+    Error *e = stop_job ? stop_job(ctx, one->job) : op_cancel_job(s, one->job, now);
+    if (!e || (error_kind(e) != ERR_EXISTS && error_kind(e) != ERR_NOT_FOUND))
+        return e;
+    error_drop(e); /* it has ended: nothing is left to be stopped */
+    return NULL;
+}
+
+Error *op_sync_cancel(State *s, const char *id, SyncStopJob stop_job, void *ctx, Instant now,
+                      StateSessions *out)
+{
+    AUTO_VALUE(StateSessions) found = {0};
+    TRY(find(s, id, &found));
+    for (size_t i = 0; i < found.count; i++) {
+        const StateSession *one = &found.items[i];
+        if (one->ended)
+            continue;
+        Error *e = state_session_cancel(s, id, one->role, now, NULL);
+        if (e && error_kind(e) != ERR_EXISTS) /* it has ended meanwhile */
+            return e;
+        error_drop(e);
+        TRY(stop_job_of(s, one, stop_job, ctx, now));
+    }
+    return look_again(s, &found, out);
+}
+
+Error *op_sync_clear(State *s, const char *id, Instant now, StateSessions *out)
+{
+    AUTO_VALUE(StateSessions) found = {0};
+    TRY(find(s, id, &found));
+    for (size_t i = 0; i < found.count; i++) {
+        const StateSession *one = &found.items[i];
+        if (one->ended)
+            continue;
+        TRY(state_session_end(s, &(StateSessionRef){id, one->role, one->attempt},
+                              &(StateSessionEnd){.status = SYNC_FAILED,
+                                                 .error_kind = error_kind_info(ERR_FENCED)->name,
+                                                 .error_message = "it was cleared by hand",
+                                                 .error_hint = "pgstow sync resume goes on with it",
+                                                 .now = now},
+                              NULL));
+    }
+    return look_again(s, &found, out);
+}
