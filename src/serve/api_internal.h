@@ -123,6 +123,11 @@ API_HANDLER(api_audit)
 API_HANDLER(api_tokens)
 API_HANDLER(api_token_add)
 API_HANDLER(api_token_revoke)
+API_HANDLER(api_sync_start)
+API_HANDLER(api_sync_list)
+API_HANDLER(api_sync_cancel)
+API_HANDLER(api_sync_session)
+API_HANDLER(api_sync_session_cancel)
 #undef API_HANDLER
 
 #endif

@@ -10,6 +10,11 @@ const char *const choice_job_statuses[] = {"queued",    "running",     "succeede
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 const char *const choice_roles[] = {"viewer", "operator", "admin", NULL};
 const char *const choice_outcomes[] = {"begun", "done", "refused", "failed", NULL};
+const char *const choice_sync_statuses[] = {"PREPARING", "BACKING_UP", "TRANSFERRING",
+                                            "RESTORING", "VERIFYING",  "COMPLETED",
+                                            "FAILED",    "CANCELLED",  NULL};
+const char *const choice_sync_roles[] = {"initiator", "remote", NULL};
+const char *const choice_sync_directions[] = {"pull", "push", NULL};
 static const char *const token_states[] = {"valid", "expired", "revoked", NULL};
 static const char *const well[] = {"ok", NULL};
 
@@ -173,6 +178,63 @@ static const Field database_list[] = {
      .schema = "Database"},
     {0}};
 
+/* -- syncs ----------------------------------------------------------------------------------------
+ */
+
+#define SYNC_FIELDS                                                                                \
+    {"sessionId", FIELD_TEXT, ALWAYS, "its id, the same on both sides"},                           \
+        {"number", FIELD_INTEGER, ALWAYS, "counts up: what `before` takes"},                       \
+        {"role", FIELD_CHOICE, ALWAYS, "which side of it this service is",                         \
+         .choices = choice_sync_roles},                                                            \
+        {"direction", FIELD_CHOICE, ALWAYS, "as the initiator sees it",                            \
+         .choices = choice_sync_directions},                                                       \
+        {"status", FIELD_CHOICE, ALWAYS, "how far it is", .choices = choice_sync_statuses},        \
+        {"phase", FIELD_TEXT, MAYBE, "what it is doing"},                                          \
+        {"method", FIELD_TEXT, ALWAYS, "backup or http; auto, or empty, while that is open"},      \
+        {"peer", FIELD_TEXT, ALWAYS, "the other side's name"},                                     \
+        {"entry", FIELD_TEXT, ALWAYS, "the one of `databases:` here; may be empty"},               \
+        {"database", FIELD_TEXT, ALWAYS, "the database's name here; may be empty"},                \
+        {"attempt", FIELD_INTEGER, ALWAYS, "from 1: how often it was begun or resumed"},           \
+        {"bytesDone", FIELD_INTEGER, ALWAYS, "bytes, of this phase"},                              \
+        {"bytesTotal", FIELD_INTEGER, ALWAYS, "of how many; 0 where that is not known"},           \
+        {"wireBytes", FIELD_INTEGER, ALWAYS, "bytes that went over the network"},                  \
+        {"rowsDone", FIELD_INTEGER, ALWAYS, "rows, of this phase"},                                \
+        {"rowsTotal", FIELD_INTEGER, ALWAYS, "of how many; 0 where that is not known"},            \
+        {"transferSpeed", FIELD_INTEGER, ALWAYS, "bytes a second lately; 0 where not known"},      \
+        {"estimatedCompletion", FIELD_TIME, MAYBE, "when this phase will be done"},                \
+        {"created", FIELD_TIME, MAYBE, "when it was first begun"},                                 \
+        {"started", FIELD_TIME, MAYBE, "when this attempt began"},                                 \
+        {"ended", FIELD_TIME, MAYBE, "when it ended"},                                             \
+        {"heartbeat", FIELD_TIME, MAYBE, "its last sign of life"},                                 \
+        {"cancelRequested", FIELD_BOOL, ALWAYS, "it is asked to stop"},                            \
+        {"backupId", FIELD_TEXT, MAYBE, "the backup that it moves"},                               \
+        {"actor", FIELD_TEXT, ALWAYS, "who asked for it"},                                         \
+        {"jobId", FIELD_INTEGER, MAYBE, "its job"},                                                \
+        {"error", FIELD_OBJECT, MAYBE, "why it failed", .schema = "JobError"},                     \
+        {"options", FIELD_OBJECT, 0, "what was asked for"},                                        \
+    {                                                                                              \
+        "result", FIELD_OBJECT, 0, "what it has done"                                              \
+    }
+
+static const Field sync_session[] = {SYNC_FIELDS, {0}};
+static const Field sync_session_with_log[] = {
+    SYNC_FIELDS,
+    {"log", FIELD_OBJECT, LIST, "what it said, the oldest first", .schema = "LogLine"},
+    {"moreLog", FIELD_BOOL, ALWAYS, "there are further lines"},
+    {0}};
+static const Field sync_session_list[] = {
+    {"sessions", FIELD_OBJECT, LIST, "the newest first", .schema = "SyncSession"},
+    {"more", FIELD_BOOL, ALWAYS, "there are further ones"},
+    {0}};
+static const Field sync_session_logs[] = {{"sessions", FIELD_OBJECT, LIST,
+                                           "two where this service is both sides of it",
+                                           .schema = "SyncSessionWithLog"},
+                                          {0}};
+static const Field sync_begun[] = {
+    {"job", FIELD_INTEGER, ALWAYS, "the job's number; Location has where to look"},
+    {"sessionId", FIELD_TEXT, ALWAYS, "the session's id"},
+    {0}};
+
 /* -- the repository -------------------------------------------------------------------------------
  */
 
@@ -278,6 +340,11 @@ static const Schema schemas[] = {
     {"Progress", "How far a job is", progress},
     {"LogLine", "A line that a job said", log_line},
     {"JobList", "Jobs", job_list},
+    {"SyncSession", "A sync that this service takes part in", sync_session},
+    {"SyncSessionWithLog", "A sync, with what it said", sync_session_with_log},
+    {"SyncSessionList", "Syncs", sync_session_list},
+    {"SyncSessionLogs", "Syncs of one id", sync_session_logs},
+    {"SyncBegun", "A sync that was begun", sync_begun},
     {"Schedule", "A schedule", schedule},
     {"ScheduleList", "Schedules", schedule_list},
     {"Database", "An entry of `databases:`", database},

@@ -49,6 +49,8 @@ typedef struct Schema {
 const Schema *schema_at(size_t i);
 /* Choices of what is asked and of what is answered. */
 extern const char *const choice_roles[], *const choice_job_statuses[], *const choice_outcomes[];
+extern const char *const choice_sync_statuses[], *const choice_sync_roles[],
+                                                     *const choice_sync_directions[];
 
 /* -- routes ---------------------------------------------------------------------------------------
  */

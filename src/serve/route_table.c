@@ -125,6 +125,52 @@ static const Field token_body[] = {
      1, 64},
     {0}};
 
+static const char *const sync_methods[] = {"auto", "backup", "http", NULL};
+static const char *const sync_merges[] = {"upsert", "mirror", "insert", NULL};
+#define SESSION_ID_MAX 64
+static const Field sync_body[] = {
+    {"direction", FIELD_CHOICE, 0, "pull: from the peer; push: to it. Needed unless one is resumed",
+     .choices = choice_sync_directions},
+    {"peer", FIELD_TEXT, 0, "the peer's name. Needed unless one is resumed", 1, ENTRY_MAX},
+    ENTRY,
+    {"peerEntry", FIELD_TEXT, 0, "the database there: one of the peer's `databases:`", 1,
+     ENTRY_MAX},
+    {"sessionId", FIELD_TEXT, 0, "what it is to be called; else it gets a name made of the time", 1,
+     SESSION_ID_MAX},
+    {"resume", FIELD_BOOL, 0, "go on with the session of this id, with what it was begun with"},
+    {"method", FIELD_CHOICE, 0, "as sync.method where nothing is said", .choices = sync_methods},
+    {"merge", FIELD_CHOICE, 0, "as sync.merge where nothing is said", .choices = sync_merges},
+    {"onConflict", FIELD_TEXT, 0, "as --on-conflict takes it: source, target, newest:COLUMN, fail",
+     1},
+    {"delta", FIELD_BOOL, 0, "apply only what differs from the last sync"},
+    {"where", FIELD_TEXT, FIELD_LIST, "as --where takes it: TABLE:CONDITION", 1},
+    {"excludeTables", FIELD_TEXT, FIELD_LIST, "as --exclude-table takes it", 1},
+    {"masks", FIELD_TEXT, FIELD_LIST, "as --mask takes it: COLUMN:EXPRESSION", 1},
+    {"cascade", FIELD_BOOL, 0, "leave out rows too that refer to rows that are left out"},
+    {"ignoreExtraColumns", FIELD_BOOL, 0, "go on where the target lacks columns"},
+    {"safetyBackup", FIELD_BOOL, 0, "false: no backup of the target before it is changed"},
+    {"verify", FIELD_BOOL, 0, "false: do not compare what was merged with the source"},
+    {"compress", FIELD_BOOL, 0, "false: compress nothing"},
+    {"maxRate", FIELD_TEXT, 0, "bytes a second at most: 20MB", 1, 32},
+    {"dryRun", FIELD_BOOL, 0, "only say what would be sent and changed"},
+    {0}};
+static const Field syncs_query[] = {
+    {"sessionId", FIELD_TEXT, 0, "only those of this id", 1, SESSION_ID_MAX},
+    {"status", FIELD_CHOICE, 0, "only those with this status", .choices = choice_sync_statuses},
+    {"live", FIELD_BOOL, 0, "only those that have not ended"},
+    {"role", FIELD_CHOICE, 0, "only those of which this service is this side",
+     .choices = choice_sync_roles},
+    {"peer", FIELD_TEXT, 0, "only those with this peer"},
+    {"entry", FIELD_TEXT, 0, "only those of this one of `databases:`"},
+    {"before", FIELD_INTEGER, 0,
+     "only those with smaller numbers: the last one's of the page "
+     "before",
+     1},
+    LIMIT(STATE_LIST_MAX),
+    {0}};
+static const Field sync_cancel_query[] = {
+    {"sessionId", FIELD_TEXT, FIELD_REQUIRED, "which one", 1, SESSION_ID_MAX}, {0}};
+
 /* -- the routes -----------------------------------------------------------------------------------
  */
 
@@ -161,6 +207,57 @@ static const Field token_body[] = {
         {                                                                                          \
             200, "Health", "all is well"                                                           \
         }                                                                                          \
+    }
+
+#define A_SESSION "the session's id"
+#define SYNC_ROUTES(path, name)                                                                    \
+    {"POST",                                                                                       \
+     path,                                                                                         \
+     ROLE_ADMIN,                                                                                   \
+     "sync.start",                                                                                 \
+     api_sync_start,                                                                               \
+     .id = "start" name "Sync",                                                                    \
+     .summary = "Sync a database with a peer's",                                                   \
+     .help =                                                                                       \
+         "409 where another sync into the same database is under way: the message has its id.",    \
+     .body = sync_body,                                                                            \
+     .answers = {{202, "SyncBegun", "a job will do it"}},                                          \
+     .errors = KIND(NOT_FOUND) | KIND(BUSY) | KIND(EXISTS)},                                       \
+        {"GET",                                                                                    \
+         path,                                                                                     \
+         ROLE_VIEWER,                                                                              \
+         NULL,                                                                                     \
+         api_sync_list,                                                                            \
+         .id = "list" name "Syncs",                                                                \
+         .summary = "The syncs that this service takes part in, the newest first",                 \
+         .query = syncs_query,                                                                     \
+         .answers = {{200, "SyncSessionList", "the sessions"}}},                                   \
+        {"DELETE",                                                                                 \
+         path,                                                                                     \
+         ROLE_OPERATOR,                                                                            \
+         "sync.cancel",                                                                            \
+         api_sync_cancel,                                                                          \
+         .id = "cancel" name "Sync",                                                               \
+         .summary = "Stop a sync",                                                                 \
+         .query = sync_cancel_query,                                                               \
+         .answers = {{202, "SyncSessionList", "it is asked to stop, or has"}},                     \
+         .errors = KIND(NOT_FOUND) | KIND(EXISTS) | KIND(PREFLIGHT)},                              \
+        {"GET",                                                                                    \
+         path "/{session}",                                                                        \
+         ROLE_VIEWER,                                                                              \
+         NULL,                                                                                     \
+         api_sync_session,                                                                         \
+         .id = "get" name "Sync",                                                                  \
+         .summary = "A sync with its log",                                                         \
+         .part = A_SESSION,                                                                        \
+         .query = job_query,                                                                       \
+         .answers = {{200, "SyncSessionLogs", "the session"}},                                     \
+         .errors = KIND(NOT_FOUND)},                                                               \
+    {                                                                                              \
+        "DELETE", path "/{session}", ROLE_OPERATOR, "sync.cancel", api_sync_session_cancel,        \
+            .id = "stop" name "Sync", .summary = "Stop a sync", .part = A_SESSION,                 \
+            .answers = {{202, "SyncSessionList", "it is asked to stop, or has"}},                  \
+            .errors = KIND(NOT_FOUND) | KIND(EXISTS) | KIND(PREFLIGHT)                             \
     }
 
 static const Route routes[] = {
@@ -215,6 +312,8 @@ static const Route routes[] = {
     {"DELETE", "/api/v1/jobs/{job}", ROLE_OPERATOR, "job.cancel", api_job_cancel, .id = "cancelJob",
      .summary = "Stop a job", .part = A_JOB, .answers = {{202, "JobBegun", "it is asked to end"}},
      .errors = KIND(EXISTS) | KIND(PREFLIGHT)},
+    SYNC_ROUTES("/api/admin/sync/full-sync", ""),
+    SYNC_ROUTES("/api/admin/sync/initial-load", "Initial"),
     {"GET", "/api/v1/events", ROLE_VIEWER, NULL, api_events, .id = "followJobs",
      .summary = "What happens to jobs, as it happens",
      .help = "Server-sent events: queued, started, progress, log, ended, lost. Last-Event-ID goes "
