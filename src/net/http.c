@@ -113,9 +113,9 @@ static size_t on_header(char *p, size_t size, size_t count, void *ctx)
     Exchange *x = ctx;
     size_t n = size * count;
     x->header_bytes += n;
-    if (x->header_bytes > HTTP_HEADERS_MAX)
+    if (x->header_bytes > HTTP_ANSWER_HEADERS_MAX)
         x->error = ERROR_NEW(ERR_LIMIT, "%s: the headers of its answer are larger than %u bytes",
-                             x->who, HTTP_HEADERS_MAX);
+                             x->who, HTTP_ANSWER_HEADERS_MAX);
     else
         x->error = keep_header(x, p, n);
     return x->error ? CURL_WRITEFUNC_ERROR : n;
@@ -135,7 +135,7 @@ static Error *take_body(Exchange *x, const void *p, size_t n)
     bool given = x->q->write && (!x->q->write_status || x->q->write_status == status);
     uint64_t max = given == (x->q->write != NULL) && x->q->max_bytes ? x->q->max_bytes
                    : given                                           ? UINT64_MAX
-                                                                     : HTTP_BODY_MAX;
+                                                                     : HTTP_KEPT_MAX;
     if (n > max - x->out->bytes)
         FAIL(ERR_LIMIT, "%s: its answer is larger than %llu bytes", x->who,
              (unsigned long long)max);

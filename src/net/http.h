@@ -10,8 +10,8 @@
 #include "flow/cancel.h"
 #include "net/net.h"
 
-#define HTTP_BODY_MAX (1u << 20)     /* of a response that is kept, unless the request says more */
-#define HTTP_HEADERS_MAX (64u << 10) /* of a response: ERR_LIMIT */
+#define HTTP_KEPT_MAX (1u << 20) /* of a response that is kept, unless the request says more */
+#define HTTP_ANSWER_HEADERS_MAX (64u << 10) /* of a response: ERR_LIMIT */
 
 typedef struct HttpHeader {
     const char *name, *value;
@@ -31,10 +31,10 @@ typedef struct HttpRequest {
     void *read_ctx;
     int64_t read_bytes;
     /* What comes back: given to a callback as it comes, or kept in the response. ERR_LIMIT beyond
-     * max_bytes (0: HTTP_BODY_MAX where it is kept, no limit otherwise). */
+     * max_bytes (0: HTTP_KEPT_MAX where it is kept, no limit otherwise). */
     Error *(*write)(void *ctx, const void *p, size_t n);
     void *write_ctx;
-    int write_status; /* not 0: any other status has its body kept instead, up to HTTP_BODY_MAX */
+    int write_status; /* not 0: any other status has its body kept instead, up to HTTP_KEPT_MAX */
     uint64_t max_bytes;
     /* How many redirects are followed: by GET and HEAD alone, never from https to http, and to
      * another origin without the headers above. Else a 3xx is the answer. */

@@ -361,8 +361,8 @@ static Error *attempt(Attempt *a, const Cancel *c, HttpResponse *out)
         r.write = on_write;
         r.write_ctx = a;
         r.write_status = q->ranged ? 206 : 200;
-    } else if (r.max_bytes < HTTP_BODY_MAX) {
-        r.max_bytes = HTTP_BODY_MAX; /* an error's text may be longer than a small part */
+    } else if (r.max_bytes < HTTP_KEPT_MAX) {
+        r.max_bytes = HTTP_KEPT_MAX; /* an error's text may be longer than a small part */
     }
     HttpLine *line = take_line(l);
     uint64_t sent = http_line_sent(line), received = http_line_received(line);
