@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "crypto/hash.h"
 #include "op/sync_contents.h"
+#include "state/state.h"
 
 #define FOLDER "rows"
 #define ENDING ".rows"
@@ -257,14 +258,27 @@ static Error *record_write(SyncSpool *s, const char *head, const Buf *text, Tail
 
 /* -- opening ----------------------------------------------------------------------------------- */
 
-static char *path_of(const char *state_dir, const char *session)
+static Error *folder_of(const char *state_dir, char **out)
 {
+    AUTO(char) own = state_dir ? mem_strdup(state_dir) : state_default_folder();
+    if (!own)
+        return error_hint(ERROR_NEW(ERR_CONFIG, "there is no folder for the state"),
+                          "name one by server.stateDir");
+    *out = file_join(own, FOLDER);
+    return NULL;
+}
+
+static Error *path_of(const char *state_dir, const char *session, char **out)
+{
+    AUTO(char) folder = NULL;
     uint8_t digest[HASH_BYTES];
     char hex[2 * HASH_BYTES + 1];
     AUTO(Hash) h = hash_new();
     hash_once(h, session, strlen(session), digest);
     text_hex(digest, HASH_BYTES / 2, hex);
-    return mem_printf("%s/" FOLDER "/%s" ENDING, state_dir, hex);
+    TRY(folder_of(state_dir, &folder));
+    *out = mem_printf("%s/%s" ENDING, folder, hex);
+    return NULL;
 }
 
 /* Under the lock of a file that still has its name. *gone: it has none. */
@@ -416,11 +430,12 @@ Error *sync_spool_open(const char *state_dir, const char *session, bool create, 
     s->fd.n = -1;
     s->hash = hash_new();
     s->session = mem_strdup(session);
-    s->path = path_of(state_dir, session);
     if (!*session || strlen(session) > SESSION_MAX)
         FAIL(ERR_USAGE, "a session's id has 1 to %d bytes", SESSION_MAX);
+    TRY(path_of(state_dir, session, &s->path));
     if (create) {
-        AUTO(char) folder = file_join(state_dir, FOLDER);
+        AUTO(char) folder = NULL;
+        TRY(folder_of(state_dir, &folder));
         TRY(file_make_dir(folder, 0700));
     }
     TRY(open_locked(s, create));
@@ -583,7 +598,8 @@ Error *sync_spool_take(SyncSpool *s, const void *body, size_t n)
 
 Error *sync_spool_remove(const char *state_dir, const char *session)
 {
-    AUTO(char) path = path_of(state_dir, session);
+    AUTO(char) path = NULL;
+    TRY(path_of(state_dir, session, &path));
     if (unlink(path) == 0 || errno == ENOENT)
         return NULL;
     return error_errno(ERR_IO, ERR_IO, "cannot remove %s", path);
@@ -618,8 +634,9 @@ static Error *sweep_one(const char *path, bool (*wanted)(void *ctx, const char *
 Error *sync_spool_sweep(const char *state_dir, bool (*wanted)(void *ctx, const char *session),
                         void *ctx)
 {
-    AUTO(char) folder = file_join(state_dir, FOLDER);
+    AUTO(char) folder = NULL;
     Error *first = NULL;
+    TRY(folder_of(state_dir, &folder));
     DIR *d = opendir(folder);
     if (!d)
         return errno == ENOENT ? NULL

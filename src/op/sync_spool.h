@@ -19,7 +19,8 @@ typedef struct SyncSpoolState {
     bool complete; /* the last batch is here, and everything is as it says */
 } SyncSpoolState;
 
-/* create: where there is none one is made; otherwise that is ERR_NOT_FOUND. */
+/* state_dir: NULL is the default one. create: where there is none one is made; otherwise that is
+ * ERR_NOT_FOUND. */
 Error *sync_spool_open(const char *state_dir, const char *session, bool create,
                        SyncSpool **out) MUST_CHECK;
 void sync_spool_free(SyncSpool *s);

@@ -97,6 +97,22 @@ Error *encoding_to_utf8(Encoding *e, const char *p, size_t n, Buf *out)
     return NULL;
 }
 
+Error *encoding_ascii_bytes(const char *p, size_t n, Buf *out)
+{
+    const uint8_t *s = (const uint8_t *)p, *end = s + n;
+    out->len = 0;
+    TRY(buf_reserve(out, n + 1, TEXT_MAX));
+    while (s < end) {
+        bool high = *s >= 0x80;
+        if (high && (*s < 0xc2 || *s > 0xc3 || end - s < 2 || (s[1] & 0xc0) != 0x80))
+            FAIL(ERR_DAMAGED,
+                 "a value has a character that no byte of a SQL_ASCII database became");
+        buf_u8(out, high ? (uint8_t)(s[0] << 6 | (s[1] & 0x3f)) : *s);
+        s += high ? 2 : 1;
+    }
+    return NULL;
+}
+
 void encoding_free(Encoding *e)
 {
     iconv_close(e->from);

@@ -12,6 +12,9 @@ typedef struct Encoding Encoding; /* one thread */
 Error *encoding_open(const char *name, Encoding **out) MUST_CHECK;
 /* Replaces the contents of out. ERR_DAMAGED for what is no text in this encoding. */
 Error *encoding_to_utf8(Encoding *e, const char *p, size_t n, Buf *out) MUST_CHECK;
+/* The way back of what SQL_ASCII became; replaces the contents of out. ERR_DAMAGED for a character
+ * that no byte became. */
+Error *encoding_ascii_bytes(const char *p, size_t n, Buf *out) MUST_CHECK;
 void encoding_free(Encoding *e);
 DEFINE_AUTO(Encoding, encoding_free)
 

@@ -103,25 +103,48 @@ static Error *is_chosen(const TocRows *choice, const Relation *r, bool *chosen)
 
 /* -- the entries ------------------------------------------------------------------------------ */
 
-static void put_table(Making *m, const Relation *r)
+static void put_table(Making *m, const TocTable *t)
+{
+    AUTO(char) schema = text_sql_ident(t->schema);
+    AUTO(char) table = text_sql_ident(t->name);
+    AUTO(char) list = relation_sql_columns(t->columns);
+    AUTO(char)
+    copy = t->columns->count ? mem_printf("COPY %s.%s (%s) FROM stdin;\n", schema, table, list)
+                             : mem_printf("COPY %s.%s  FROM stdin;\n", schema, table);
+    put_entry(m, &(Row){.tag = t->name,
+                        .desc = "TABLE DATA",
+                        .section = TOC_DATA,
+                        .defn = "",
+                        .copy = copy,
+                        .schema = t->schema,
+                        .oid = t->oid,
+                        .data = true});
+}
+
+static void put_relation(Making *m, const Relation *r)
 {
     AUTO_VALUE(StrList) columns = {0};
     for (size_t i = 0; i < r->column_count; i++)
         if (!r->columns[i].generated)
             strlist_add(&columns, r->columns[i].name);
-    AUTO(char) name = relation_sql_name(r);
-    AUTO(char) list = relation_sql_columns(&columns);
+    put_table(
+        m, &(TocTable){.schema = r->schema, .name = r->name, .columns = &columns, .oid = r->oid});
+}
+
+static void put_sequence(Making *m, const TocSequence *s)
+{
+    AUTO(char) schema = text_sql_ident(s->schema);
+    AUTO(char) name = text_sql_ident(s->name);
+    AUTO(char) whole = mem_printf("%s.%s", schema, name);
+    AUTO(char) literal = text_sql_literal(whole);
     AUTO(char)
-    copy = columns.count ? mem_printf("COPY %s (%s) FROM stdin;\n", name, list)
-                         : mem_printf("COPY %s  FROM stdin;\n", name);
-    put_entry(m, &(Row){.tag = r->name,
-                        .desc = "TABLE DATA",
+    defn = mem_printf("SELECT pg_catalog.setval(%s, %lld, %s);\n\n\n", literal, (long long)s->value,
+                      s->called ? "true" : "false");
+    put_entry(m, &(Row){.tag = s->name,
+                        .desc = "SEQUENCE SET",
                         .section = TOC_DATA,
-                        .defn = "",
-                        .copy = copy,
-                        .schema = r->schema,
-                        .oid = r->oid,
-                        .data = true});
+                        .defn = defn,
+                        .schema = s->schema});
 }
 
 static Error *put_sequences(Conn *c, const TocRows *choice, Making *m)
@@ -137,18 +160,10 @@ static Error *put_sequences(Conn *c, const TocRows *choice, Making *m)
             return error_hint(ERROR_NEW(ERR_DB_PERMISSION, "sequence %s.%s may not be read",
                                         rows_text(rows, i, 0), rows_text(rows, i, 1)),
                               "GRANT SELECT ON ALL SEQUENCES IN SCHEMA ... TO the backup user");
-        AUTO(char) schema = text_sql_ident(rows_text(rows, i, 0));
-        AUTO(char) name = text_sql_ident(rows_text(rows, i, 1));
-        AUTO(char) whole = mem_printf("%s.%s", schema, name);
-        AUTO(char) literal = text_sql_literal(whole);
-        AUTO(char)
-        defn = mem_printf("SELECT pg_catalog.setval(%s, %s, true);\n\n\n", literal,
-                          rows_text(rows, i, 2));
-        put_entry(m, &(Row){.tag = rows_text(rows, i, 1),
-                            .desc = "SEQUENCE SET",
-                            .section = TOC_DATA,
-                            .defn = defn,
-                            .schema = rows_text(rows, i, 0)});
+        put_sequence(m, &(TocSequence){.schema = rows_text(rows, i, 0),
+                                       .name = rows_text(rows, i, 1),
+                                       .value = rows_int(rows, i, 2),
+                                       .called = true});
     }
     return NULL;
 }
@@ -168,7 +183,7 @@ static void put_settings(Making *m, const char *encoding)
                         .defn = "SELECT pg_catalog.set_config('search_path', '', false);\n"});
 }
 
-static void put_header(Conn *c, const Making *m, Buf *out)
+static void put_header(const char *database, const char *version, const Making *m, Buf *out)
 {
     time_t now = time(NULL);
     struct tm tm;
@@ -181,8 +196,7 @@ static void put_header(Conn *c, const Making *m, Buf *out)
                          tm.tm_mon, tm.tm_year, tm.tm_isdst};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         put_int(out, parts[i]);
-    const char *version = conn_server_version_text(c);
-    put_str(out, conn_dbname(c));
+    put_str(out, database);
     put_str(out, text_starts(version, "PostgreSQL ") ? version + strlen("PostgreSQL ") : version);
     put_str(out, "pgstow " PGSTOW_VERSION);
     put_int(out, m->count);
@@ -201,17 +215,32 @@ Error *toc_make_rows(Conn *c, const RelationList *relations, const TocRows *choi
         bool chosen = false;
         e = is_chosen(choice, &relations->items[i], &chosen);
         if (!e && chosen)
-            put_table(&m, &relations->items[i]);
+            put_relation(&m, &relations->items[i]);
     }
     if (!e)
         e = put_sequences(c, choice, &m);
     if (!e && choice->schemas && choice->schemas->count && m.count == SETTINGS)
         e = ERROR_NEW(ERR_NOT_FOUND, "--schema matches no table or sequence that could be backed "
                                      "up");
-    put_header(c, &m, &raw);
+    put_header(conn_dbname(c), conn_server_version_text(c), &m, &raw);
     buf_add(&raw, m.entries.data, m.entries.len);
     buf_free(&m.entries);
     return e ? e : toc_parse(raw.data, raw.len, out);
+}
+
+Error *toc_make_given(const TocGiven *given, Toc **out)
+{
+    Making m = {0};
+    AUTO_VALUE(Buf) raw = {0};
+    put_settings(&m, given->encoding);
+    for (size_t i = 0; i < given->table_count; i++)
+        put_table(&m, &given->tables[i]);
+    for (size_t i = 0; i < given->sequence_count; i++)
+        put_sequence(&m, &given->sequences[i]);
+    put_header(given->database, given->version, &m, &raw);
+    buf_add(&raw, m.entries.data, m.entries.len);
+    buf_free(&m.entries);
+    return toc_parse(raw.data, raw.len, out);
 }
 
 bool toc_is_rows_only(const Toc *t)

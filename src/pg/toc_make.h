@@ -19,6 +19,27 @@ typedef struct TocRows { /* patterns of pg/pattern.h; NULL or empty: none */
  */
 Error *toc_make_rows(Conn *c, const RelationList *relations, const TocRows *choice,
                      Toc **out) MUST_CHECK;
+/* The same of tables and sequences that somebody else has listed; all borrowed. */
+typedef struct TocTable {
+    const char *schema, *name;
+    const StrList *columns; /* that its rows have */
+    uint32_t oid;           /* 0: not known */
+} TocTable;
+typedef struct TocSequence {
+    const char *schema, *name;
+    int64_t value;
+    bool called;
+} TocSequence;
+typedef struct TocGiven {
+    const char *database, *version; /* version: "PostgreSQL 15.3" */
+    const char *encoding;           /* of rows and names */
+    const TocTable *tables;
+    size_t table_count;
+    const TocSequence *sequences;
+    size_t sequence_count;
+} TocGiven;
+Error *toc_make_given(const TocGiven *given, Toc **out) MUST_CHECK;
+
 /* Whether an archive has rows and makes no table for them. */
 bool toc_is_rows_only(const Toc *t);
 
