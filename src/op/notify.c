@@ -212,7 +212,8 @@ static Error *job_succeeded(const Telling *c)
     NoteFacts made = {.event = NOTIFY_SUCCESS};
     if (since && c->t->on_failure)
         return notify_tell(c, thing, since, &recovered, &told);
-    return c->t->on_success && is_backup(j) ? notify_tell(c, success, j->id, &made, &told) : NULL;
+    bool worth = is_backup(j) || !strcmp(j->kind, "sync");
+    return c->t->on_success && worth ? notify_tell(c, success, j->id, &made, &told) : NULL;
 }
 
 /* What the run says of its last hook (docs/hooks.md). */

@@ -239,6 +239,27 @@ static Error *begin(const SyncSessionOptions *o, StateSession *row, SyncSession 
     return e;
 }
 
+/* The service opens the session, begins the job, and notes that in the session. Meanwhile this
+ * process, which is the job, may be here already. */
+static Error *open_row(State *state, const StateSessionNew *new, const Cancel *c,
+                       StateSession **row)
+{
+    for (int64_t until = clock_mono_ms() + JOIN_MS;;) {
+        AUTO(StateSession) there = NULL;
+        Error *e = state_session_open(state, new, row);
+        if (!e || error_kind(e) != ERR_BUSY || !new->job || !new->id || clock_mono_ms() >= until)
+            return e;
+        Error *looked = state_session_get(state, new->id, new->role, &there);
+        bool unnoted = !looked && !there->ended && !there->pid && !there->job;
+        error_drop(looked);
+        if (!unnoted)
+            return e;
+        error_drop(e);
+        TRY(cancel_check(c));
+        clock_sleep_ms(10);
+    }
+}
+
 Error *sync_session_open(const SyncSessionOptions *o, SyncSession **out)
 {
     AUTO(SyncSession) s = mem_new(SyncSession);
@@ -252,7 +273,7 @@ Error *sync_session_open(const SyncSessionOptions *o, SyncSession **out)
     row_new.job = own_job();
     row_new.actor = user;
     row_new.now = clock_now();
-    TRY(state_session_open(s->state, &row_new, &row));
+    TRY(open_row(s->state, &row_new, job_cancel(o->job), &row));
     TRY(begin(o, row, s));
     *out = STEAL(s);
     return NULL;

@@ -91,7 +91,7 @@ static Error *begin(Ask *a, const StateSessionNew *new, const ServiceEntry *entr
     TRY(state_session_open(state, new, &session));
     StateSessionRef ref = {session->id, session->role, session->attempt};
     Error *e = runner_submit(a->api->service->runner,
-                             &(JobRequest){.kind = "sync",
+                             &(JobRequest){.kind = api_bool(a, "dryRun") ? "sync-dry-run" : "sync",
                                            .entry = entry->name,
                                            .database = entry->database,
                                            .words = words,

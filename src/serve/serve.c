@@ -12,6 +12,7 @@
 #include "serve/api.h"
 #include "serve/notice.h"
 #include "serve/scheduler.h"
+#include "serve/sync_watch.h"
 #include "state/state_retain.h"
 
 #define WARNINGS_KEPT 16
@@ -28,7 +29,7 @@ typedef struct Serve {
     Api *api;            /* NULL: there is none */
     int64_t drain_until; /* by clock_mono_ms; 0: it goes on */
     bool stopped;
-    int64_t watchdog_ms, barked, forgot, swept;
+    int64_t watchdog_ms, barked, forgot, swept, watched;
 } Serve;
 static void serve_clear(Serve *s)
 {
@@ -95,6 +96,7 @@ static void on_ended(void *ctx, const StateJob *job)
         log_warning("job %lld: %s %s %s%s%s", id, job->kind,
                     *job->entry ? job->entry : job->database, what, job->error_message ? ": " : "",
                     job->error_message ? job->error_message : "");
+    sync_watch_job_ended(s->service->state, job);
     teller_job_ended(s->teller, job->id, scheduler_job_ended(s->scheduler, job));
 }
 
@@ -159,7 +161,8 @@ static void forget_old(Serve *s)
                                         .audit = {.days = 730, .rows = 1000000},
                                         .outbox = {.days = 30, .rows = 10000},
                                         .tokens = {.days = 180},
-                                        .events = {.days = 30}};
+                                        .events = {.days = 30},
+                                        .sessions = {.days = 180, .rows = 10000}};
     int64_t now = clock_mono_ms();
     if (s->forgot && now - s->forgot < FORGET_MS)
         return;
@@ -188,6 +191,7 @@ static void tick(Serve *s)
 {
     bark(s);
     api_tick(s->api);
+    sync_watch_tick(s->service->state, &s->watched);
     if (s->drain_until) {
         if (clock_mono_ms() >= s->drain_until)
             stop(s);

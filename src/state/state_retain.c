@@ -25,6 +25,12 @@ static const char old_tokens[] =
 static const char old_events[] =
     "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at <= ?4 AND (at < ?1"
     " OR id <= (SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?2)) ORDER BY id LIMIT ?3)";
+static const char old_sessions[] =
+    "DELETE FROM full_sync_sessions WHERE n IN (SELECT n FROM full_sync_sessions WHERE ended <= ?4"
+    " AND (ended < ?1 OR n <= (SELECT n FROM full_sync_sessions ORDER BY n DESC LIMIT 1 OFFSET ?2))"
+    " AND n NOT IN (SELECT n FROM (SELECT n, max(ended) FROM full_sync_sessions"
+    " WHERE status = 'COMPLETED' GROUP BY peer, entry, database, direction, role))"
+    " ORDER BY n LIMIT ?3)";
 /* The audit log goes from its beginning on, to in front of the first entry that stays. */
 static const char audit_until[] =
     "SELECT min(ifnull((SELECT min(id) FROM audit WHERE NOT (at <= ?4 AND (at < ?1 OR"
@@ -120,5 +126,6 @@ Error *state_retain(State *s, const StateRetention *keep, Instant now, StateReta
     TRY(retain(s, old_outbox, keep->outbox, now, &g->outbox));
     TRY(retain(s, old_tokens, keep->tokens, now, &g->tokens));
     TRY(retain(s, old_events, keep->events, now, &g->events));
+    TRY(retain(s, old_sessions, keep->sessions, now, &g->sessions));
     return give_back(s);
 }

@@ -19,10 +19,12 @@ typedef struct StateRetention {
     StateKeep outbox; /* those not open */
     StateKeep tokens; /* revoked or expired ones */
     StateKeep events;
+    StateKeep sessions; /* of syncs, with their logs. Those not ended stay, and of each peer,
+                           database, direction and role the last one that was COMPLETED */
 } StateRetention;
 
 typedef struct StateRetained {
-    uint64_t jobs, audit, outbox, tokens, events; /* how many went */
+    uint64_t jobs, audit, outbox, tokens, events, sessions; /* how many went */
 } StateRetained;
 
 /* gone may be NULL. */

@@ -1,0 +1,50 @@
+#include "serve/sync_watch.h"
+
+#include "base/log.h"
+#include "state/state_session.h"
+
+void sync_watch_tick(State *s, int64_t *last)
+{
+    AUTO_VALUE(StateSessions) dead = {0};
+    int64_t now = clock_mono_ms();
+    if (*last && now - *last < SYNC_BEAT_MS)
+        return;
+    *last = now;
+    AUTO(Error) e = state_session_expire(s, true, clock_now(), &dead);
+    if (e)
+        log_warning("dead syncs were not looked for: %s", error_message(e));
+    for (size_t i = 0; i < dead.count; i++)
+        log_warning("sync %s with %s is FAILED: %s", dead.items[i].id, dead.items[i].peer,
+                    dead.items[i].error_message);
+}
+
+static Error *end_with(State *s, const StateSession *one, const StateJob *job)
+{
+    const char *message =
+        job->error_message ? job->error_message : "its job ended without working for it";
+    bool cancelled = job->status == JOB_CANCELLED;
+    StateSessionEnd end = {.status = cancelled ? SYNC_CANCELLED : SYNC_FAILED,
+                           .error_kind =
+                               job->error_kind
+                                   ? job->error_kind
+                                   : error_kind_info(cancelled ? ERR_CANCELLED : ERR_FENCED)->name,
+                           .error_message = message,
+                           .error_hint = job->error_hint,
+                           .now = clock_now()};
+    return state_session_end(s, &(StateSessionRef){one->id, one->role, one->attempt}, &end, NULL);
+}
+
+void sync_watch_job_ended(State *s, const StateJob *job)
+{
+    AUTO_VALUE(StateSessions) live = {0};
+    Error *e = state_session_list(s, &(StateSessionFilter){.statuses = SYNC_LIVE}, &live);
+    for (size_t i = 0; !e && i < live.count; i++) {
+        const StateSession *one = &live.items[i];
+        if (one->job == job->id && !one->pid &&
+            (one->role == SYNC_INITIATOR || job->status != JOB_SUCCEEDED))
+            e = end_with(s, one, job);
+    }
+    if (e)
+        log_warning("the sync of job %lld is not ended: %s", (long long)job->id, error_message(e));
+    error_drop(e);
+}
