@@ -10,6 +10,11 @@ Error *sync_word(const Run *run, const char *what, const char **out) MUST_CHECK;
 /* A verb of `pgstow sync`. */
 typedef Error *(*SyncVerb)(Run *run);
 
+Error *sync_run_pull(Run *run) MUST_CHECK; /* cmd_sync_run.c */
+Error *sync_run_push(Run *run) MUST_CHECK;
+Error *sync_run_resume(Run *run) MUST_CHECK;
+Error *sync_run_backup(Run *run) MUST_CHECK;
+Error *sync_run_apply(Run *run) MUST_CHECK;
 Error *sync_status(Run *run) MUST_CHECK; /* cmd_sync_sessions.c */
 Error *sync_history(Run *run) MUST_CHECK;
 Error *sync_cancel(Run *run) MUST_CHECK;

@@ -93,6 +93,7 @@ typedef struct SyncApplied {
 } SyncApplied;
 void sync_applied_clear(SyncApplied *a);
 DEFINE_AUTO_VALUE(SyncApplied, sync_applied_clear)
+Doc *sync_applied_doc(const SyncApplied *a);
 
 typedef struct SyncResult {
     char *session, *peer;

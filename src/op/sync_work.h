@@ -30,7 +30,6 @@ Error *sync_apply(const SyncHost *h, SyncSession *s, const SyncOptions *o, const
                   SyncApplied *out) MUST_CHECK;
 /* Whether there is nothing in the target's database, or it does not exist: then it is restored. */
 Error *sync_look_at_target(const SyncHost *h, SyncSession *s, bool *exists, bool *empty) MUST_CHECK;
-Doc *sync_applied_doc(const SyncApplied *a);
 Error *sync_applied_read(const Doc *d, SyncApplied *out) MUST_CHECK;
 
 /* -- the peer -----------------------------------------------------------------------------------
