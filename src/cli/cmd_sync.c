@@ -7,15 +7,10 @@ static const struct {
     const char *name;
     SyncVerb run;
 } verbs[] = {
-    {"pull", sync_run_pull},
-    {"push", sync_run_push},
-    {"resume", sync_run_resume},
     {"status", sync_status},
     {"history", sync_history},
     {"cancel", sync_cancel},
     {"clear-stuck", sync_clear_stuck},
-    {"backup", sync_run_backup}, /* what a service runs for its peer */
-    {"apply", sync_run_apply},
     {NULL, NULL},
 };
 
