@@ -32,7 +32,7 @@ Error *api_begin(Ask *a, JobRequest *request)
     int64_t job;
     request->trigger = "api";
     request->asked = true;
-    request->actor = a->who->name;
+    request->actor = a->actor;
     TRY(runner_submit(a->api->service->runner, request, &job));
     api_reply_job(a, job);
     return NULL;
@@ -154,15 +154,15 @@ static Error *identify(Ask *ask, StateToken **who)
                                     : too_often(ask->reply);
 }
 
-static Error *audit(Api *api, const Route *route, const HttpCall *call, const StateToken *who,
-                    const char *object, const HttpReply *reply)
+static Error *audit(Api *api, const Route *route, const HttpCall *call, const char *actor,
+                    const char *role, const char *object, const HttpReply *reply)
 {
     unsigned status = reply->status;
     AUTO(char) detail = reply->body ? doc_print(reply->body, false) : NULL;
     return state_audit_add(
         api->service->state,
-        &(StateAuditNew){.actor = who ? who->name : "",
-                         .role = who ? state_role_name(who->role) : "",
+        &(StateAuditNew){.actor = actor ? actor : "",
+                         .role = role,
                          .origin = call->remote,
                          .action = route->action,
                          .object = object,
@@ -185,14 +185,66 @@ static int role_of(const Route *route, const ServiceConfig *config)
 
 static Error *run_route(Ask *ask, const Route *route, StateToken **who)
 {
-    if (role_of(route, ask->config) != ROLE_NOBODY) {
+    int role = role_of(route, ask->config);
+    if (role == ROLE_PEER) {
+        if (!ask->peer)
+            FAIL(ERR_TOKEN, "only peers may ask for this");
+        TRY(peer_auth_body(ask->peer, ask->call->body, ask->call->length));
+    } else if (role != ROLE_NOBODY) {
         TRY(identify(ask, who));
         ask->who = *who;
+        ask->actor = ask->who->name;
         if ((int)ask->who->role < route->role)
             FAIL(ERR_ROLE, "this needs the role %s", state_role_name((StateRole)route->role));
     }
     TRY(api_read_input(ask, route));
     return route->handler(ask);
+}
+
+static void release_caller(void *who)
+{
+    peer_caller_free(who);
+}
+
+/* A peer proves who it is before its body is taken. */
+static Error *admit_peer(Ask *ask, HttpAdmission *out)
+{
+    PeerCaller *who = NULL;
+    TRY(peer_auth_check(ask->api->peers, ask->config->config, ask->call, &who));
+    out->body_max = PEER_BODY_MAX;
+    out->who = who;
+    out->release = release_caller;
+    return NULL;
+}
+
+static Error *reply_failure(Ask *ask, const Route *route, Error *e)
+{
+    if (!e)
+        return NULL;
+    http_reply_error(ask->reply, e);
+    if (route->role == ROLE_PEER)
+        doc_set_bool(ask->reply->body, "success", false);
+    if (error_kind(e) == ERR_RATE && !strlist_has(&ask->reply->names, "Retry-After"))
+        http_reply_header(ask->reply, "Retry-After", route->role == ROLE_PEER ? "1" : "30");
+    if (error_kind(e) == ERR_TOKEN && route->role == ROLE_PEER)
+        http_reply_header(ask->reply, "WWW-Authenticate", "Pgstow-Peer realm=\"pgstow\"");
+    return e;
+}
+
+/* What is wrong, or NULL, becomes a reply and an entry in the audit log. */
+static Error *conclude(Ask *ask, const Route *route, const Error *e)
+{
+    const char *role = ask->peer ? "peer" : ask->who ? state_role_name(ask->who->role) : "";
+    /* A key file or what a command prints may be another one by now. */
+    for (size_t i = 0; e && error_kind(e) == ERR_KEY && i < ask->config->count; i++)
+        shelf_forget_key(ask->config->entries[i].shelf);
+    /* Of what is not sent there is nothing to tell. */
+    bool nothing = ask->reply->status == 304 || (ask->call->head && ask->reply->status < 300);
+    /* The flood of those who are not let in at all is not to fill the disk. */
+    if (!route->action || ask->audited || nothing || ask->reply->status == 429)
+        return NULL;
+    return audit(ask->api, route, ask->call, ask->actor, role,
+                 ask->object ? ask->object : ask->part, ask->reply);
 }
 
 static Error *serve_route(Api *api, const Route *route, const HttpCall *call, const char *part,
@@ -201,22 +253,20 @@ static Error *serve_route(Api *api, const Route *route, const HttpCall *call, co
     AUTO(StateToken) who = NULL;
     AUTO(ServiceConfig) config = service_config(api->service);
     Ask ask = {.api = api, .call = call, .reply = reply, .config = config, .part = part};
-    AUTO(Error) e = run_route(&ask, route, &who);
-    if (e)
-        http_reply_error(reply, e);
-    if (e && error_kind(e) == ERR_RATE && !strlist_has(&reply->names, "Retry-After"))
-        http_reply_header(reply, "Retry-After", "30");
-    /* A key file or what a command prints may be another one by now. */
-    for (size_t i = 0; e && error_kind(e) == ERR_KEY && i < config->count; i++)
-        shelf_forget_key(config->entries[i].shelf);
+    ask.peer = call->who;
+    ask.actor = ask.peer ? ask.peer->actor : NULL;
+    AUTO(Error) e = reply_failure(&ask, route, run_route(&ask, route, &who));
     AUTO(Doc) body = ask.body;
     AUTO(char) object = ask.object;
-    /* Of what is not sent there is nothing to tell. */
-    bool nothing = reply->status == 304 || (call->head && reply->status < 300);
-    /* The flood of those who are not let in at all is not to fill the disk. */
-    if (!route->action || ask.audited || nothing || reply->status == 429)
-        return NULL;
-    return audit(api, route, call, who, object ? object : part, reply);
+    return conclude(&ask, route, e);
+}
+
+/* What went wrong with the state, rather than with the request. */
+static void reply_broken(const HttpCall *call, const Route *route, HttpReply *reply, Error *e)
+{
+    log_warning("%s %s: %s", call->method, route->path, error_message(e));
+    http_reply_error(reply, e);
+    error_free(e);
 }
 
 static void answer(Api *api, const HttpCall *call, HttpReply *reply)
@@ -226,11 +276,28 @@ static void answer(Api *api, const HttpCall *call, HttpReply *reply)
     if (!route)
         return;
     Error *e = serve_route(api, route, call, part, reply);
+    if (e)
+        reply_broken(call, route, reply, e);
+}
+
+static bool on_admit(void *ctx, const HttpCall *call, HttpAdmission *out, HttpReply *reply)
+{
+    Api *api = ctx;
+    const char *part;
+    AUTO_VALUE(HttpReply) none = {0};
+    const Route *route = find_route(call, &none, &part);
+    if (!route || route->role != ROLE_PEER)
+        return true; /* the rest is seen when it is here */
+    AUTO(ServiceConfig) config = service_config(api->service);
+    Ask ask = {.api = api, .call = call, .reply = reply, .config = config, .part = part};
+    AUTO(Error) e = reply_failure(&ask, route, admit_peer(&ask, out));
     if (!e)
-        return;
-    log_warning("%s %s: %s", call->method, route->path, error_message(e));
-    http_reply_error(reply, e);
-    error_free(e);
+        return true;
+    Error *broken = conclude(&ask, route, e);
+    if (broken)
+        reply_broken(call, route, reply, broken);
+    metrics_request(api->metrics, reply->status);
+    return false;
 }
 
 static void on_call(void *ctx, const HttpCall *call, HttpReply *reply)
@@ -269,10 +336,12 @@ Error *api_start(Service *s, Api **out)
                      .port = (unsigned)config_int(c, SETTING_PORT),
                      .certificate = config_str(c, SETTING_TLS_CERTIFICATE),
                      .key = config_str(c, SETTING_TLS_KEY),
+                     .admit = on_admit,
                      .handler = on_call,
                      .ctx = api};
     api->service = s;
     api->auth = auth_new(s->state);
+    api->peers = peer_auth_new(s->state);
     api->answers = answers_new();
     pthread_mutex_init(&api->repository, NULL);
     Error *e = check_settings(&o, config_bool(c, SETTING_INSECURE));
@@ -317,6 +386,7 @@ void api_stop(Api *a)
     events_free(a->events);
     cancel_free(a->stop);
     auth_free(a->auth);
+    peer_auth_free(a->peers);
     metrics_free(a->metrics);
     answers_free(a->answers);
     pthread_mutex_destroy(&a->repository);

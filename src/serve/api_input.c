@@ -195,7 +195,7 @@ static Error *read_body(Ask *a, const Field *fields)
 Error *api_read_input(Ask *a, const Route *r)
 {
     TRY(check_query(a, r->query));
-    return read_body(a, r->body);
+    return r->bytes ? NULL : read_body(a, r->body);
 }
 
 /* -- for the handlers -----------------------------------------------------------------------------

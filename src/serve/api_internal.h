@@ -10,6 +10,7 @@
 #include "serve/events.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
+#include "serve/peer_auth.h"
 #include "serve/route.h"
 
 #define API_LIMIT 100 /* items of a list where no limit is asked for */
@@ -18,6 +19,7 @@
 struct Api {
     Service *service;
     Auth *auth;
+    PeerAuth *peers;
     Metrics *metrics;
     Answers *answers;
     int64_t counted; /* when api_tick last had them count, by clock_mono_ms */
@@ -34,11 +36,13 @@ struct Ask {
     const HttpCall *call;
     HttpReply *reply;
     ServiceConfig *config;
-    const StateToken *who; /* NULL where the route takes no token */
-    const char *part;      /* what stands for {...} in the path; NULL */
-    Doc *body;             /* as its route's row wants it; NULL where there is none; owned */
-    char *object;          /* for the audit log: what it is about; owned */
-    bool audited;          /* the handler has seen to the audit log itself */
+    const StateToken *who;  /* NULL where the route takes no token */
+    const PeerCaller *peer; /* who asks, of a route for peers; NULL of others */
+    const char *actor;      /* whose name a job that is begun bears: the token's, the peer's */
+    const char *part;       /* what stands for {...} in the path; NULL */
+    Doc *body;              /* as its route's row wants it; NULL where there is none; owned */
+    char *object;           /* for the audit log: what it is about; owned */
+    bool audited;           /* the handler has seen to the audit log itself */
 };
 
 /* -- what was asked ------------------------------------------------------------------------------
@@ -128,6 +132,7 @@ API_HANDLER(api_sync_list)
 API_HANDLER(api_sync_cancel)
 API_HANDLER(api_sync_session)
 API_HANDLER(api_sync_session_cancel)
+API_HANDLER(api_peer)
 #undef API_HANDLER
 
 #endif

@@ -19,7 +19,9 @@ static const char *const token_states[] = {"valid", "expired", "revoked", NULL};
 static const char *const well[] = {"ok", NULL};
 
 static const Field error_fields[] = {
-    {"error", FIELD_OBJECT, ALWAYS, "what went wrong", .schema = "ErrorFacts"}, {0}};
+    {"error", FIELD_OBJECT, ALWAYS, "what went wrong", .schema = "ErrorFacts"},
+    {"success", FIELD_BOOL, 0, "false; told to peers"},
+    {0}};
 static const Field error_facts[] = {
     {"kind", FIELD_TEXT, ALWAYS, "the kind, which belongs to a status: docs/generated/errors.md"},
     {"message", FIELD_TEXT, ALWAYS, "what happened, to what"},
@@ -285,6 +287,7 @@ static const Field config[] = {
     {"settings", FIELD_OBJECT, LIST, "all of them", .schema = "Setting"},
     {"libpqFromDotenv", FIELD_TEXT, LIST, "libpq's own variables that .env has"},
     {"databases", FIELD_TEXT, LIST, "the entries of `databases:`"},
+    {"peers", FIELD_TEXTS, LIST, "those of the file, in its words"},
     {0}};
 static const Field audit_entry[] = {
     {"id", FIELD_INTEGER, ALWAYS, "its number, never used again"},
@@ -324,6 +327,35 @@ static const Field new_token[] = {
     {0}};
 static const Field revoked_token[] = {{"revoked", FIELD_TEXT, ALWAYS, "its name"}, {0}};
 
+static const Field peer_self[] = {
+    {"success", FIELD_BOOL, ALWAYS, "true"},
+    {"protocol", FIELD_INTEGER, ALWAYS, "what two services must agree on"},
+    {"nodeId", FIELD_TEXT, ALWAYS, "its id"},
+    {"version", FIELD_TEXT, ALWAYS, "of its pgstow"},
+    {"knownAs", FIELD_TEXT, MAYBE, "the name that the asking peer has there"},
+    {"signed", FIELD_BOOL, ALWAYS, "whether the request was signed"},
+    {"tools", FIELD_OBJECT, LIST, "PostgreSQL's programs there", .schema = "PeerTool"},
+    {"entries", FIELD_OBJECT, LIST, "the databases there", .schema = "PeerEntry"},
+    {"time", FIELD_TIME, ALWAYS, "its time"},
+    {"timeMs", FIELD_INTEGER, ALWAYS, "the same, in milliseconds since 1970"},
+    {0}};
+static const Field peer_tool[] = {{"name", FIELD_TEXT, ALWAYS, "pg_dump, pg_restore or psql"},
+                                  {"version", FIELD_TEXT, MAYBE, "null: it is not there"},
+                                  {"error", FIELD_TEXT, 0, "why not"},
+                                  {"hint", FIELD_TEXT, FIELD_NULL, "what to do about it"},
+                                  {0}};
+static const Field peer_entry[] = {
+    {"entry", FIELD_TEXT, ALWAYS, "its name; empty where there is only one without a name"},
+    {"database", FIELD_TEXT, ALWAYS, "the database's name; empty where none is named"},
+    {"repository", FIELD_OBJECT, ALWAYS, "where its backups are", .schema = "PeerRepository"},
+    {0}};
+static const Field peer_repository[] = {
+    {"id", FIELD_TEXT, MAYBE, "null: there is none yet, or it cannot be opened"},
+    {"encrypted", FIELD_BOOL, ALWAYS, "whether it is"},
+    {"error", FIELD_TEXT, 0, "the kind of error that opening it ends with"},
+    {"freeBytes", FIELD_INTEGER, 0, "of its disk"},
+    {0}};
+
 static const Schema schemas[] = {
     {"Error", "What went wrong", error_fields},
     {"ErrorFacts", "An error's kind, message and hint", error_facts},
@@ -362,6 +394,10 @@ static const Schema schemas[] = {
     {"TokenList", "Tokens", token_list},
     {"NewToken", "A token that was made just now", new_token},
     {"RevokedToken", "A token that was ended", revoked_token},
+    {"Peer", "What a service says of itself to its peers", peer_self},
+    {"PeerTool", "One of PostgreSQL's programs", peer_tool},
+    {"PeerEntry", "A database of a peer", peer_entry},
+    {"PeerRepository", "The repository of a peer's database", peer_repository},
 };
 
 const Schema *schema_at(size_t i)

@@ -34,7 +34,10 @@ typedef struct Request {
     Buf body;
     size_t discarded;
     bool begun, old; /* old: it is of HTTP/1.0 */
-    Flow *flow;      /* its reply's body; or NULL */
+    Http *http;
+    HttpAdmission admission;
+    bool large; /* it counts among those with a large body */
+    Flow *flow; /* its reply's body; or NULL */
 } Request;
 
 /* -- replies --------------------------------------------------------------------------------------
@@ -234,6 +237,10 @@ static void end_request(Request *r, bool whole)
     if (!r)
         return;
     flow_end(r->flow, whole);
+    if (r->admission.who && r->admission.release)
+        r->admission.release(r->admission.who);
+    if (r->large)
+        atomic_fetch_sub(&r->http->large, 1);
     free(r->target);
     buf_free(&r->body);
     free(r);
@@ -244,11 +251,12 @@ static void end_request(Request *r, bool whole)
 static void *on_target(void *ctx, const char *target, struct MHD_Connection *c)
 {
     Client *client = http_client(c);
-    (void)ctx;
     if (!client)
         return NULL;
     end_request(client->request, false);
     client->request = mem_new(Request);
+    client->request->http = ctx;
+    client->request->admission.body_max = HTTP_BODY_MAX;
     if (strlen(target) <= HTTP_TARGET_MAX)
         client->request->target = mem_strdup(target);
     return client->request;
@@ -275,29 +283,96 @@ static void remote_of(struct MHD_Connection *c, char *out, size_t n)
         snprintf(out, n, "unknown");
 }
 
+/* -- a call ---------------------------------------------------------------------------------------
+ */
+
+typedef struct Called {
+    HttpCall call;
+    char remote[NI_MAXHOST];
+} Called;
+
+static void called_clear(Called *c)
+{
+    strlist_free(&c->call.segments);
+    strlist_free(&c->call.names);
+    strlist_free(&c->call.values);
+}
+DEFINE_AUTO_VALUE(Called, called_clear)
+
+/* False where the target is none; the reply is then made. */
+static bool make_call(struct MHD_Connection *c, const char *method, const Request *r, Called *out,
+                      HttpReply *reply)
+{
+    out->call = (HttpCall){.method = strcmp(method, "HEAD") ? method : "GET",
+                           .head = !strcmp(method, "HEAD"),
+                           .target = r->target,
+                           .remote = out->remote,
+                           .who = r->admission.who,
+                           .body = r->body.data,
+                           .length = r->body.len,
+                           .connection = c};
+    remote_of(c, out->remote, sizeof out->remote);
+    if (http_target_parse(r->target, &out->call.segments, &out->call.names, &out->call.values))
+        return true;
+    http_refuse(reply, MHD_HTTP_BAD_REQUEST, "USAGE", "the request's target was not understood",
+                "a path of whole segments, each in UTF-8, other characters as %XX");
+    return false;
+}
+
+/* Room for a body that is larger than others'. */
+static bool take_large(Http *h, Request *r, HttpReply *reply)
+{
+    if (atomic_fetch_add(&h->large, 1) < HTTP_LARGE_BODIES) {
+        r->large = true;
+        return true;
+    }
+    atomic_fetch_sub(&h->large, 1);
+    http_refuse(reply, MHD_HTTP_TOO_MANY_REQUESTS, "RATE", "too many large bodies come at once",
+                "again in a moment");
+    http_reply_header(reply, "Retry-After", "1");
+    return false;
+}
+
+static bool admit(Http *h, struct MHD_Connection *c, const char *method, Request *r,
+                  HttpReply *reply)
+{
+    AUTO_VALUE(Called) called = {0};
+    return !h->admit || (make_call(c, method, r, &called, reply) &&
+                         h->admit(h->ctx, &called.call, &r->admission, reply));
+}
+
 /* What is wrong with it by its head alone; the body is then not waited for. */
-static bool refuse_head(struct MHD_Connection *c, const Request *r, HttpReply *reply)
+static bool refuse_head(Http *h, struct MHD_Connection *c, const char *method, Request *r,
+                        HttpReply *reply)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+    bool chunked = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    unsigned long long announced = length ? strtoull(length, NULL, 10) : 0;
     if (!r->target)
         http_refuse(reply, MHD_HTTP_URI_TOO_LONG, "LIMIT", "the request's target is too long",
                     NULL);
     else if (info && info->header_size > HTTP_HEADERS_MAX)
         http_refuse(reply, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "LIMIT",
                     "the request's headers are too large", NULL);
-    else if (length && strtoull(length, NULL, 10) > HTTP_BODY_MAX)
+    else if (!admit(h, c, method, r, reply))
+        return true;
+    else if (announced > r->admission.body_max)
         http_refuse(reply, MHD_HTTP_CONTENT_TOO_LARGE, "LIMIT", "the request's body is too large",
                     NULL);
     else
-        return false;
+        return r->admission.body_max > HTTP_BODY_MAX && (chunked || announced > HTTP_BODY_MAX) &&
+               !take_large(h, r, reply);
     return true;
 }
 
 static bool take_body(Request *r, const char *data, size_t n)
 {
-    if (r->discarded || n > HTTP_BODY_MAX - r->body.len) {
+    size_t max = r->large ? r->admission.body_max : HTTP_BODY_MAX;
+    Error *e = r->discarded ? NULL : buf_reserve(&r->body, n, max);
+    if (r->discarded || e) {
+        error_drop(e);
         r->discarded += n;
         return r->discarded <= DISCARD_MAX;
     }
@@ -308,25 +383,12 @@ static bool take_body(Request *r, const char *data, size_t n)
 static void answer(Http *h, struct MHD_Connection *c, const char *method, Request *r,
                    HttpReply *reply)
 {
-    char remote[NI_MAXHOST];
-    HttpCall call = {.method = strcmp(method, "HEAD") ? method : "GET",
-                     .head = !strcmp(method, "HEAD"),
-                     .remote = remote,
-                     .body = r->body.data,
-                     .length = r->body.len,
-                     .connection = c};
-    remote_of(c, remote, sizeof remote);
+    AUTO_VALUE(Called) called = {0};
     if (r->discarded)
         http_refuse(reply, MHD_HTTP_CONTENT_TOO_LARGE, "LIMIT", "the request's body is too large",
                     NULL);
-    else if (!http_target_parse(r->target, &call.segments, &call.names, &call.values))
-        http_refuse(reply, MHD_HTTP_BAD_REQUEST, "USAGE", "the request's target was not understood",
-                    "a path of whole segments, each in UTF-8, other characters as %XX");
-    else
-        h->handler(h->ctx, &call, reply);
-    strlist_free(&call.segments);
-    strlist_free(&call.names);
-    strlist_free(&call.values);
+    else if (make_call(c, method, r, &called, reply))
+        h->handler(h->ctx, &called.call, reply);
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url,
@@ -342,11 +404,13 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     if (!r->begun) {
         r->begun = true;
         r->old = !strcmp(version, "HTTP/1.0");
-        return refuse_head(c, r, &reply) ? send_reply(h, c, r, &reply, true) : MHD_YES;
+        return refuse_head(h, c, method, r, &reply) ? send_reply(h, c, r, &reply, true) : MHD_YES;
     }
     if (*n) {
         bool taken = take_body(r, data, *n);
         *n = 0;
+        if (r->large) /* who has proven who he is may have a slow line */
+            http_set_deadline(h, c, HTTP_REQUEST_MS, false);
         return taken ? MHD_YES : MHD_NO;
     }
     /* What we take to answer is not the client's fault. */
@@ -520,6 +584,7 @@ Error *http_start(const HttpOptions *o, Http **out)
 {
     AUTO_VALUE(Fd) fd = {-1};
     Http *h = mem_new(Http);
+    h->admit = o->admit;
     h->handler = o->handler;
     h->ctx = o->ctx;
     pthread_mutex_init(&h->lock, NULL);

@@ -17,6 +17,7 @@
 #define HTTP_TARGET_MAX 4096 /* bytes: path and query, as they come */
 #define HTTP_HEADERS_MAX 16384
 #define HTTP_BODY_MAX 65536
+#define HTTP_LARGE_BODIES 16  /* of those that may be larger, so many at once; else 429 */
 #define HTTP_REQUEST_MS 20000 /* from the connection, or the last reply, to the request's end */
 #define HTTP_REPLY_MS 60000   /* from the reply to its end */
 #define HTTP_STALL_MS 60000   /* of one that streams: without a byte of it being taken */
@@ -29,7 +30,9 @@ typedef struct HttpCall {
      * or ".."; a "/" in one was written as %2F and is no separator. */
     StrList segments;
     StrList names, values; /* of the query; a name may come more than once */
+    const char *target;    /* path and query, as they came */
     const char *remote;    /* the client's address */
+    const void *who;       /* what HttpAdmit has made of its head; or NULL */
     const uint8_t *body;
     size_t length;
     void *connection;
@@ -65,10 +68,21 @@ void http_reply_error(HttpReply *r, const Error *e);
 /* Fills the reply in; `reply` is zeros. On the connection's thread. */
 typedef void (*HttpHandler)(void *ctx, const HttpCall *call, HttpReply *reply);
 
+/* By a request's head, before anything of a body is taken. */
+typedef struct HttpAdmission {
+    size_t body_max;            /* bytes; HTTP_BODY_MAX where it is not set to more */
+    void *who;                  /* for the handler, as HttpCall.who; or NULL */
+    void (*release)(void *who); /* when the request is over */
+} HttpAdmission;
+/* False where it is refused: then the reply is filled in, and `who` not set. The call has no body
+ * yet. */
+typedef bool (*HttpAdmit)(void *ctx, const HttpCall *call, HttpAdmission *out, HttpReply *reply);
+
 typedef struct HttpOptions {
     const char *address;           /* "127.0.0.1", "::" */
     unsigned port;                 /* 0: any that is free */
     const char *certificate, *key; /* files, PEM; both, or none for plain HTTP */
+    HttpAdmit admit;               /* or NULL: all are */
     HttpHandler handler;
     void *ctx;
 } HttpOptions;

@@ -5,6 +5,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "serve/http.h"
 
@@ -20,8 +21,10 @@ typedef struct Client {
 
 struct Http {
     struct MHD_Daemon *daemon;
+    HttpAdmit admit;
     HttpHandler handler;
     void *ctx;
+    atomic_uint large; /* bodies under way that may be large */
     Buf certificate, key;
     unsigned port;
     pthread_mutex_t lock; /* of the list */

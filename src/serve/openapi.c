@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "crypto/sign.h"
 #include "serve/route.h"
 
 #define JSON_TYPE "application/json"
@@ -181,13 +182,22 @@ static Doc *body_doc(const Field *fields)
     return d;
 }
 
+static Doc *bytes_doc(void)
+{
+    Doc *d = doc_object();
+    doc_set_bool(d, "required", false);
+    doc_set(d, "content", content_doc("application/octet-stream", of_type("string")));
+    return d;
+}
+
 /* -- what is answered -----------------------------------------------------------------------------
  */
 
 static KindSet errors_of(const Route *r)
 {
     return KINDS_ALWAYS | r->errors | (r->role != ROLE_NOBODY ? KINDS_TOKEN : 0) |
-           (r->role > ROLE_VIEWER ? KIND(ROLE) : 0) | (r->part ? KIND(NOT_FOUND) : 0);
+           (r->role > ROLE_VIEWER || r->role == ROLE_PEER ? KIND(ROLE) : 0) |
+           (r->part ? KIND(NOT_FOUND) : 0);
 }
 
 static Doc *header_doc(const char *name, const char *meaning)
@@ -316,6 +326,29 @@ static Doc *responses_doc(const Route *r)
 /* -- the whole ------------------------------------------------------------------------------------
  */
 
+/* Either of the two ways in which a peer proves who it is. */
+static Doc *peer_security_doc(void)
+{
+    Doc *either = doc_array(), *hash = doc_object(), *signature = doc_object();
+    doc_set(hash, "node", doc_array());
+    doc_set(hash, "registration", doc_array());
+    doc_push(either, hash);
+    doc_set(signature, "node", doc_array());
+    doc_set(signature, "signature", doc_array());
+    doc_push(either, signature);
+    return either;
+}
+
+static Doc *header_scheme(const char *name, const char *meaning)
+{
+    Doc *d = doc_object();
+    doc_set_str(d, "type", "apiKey");
+    doc_set_str(d, "in", "header");
+    doc_set_str(d, "name", name);
+    doc_set_str(d, "description", meaning);
+    return d;
+}
+
 static Doc *operation_doc(const Route *r)
 {
     Doc *d = doc_object();
@@ -326,11 +359,16 @@ static Doc *operation_doc(const Route *r)
     doc_set(d, "parameters", parameters_doc(r));
     if (r->body)
         doc_set(d, "requestBody", body_doc(r->body));
+    else if (r->bytes)
+        doc_set(d, "requestBody", bytes_doc());
     doc_set(d, "responses", responses_doc(r));
-    if (r->role == ROLE_NOBODY)
-        doc_set(d, "security", doc_array());
+    if (r->role == ROLE_NOBODY || r->role == ROLE_PEER)
+        doc_set(d, "security", r->role == ROLE_PEER ? peer_security_doc() : doc_array());
     doc_set(d, "x-kinds", kinds_doc(errors_of(r)));
-    doc_set_str(d, "x-role", r->role == ROLE_NOBODY ? NULL : state_role_name((StateRole)r->role));
+    doc_set_str(d, "x-role",
+                r->role == ROLE_PEER     ? "peer"
+                : r->role == ROLE_NOBODY ? NULL
+                                         : state_role_name((StateRole)r->role));
     return d;
 }
 
@@ -375,6 +413,17 @@ static Doc *components_doc(void)
                 "`pgstow token add NAME --role ROLE` makes one. An admin may do what an operator "
                 "may, and he what a viewer may: x-role says what an operation takes.");
     doc_set(schemes, "token", token);
+    doc_set(schemes, "node",
+            header_scheme(SIGN_NODE_HEADER, "The id of the peer that asks: its sync.nodeId."));
+    doc_set(schemes, "registration",
+            header_scheme(SIGN_REGISTRATION_HEADER,
+                          "The hex SHA-256 of SYNC_REGISTRATION_KEY, which both have."));
+    doc_set(schemes, "signature",
+            header_scheme(SIGN_SIGNATURE_HEADER,
+                          "The hex HMAC-SHA-256, with the key of the two peers, of method, target, "
+                          "body hash, time, nonce and node id; with " SIGN_TIME_HEADER
+                          ", " SIGN_NONCE_HEADER " and " SIGN_BODY_HEADER ". docs/sync.md says how "
+                          "it is made."));
     doc_set(d, "schemas", schemas);
     doc_set(d, "responses", failures_doc());
     doc_set(d, "securitySchemes", schemes);

@@ -65,6 +65,7 @@ typedef struct RouteAnswer {
 
 #define ROUTE_ANSWERS 8
 #define ROLE_NOBODY (-1) /* no token is needed */
+#define ROLE_PEER (-2)   /* no token helps: only a peer may ask (serve/peer_auth.h) */
 
 typedef struct Ask Ask;
 /* Fills the reply in, or returns the error that becomes it. */
@@ -73,7 +74,7 @@ typedef Error *(*RouteHandler)(Ask *a);
 typedef struct Route {
     const char *method;
     const char *path;   /* "{name}" is any segment, "{name}.dump" any that ends so */
-    int role;           /* a StateRole, or ROLE_NOBODY */
+    int role;           /* a StateRole, ROLE_NOBODY, or ROLE_PEER */
     const char *action; /* of the audit log; NULL where it changes nothing */
     RouteHandler handler;
     const char *id;                    /* of the operation: "listBackups" */
@@ -81,6 +82,7 @@ typedef struct Route {
     const Field *query, *body;         /* NULL: there are none */
     RouteAnswer answers[ROUTE_ANSWERS];
     KindSet errors; /* besides those that any route may answer */
+    bool bytes;     /* the body is no JSON but bytes, the handler's to look at */
 } Route;
 
 /* The i-th one, in the order in which they are tried; NULL behind the last. */

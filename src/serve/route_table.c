@@ -390,6 +390,9 @@ static const Route routes[] = {
     {"DELETE", "/api/v1/tokens/{token}", ROLE_ADMIN, "token.revoke", api_token_revoke,
      .id = "revokeToken", .summary = "End a token at once", .part = "the token's name",
      .answers = {{200, "RevokedToken", "it is over"}}},
+    {"GET", "/api/sync/peer", ROLE_PEER, NULL, api_peer, .id = "getPeer",
+     .summary = "What a peer has: version, time, tools, databases",
+     .answers = {{200, "Peer", "what it has"}}},
 };
 
 const Route *route_at(size_t i)

@@ -3,6 +3,7 @@
 A route that is added shows up in the document, and then has to have a row in OPERATIONS.
 """
 
+import hashlib
 import itertools
 import json
 import signal
@@ -17,12 +18,15 @@ from harness.cluster import wait_until
 from harness.openapi import Spec, validator
 
 ROLES = [None, "viewer", "operator", "admin"]
+# Beside them: a peer, which has no token, and may do what no token may.
+REGISTRATION = "what all have"
+PEER = {"X-Node-ID": "testnode", "X-Registration-Hash": hashlib.sha256(REGISTRATION.encode()).hexdigest()}
 
 
 class Op:
-    """How an operation is called well: the least role, what stands in the path, query, body, status; `job`: the kind
-    of the job that it begins; `noted`: it is a GET with an entry in the audit log; `elsewhere`: the file that does it,
-    where that takes more."""
+    """How an operation is called well: the least role, or "peer"; what stands in the path, query, body, status; `job`:
+    the kind of the job that it begins; `noted`: it is a GET with an entry in the audit log; `elsewhere`: the file that
+    does it, where that takes more."""
 
     def __init__(self, least, status=200, part=None, query=None, body=None, job=None, noted=False, elsewhere=None):
         self.least, self.status, self.part, self.query, self.body = least, status, part, query, body
@@ -69,6 +73,7 @@ OPERATIONS = {
     "cancelJob": Op("operator", 409, part="1"),
     "addToken": Op("admin", 201, body={"name": "made", "role": "viewer", "expires": "12h"}),
     "revokeToken": Op("admin", 200, part="made"),
+    "getPeer": Op("peer"),
 }
 
 
@@ -84,12 +89,17 @@ class Asker:
             path = path[: path.index("{")] + part + path[path.index("}") + 1 :]
         return path + (f"?{query}" if query else "")
 
-    def ask(self, operation, token="admin", part=None, query=None, body=None, whole=False):
-        """Status and body. `part` as it stands in the path; `body` a text, or what becomes JSON."""
+    def ask(self, operation, token="may", part=None, query=None, body=None, whole=False):
+        """Status and body. `token`: a role, "peer", or "may": who may do it. `part` as it stands in the path; `body` a
+        text, or what becomes JSON."""
         method = self.spec.operations[operation][1]
+        if token == "may":
+            token = "peer" if self.spec.operations[operation][2]["x-role"] == "peer" else "admin"
         if body is not None and not isinstance(body, (str, bytes)):
             body = json.dumps(body)
-        status, headers, answer = self.api.call(method, self.target(operation, part, query), token, body)
+        headers = PEER if token == "peer" else None
+        token = None if token == "peer" else token
+        status, headers, answer = self.api.call(method, self.target(operation, part, query), token, body, headers)
         self.judge(operation, status, headers, answer)
         return (status, headers, answer) if whole else (status, answer)
 
@@ -110,7 +120,7 @@ class Asker:
 
 @pytest.fixture(scope="module")
 def api(cluster, module_folder):
-    made = Api(cluster, module_folder, more="""
+    made = Api(cluster, module_folder, env={"SYNC_REGISTRATION_KEY": REGISTRATION}, more="""
 database: {url: "postgresql://u:hidden-word@127.0.0.1/x"}
 notify: {webhook: {url: "https://u:hidden-word@127.0.0.1/x"}}""")
     yield made
@@ -176,13 +186,18 @@ def test_roles(asker, operation):
     assert op["x-role"] == least and (op.get("security") == []) == (least is None)
     before = asker.api.rows("SELECT count(*) FROM audit")[0][0]
     part = "x" if "{" in path else None
-    for role in ROLES:
-        expected = (400, "USAGE") if ROLES.index(role) >= ROLES.index(least) else \
-            (403, "ROLE") if role else (401, "TOKEN")  # fmt: skip
+    roles = [*ROLES, "peer"]
+    for role in roles:
+        if least == "peer":
+            expected = (400, "USAGE") if role == "peer" else (401, "TOKEN")
+        elif role in (None, "peer"):
+            expected = (400, "USAGE") if least is None else (401, "TOKEN")
+        else:
+            expected = (400, "USAGE") if ROLES.index(role) >= ROLES.index(least) else (403, "ROLE")
         status, answer = asker.ask(operation, role, part, query="nonsense=1")
         assert (status, answer["error"]["kind"]) == expected, (role, answer)
     noted = asker.api.rows("SELECT count(*) FROM audit")[0][0] - before
-    assert noted == (0 if method == "GET" and not OPERATIONS[operation].noted else len(ROLES))
+    assert noted == (0 if method == "GET" and not OPERATIONS[operation].noted else len(roles))
 
 
 # ---------------------------------------------------------------- that they work
