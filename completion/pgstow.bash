@@ -419,7 +419,7 @@ _pgstow()
         flags='--to --to-key-file --to-passphrase-command --all --accept-older --encrypt --max-rate'
         ;;
     sync)
-        flags='--dry-run --timeout --key --keyless --on-conflict --on-unique-conflict --lock-wait --peer-entry --merge --method --delta --where --mask --cascade --ignore-extra-columns --no-safety-backup --no-verify --no-compress --max-rate --session --phase --exclude-table'
+        flags='--dry-run --timeout --key --keyless --on-conflict --on-unique-conflict --lock-wait --peer-entry --merge --method --delta --where --mask --cascade --ignore-extra-columns --no-safety-backup --no-verify --no-compress --max-rate --session --phase --exclude-table --limit'
         ;;
     key)
         flags='--new-key-file --write-only --database --name --output'
