@@ -28,7 +28,7 @@
 #define FRONT_BYTES 12
 #define TAIL_BYTES (7 * 8 + 2 * 4 + 3 * HASH_BYTES)
 #define ROOM_LEFT ((uint64_t)8 << 20) /* bytes that stay free on the disk */
-#define LOCK_WAIT_MS 5000
+#define LOCK_WAIT_MS 1000
 #define LOCK_LOOK_MS 20
 
 typedef struct Tail {
