@@ -241,8 +241,8 @@ Error *state_session_list(State *s, const StateSessionFilter *filter, StateSessi
                    "SELECT " SESSION_COLUMNS " FROM full_sync_sessions"
                    " WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR peer = ?2)"
                    " AND (?3 IS NULL OR entry = ?3) AND (?4 IS NULL OR database = ?4)"
-                   " AND (?5 = '' OR instr(?5, ' ' || status || ' '))"
-                   " AND (?6 = '' OR instr(?6, ' ' || role || ' '))"
+                   " AND (?5 IS NULL OR instr(?5, ' ' || status || ' '))"
+                   " AND (?6 IS NULL OR instr(?6, ' ' || role || ' '))"
                    " AND (?7 = 0 OR n < ?7) ORDER BY n DESC LIMIT ?8",
                    &q));
     query_maybe_text(&q, f->id);
