@@ -3,9 +3,13 @@
 #define PGSTOW_CLI_CMD_SYNC_H
 
 #include "cli/command.h"
+#include "op/sync.h"
 
 /* The word behind the verb: a peer or a session. ERR_USAGE where it is missing. */
 Error *sync_word(const Run *run, const char *what, const char **out) MUST_CHECK;
+
+/* This host, by the settings; borrows them and the run. */
+SyncHost sync_host(Run *run);
 
 /* A verb of `pgstow sync`. */
 typedef Error *(*SyncVerb)(Run *run);
@@ -15,6 +19,7 @@ Error *sync_run_push(Run *run) MUST_CHECK;
 Error *sync_run_resume(Run *run) MUST_CHECK;
 Error *sync_run_backup(Run *run) MUST_CHECK;
 Error *sync_run_apply(Run *run) MUST_CHECK;
+Error *sync_run_rows(Run *run) MUST_CHECK; /* cmd_sync_rows.c */
 Error *sync_status(Run *run) MUST_CHECK; /* cmd_sync_sessions.c */
 Error *sync_history(Run *run) MUST_CHECK;
 Error *sync_cancel(Run *run) MUST_CHECK;

@@ -13,7 +13,7 @@ static Error *ask(void *ctx, const char *question)
     return confirm_ask(question, run->yes, false, run->cancel);
 }
 
-static SyncHost host_from(Run *run)
+SyncHost sync_host(Run *run)
 {
     const Config *c = run->config;
     return (SyncHost){.op = &run->op,
@@ -103,7 +103,7 @@ static Error *run_sync(Run *run, Work *w)
 
 static Error *run_direction(Run *run, SyncDirection direction)
 {
-    AUTO_VALUE(Work) w = {.host = host_from(run)};
+    AUTO_VALUE(Work) w = {.host = sync_host(run)};
     const char *peer;
     TRY(sync_word(run, "peer", &peer));
     options_from(run, direction, &w.options);
@@ -124,7 +124,7 @@ Error *sync_run_push(Run *run)
 /* With the options that it had: what is given now would be another sync. */
 Error *sync_run_resume(Run *run)
 {
-    AUTO_VALUE(Work) w = {.host = host_from(run)};
+    AUTO_VALUE(Work) w = {.host = sync_host(run)};
     const char *session, *entry = config_str(run->config, SETTING_ENTRY);
     TRY(sync_word(run, "session", &session));
     TRY(sync_resume_options(&w.host, session, &w.options));
@@ -166,7 +166,7 @@ static Error *work_apply(Run *run, void *arg)
 
 Error *sync_run_backup(Run *run)
 {
-    AUTO_VALUE(Served) s = {.host = host_from(run)};
+    AUTO_VALUE(Served) s = {.host = sync_host(run)};
     TRY(sync_word(run, "session", &s.session));
     TRY(run_with_progress(run, work_backup, &s));
     run_backup(run, s.info.id);
@@ -179,7 +179,7 @@ Error *sync_run_backup(Run *run)
 
 Error *sync_run_apply(Run *run)
 {
-    AUTO_VALUE(Served) s = {.host = host_from(run)};
+    AUTO_VALUE(Served) s = {.host = sync_host(run)};
     TRY(sync_word(run, "session", &s.session));
     TRY(run_with_progress(run, work_apply, &s));
     run_backup(run, s.applied.backup);

@@ -43,6 +43,13 @@ Error *op_sync_rows_send(const OpContext *c, const BackupOptions *options, const
                          uint64_t attempt, SyncRowsTake take, void *ctx,
                          SyncRowsSum *out) MUST_CHECK;
 
+struct SyncHost; /* op/sync.h */
+/* The rows of a pull's remote, for the session that a peer has opened here, with the filters of its
+ * options and those that always count; it tells the session how far it is. ERR_NOT_FOUND,
+ * ERR_FENCED, ERR_CANCELLED: there is no such session under way. */
+Error *op_sync_rows_serve(const struct SyncHost *h, const char *session, uint64_t attempt,
+                          SyncRowsTake take, void *ctx, SyncRowsSum *out) MUST_CHECK;
+
 /* -- between two services -----------------------------------------------------------------------
  */
 
