@@ -15,6 +15,7 @@ from harness.cluster import E2E, Cluster, scratch_folder  # noqa: E402
 from harness.merging import Pair  # noqa: E402
 from harness.program import Pgstow, program  # noqa: E402
 from harness.receivers import authority, smtp, web  # noqa: E402, F401
+from harness.sites import Sites  # noqa: E402
 
 
 def pytest_configure(config):
@@ -28,6 +29,14 @@ def cluster():
     """The one server that most tests share. Databases are named by cluster.fresh_name()."""
     server = Cluster(copied=True)
     server.load(E2E / "fidelity_globals.sql", "postgres")
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope="session")
+def other_cluster():
+    """The server of a second site: with a system identifier of its own."""
+    server = Cluster()
     yield server
     server.destroy()
 
@@ -90,6 +99,20 @@ def database(cluster):
     make.later = made.append  # for databases that the program makes
     yield make
     cluster.drop(*made)
+
+
+@pytest.fixture
+def sites(cluster, other_cluster, folder):
+    """Makes two sites that are each other's peer: see harness/sites.py."""
+    made = []
+
+    def make(of_a, of_b=None, **kwargs):
+        made.append(Sites((cluster, other_cluster), tempfile.mkdtemp(dir=folder), of_a, of_b, **kwargs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 SHOP = """

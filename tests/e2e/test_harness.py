@@ -1,11 +1,13 @@
 """The tests' own tools, proven without pgstow: a comparison that sees nothing proves nothing."""
 
 import re
+import socket
 import subprocess
+import threading
 
 import pytest
 
-from harness import compare
+from harness import compare, proxy
 from harness.cluster import E2E
 from harness.errors import statuses
 
@@ -93,3 +95,83 @@ def test_the_server_is_private(cluster):
     assert cluster.sql("SHOW data_directory") == str(cluster.data)
     assert cluster.port != 5432
     assert subprocess.run(["pgrep", "-f", f"postgres -D {cluster.data}"], check=False).returncode == 0
+
+
+class Echo:
+    """A server that sends back twice what it gets."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.host, self.port = self.listener.getsockname()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            client, _ = self.listener.accept()
+            threading.Thread(target=self.answer, args=(client,), daemon=True).start()
+
+    def answer(self, client):
+        with client:
+            try:
+                while data := client.recv(1000):
+                    client.sendall(data * 2)
+            except OSError:
+                pass
+
+
+def through(net, data):
+    """What comes back of the first answer; the kind of error where there is none."""
+    try:
+        with socket.create_connection((net.host, net.port), timeout=0.5) as s:
+            s.sendall(data)
+            got = b""
+            while len(got) < 2 * len(data):
+                more = s.recv(65536)
+                if not more:
+                    return "cut"
+                got += more
+            return got
+    except OSError as problem:
+        return type(problem).__name__
+
+
+def test_the_network_fails_as_it_is_told():
+    with proxy.Proxy(Echo()) as net:
+        assert through(net, b"ab") == b"abab" and (net.sent, net.bytes) == (2, 4)
+        net.fail(proxy.CUT, after=6)
+        assert through(net, b"c") == "cut"
+        assert through(net, b"c") in ("cut", "ConnectionResetError")
+        net.heal()
+        net.fail(proxy.RESET, after=3, later=proxy.PASS, of=proxy.TO)
+        assert through(net, b"ab") == b"abab"
+        assert through(net, b"ab") == "ConnectionResetError"
+        assert through(net, b"ab") == b"abab"
+        net.heal()
+        net.fail(proxy.STALL)
+        assert through(net, b"a") == "TimeoutError"
+        net.refuse()
+        assert through(net, b"a") == "ConnectionRefusedError"
+        net.heal()
+        assert through(net, b"a") == b"aa" and (net.sent, net.bytes) == (1, 2)
+        net.slow(1)
+        assert through(net, b"a") == "TimeoutError"
+
+
+def test_two_sites(sites):
+    """Each with a server and a service of its own; both come back after they were killed."""
+    both = sites("CREATE TABLE t AS SELECT generate_series(1, 9) AS a", "CREATE TABLE t AS SELECT 1 AS a", faults=True)
+    ask = "SELECT system_identifier FROM pg_control_system()"
+    assert both.a.sql(ask) != both.b.sql(ask)
+    assert both.a.call("GET", "/healthz")[0] == both.b.call("GET", "/healthz")[0] == 200
+    with pytest.raises(AssertionError, match="rows differ"):
+        both.assert_same()
+    both.a.sql("DELETE FROM t WHERE a > 1")
+    both.assert_same()
+    both.b.lose_server()
+    with pytest.raises(AssertionError, match="refused|reset"):
+        both.b.sql("SELECT 1")
+    both.b.kill_all()
+    assert not both.b.is_running() and both.a.is_running()
+    both.b.back()
+    both.assert_same()
+    assert both.b.call("GET", "/healthz")[0] == 200 and both.statuses("none") == (None, None)

@@ -22,11 +22,14 @@ def free_port():
 class Api:
     """A service of its own, databases (e0, e1, ...), and a token of each role."""
 
-    def __init__(self, cluster, folder, sql=(SQL, SQL), backup="", more="", env=None):
+    host = "127.0.0.1"
+
+    def __init__(self, cluster, folder, sql=(SQL, SQL), backup="", more="", env=None, binary=None, port=None,
+                 names=None):  # fmt: skip
         """`sql`: what is in each database; `backup`: more settings of that, `more`: further lines of the settings."""
-        self.pgstow, self.folder = Pgstow(cluster, folder, env=env), Path(folder)
-        self.names = [cluster.create(sql=s) for s in sql]
-        self.port = free_port()
+        self.pgstow, self.folder = Pgstow(cluster, folder, binary, env), Path(folder)
+        self.names = [cluster.create(name, sql=s) for name, s in zip(names or [None] * len(sql), sql)]
+        self.port = port or free_port()
         entries = "".join(f'- {{name: e{i}, url: "{cluster.url(n)}"}}\n' for i, n in enumerate(self.names))
         self.settings = f"""
 backup: {{backupDir: {folder}/repo, enabled: true, schedule: "0 0 1 1 *"{backup and ", " + backup}}}
@@ -37,7 +40,10 @@ databases:
         (self.folder / "pgstow.yaml").write_text(self.settings)
         self.tokens = {r: self.run("token", "add", r, "--role", r, "--quiet").stdout.strip()
                        for r in ("viewer", "operator", "admin")}
-        self.running = self.pgstow.start("serve", repo=False)
+        self.start()
+
+    def start(self, env=None):
+        self.running = self.pgstow.start("serve", repo=False, env=env)
         wait_until(self.is_up, "the API does not listen")
 
     def run(self, *args, **kwargs):

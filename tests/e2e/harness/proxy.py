@@ -1,57 +1,82 @@
-"""A network that fails: what passes between the program and the server can be cut, reset or held up."""
+"""A network that fails: what passes between the program and a server (PostgreSQL, or a service's API) can be cut, reset,
+held up, slowed down and counted."""
 
 import contextlib
 import select
 import socket
 import struct
 import threading
+import time
 
 from .cluster import SLOWER
 
 PASS, STALL, RESET, CUT = "pass", "stall", "reset", "cut"
+FROM, TO, BOTH = "from", "to", "both"  # the server
 STEP = 16384
 
 
 class Proxy:
-    """Passes TCP connections on to a cluster. Use as a context manager.
+    """Passes TCP connections on to a server (host and port are asked for at each connection: it may be restarted).
+    Use as a context manager.
 
-    fail(how, after): once so many bytes have come from the server (all connections together), it fails:
-    CUT ends every connection in an orderly way, RESET by a TCP reset; STALL passes nothing more, in either
-    direction, and says nothing. What connects later fails as well, unless `later` is PASS.
+    fail(how, after, of): once so many bytes have come from the server (TO: have gone to it; all connections
+    together, from heal() on), it fails: CUT ends every connection in an orderly way, RESET by a TCP reset; STALL
+    passes nothing more, in either direction, and says nothing. What connects later fails as well, unless `later`
+    is PASS. refuse(): nobody listens. slow(rate): so many bytes a second, in each direction of each connection.
+    `bytes` came from the server, `sent` went to it, since heal().
     """
 
-    def __init__(self, cluster):
-        self.cluster = cluster
+    def __init__(self, server):
+        self.server = server
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        self.host, self.port = self.listener.getsockname()
         self.lock = threading.Lock()
         self.over = threading.Event()
         self.threads = []
+        self.rate = None
         self.heal()
 
     def url(self, database, **parameters):
         """As Cluster.url, but through here."""
-        direct = self.cluster.url(database, **parameters)
-        through = direct.replace(f":{self.cluster.port}/", f":{self.port}/", 1)
+        direct = self.server.url(database, **parameters)
+        through = direct.replace(f":{self.server.port}/", f":{self.port}/", 1)
         assert through != direct
         return through
 
-    def fail(self, how, after=0, later=None):
+    def fail(self, how, after=0, later=None, of=FROM):
         with self.lock:
-            self.how, self.after, self.later = how, after, later or how
+            self.how, self.after, self.later, self.of = how, after, later or how, of
+
+    def slow(self, rate):
+        self.rate = rate
+
+    def refuse(self):
+        """Also ends what is open."""
+        with self.lock:
+            self.listener.shutdown(socket.SHUT_RDWR)  # closing alone would wait for select()
+            self.listener.close()
+        self.fail(RESET)
+        self.failed.set()
 
     def heal(self):
+        """As new; connections that are held end."""
         with self.lock:
-            self.how, self.after, self.later, self.bytes = PASS, None, PASS, 0
+            self.how, self.after, self.later, self.of = PASS, None, PASS, FROM
+            self.bytes = self.sent = 0
+            self.rate = None
+            if self.listener.fileno() < 0:
+                self.listener = socket.create_server((self.host, self.port))
         self.failed = threading.Event()
 
     # ---------------------------------------------------------------- the threads
 
-    def _count(self, n):
-        """What is to happen with these bytes from the server."""
+    def _count(self, n, back):
+        """What is to happen with these bytes; back: they are from the server."""
         with self.lock:
-            self.bytes += n
-            if self.how == PASS or self.bytes < self.after:
+            self.bytes += n if back else 0
+            self.sent += 0 if back else n
+            counted = {FROM: self.bytes, TO: self.sent, BOTH: self.bytes + self.sent}[self.of]
+            if self.how == PASS or counted < self.after or self.of == (TO if back else FROM):
                 return PASS
             self.failed.set()
             return self.how
@@ -61,9 +86,17 @@ class Proxy:
 
     def _accept(self):
         while not self.over.is_set():
-            if not select.select([self.listener], [], [], 0.1)[0]:
+            with self.lock:
+                listener = self.listener
+            if listener.fileno() < 0:
+                time.sleep(0.02)
                 continue
-            client, _ = self.listener.accept()
+            try:
+                if not select.select([listener], [], [], 0.1)[0]:
+                    continue
+                client, _ = listener.accept()
+            except (OSError, ValueError):  # closed meanwhile
+                continue
             self._spawn(self._serve, client, self.failed.is_set())
 
     def _spawn(self, function, *args):
@@ -80,7 +113,7 @@ class Proxy:
                 elif is_later and self.later != PASS:
                     end(client, self.later)
                 else:
-                    with socket.create_connection((self.cluster.host, self.cluster.port)) as server:
+                    with socket.create_connection((self.server.host, self.server.port)) as server:
                         self._pump(client, server, is_later)
             except OSError:
                 pass
@@ -99,8 +132,10 @@ class Proxy:
                     data = source.recv(STEP)
                     if not data:
                         return
-                    if source is server and not is_later:
-                        state = self._count(len(data))
+                    if not is_later:
+                        state = self._count(len(data), source is server)
+                    if self.rate:
+                        time.sleep(len(data) / self.rate)
                     if state == PASS:
                         (server if source is client else client).sendall(data)
             if state == STALL:
