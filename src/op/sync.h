@@ -59,10 +59,12 @@ DEFINE_AUTO_VALUE(SyncOptions, sync_options_clear)
 Doc *sync_options_doc(const SyncOptions *o);
 /* ERR_USAGE for what cannot be meant; unknown members are passed over. */
 Error *sync_options_read(const Doc *d, SyncOptions *out) MUST_CHECK;
-/* What never leaves this source, whoever asks: the texts of the setting sync.exclude ("NAME: TABLE:
- * CONDITION"), made into conditions of a backup. `names` (may be NULL) gets a sentence for each,
- * for people. ERR_CONFIG. */
-Error *sync_exclude_add(const StrList *excludes, StrList *where, StrList *names) MUST_CHECK;
+/* What of the source is sent: the wishes of who asked, and what always counts there. `exclude` (the
+ * texts of sync.exclude) may be NULL, and so may left_out: sentences for people. */
+Error *sync_filters(const StrList *exclude, const SyncOptions *o, BackupOptions *out,
+                    StrList *left_out) MUST_CHECK;
+/* op_sync_schema of the context's database; {"missing": true} where there is none. */
+Error *sync_schema_here(const OpContext *c, Doc **out) MUST_CHECK;
 
 /* -- one side -----------------------------------------------------------------------------------
  */

@@ -151,7 +151,9 @@ Error *sync_options_read(const Doc *d, SyncOptions *out)
 
 /* -- what is never sent ------------------------------------------------------------------------ */
 
-Error *sync_exclude_add(const StrList *excludes, StrList *where, StrList *names)
+/* Each "NAME: TABLE: CONDITION" as a condition of a backup, and as a sentence (names may be NULL).
+ */
+static Error *exclude_add(const StrList *excludes, StrList *where, StrList *names)
 {
     for (size_t i = 0; i < excludes->count; i++) {
         const char *text = excludes->items[i], *rest = strchr(text, ':');
@@ -171,4 +173,20 @@ Error *sync_exclude_add(const StrList *excludes, StrList *where, StrList *names)
             strlist_own(names, mem_printf("%s: %s", name, rest));
     }
     return NULL;
+}
+
+Error *sync_filters(const StrList *exclude, const SyncOptions *o, BackupOptions *out,
+                    StrList *left_out)
+{
+    strlist_copy(&out->where, &o->where);
+    strlist_copy(&out->exclude_tables, &o->exclude_tables);
+    strlist_copy(&out->masks, &o->masks);
+    out->cascade = o->cascade;
+    for (size_t i = 0; left_out && i < o->where.count; i++)
+        strlist_own(left_out, mem_printf("all but %s", o->where.items[i]));
+    for (size_t i = 0; left_out && i < o->exclude_tables.count; i++)
+        strlist_own(left_out, mem_printf("table %s", o->exclude_tables.items[i]));
+    for (size_t i = 0; left_out && i < o->masks.count; i++)
+        strlist_own(left_out, mem_printf("masked %s", o->masks.items[i]));
+    return exclude ? exclude_add(exclude, &out->where, left_out) : NULL;
 }

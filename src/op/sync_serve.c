@@ -76,7 +76,8 @@ Error *op_sync_serve_apply(const SyncHost *h, const char *session, SyncApplied *
     AUTO(char) backup = NULL;
     SyncSession *s = NULL;
     TRY(join(h, session, &o, &s));
-    backup = mem_strdup(sync_session_backup(s));
+    const char *sent = sync_session_backup(s);
+    backup = sent && *sent ? mem_strdup(sent) : NULL;
     Error *e = backup ? NULL : spooled(h, s, &backup);
     e = e ? e : sync_apply(h, s, &o, backup, out);
     e = e ? e : sync_session_step(s, SYNC_VERIFYING, NULL);

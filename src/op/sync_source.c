@@ -7,21 +7,6 @@
 #define BUSY_MOST_MS 2000
 #define BUSY_ALL_MS (30 * 60 * INT64_C(1000)) /* so long another backup is waited for */
 
-Error *sync_filters(const SyncHost *h, const SyncOptions *o, BackupOptions *out, StrList *left_out)
-{
-    strlist_copy(&out->where, &o->where);
-    strlist_copy(&out->exclude_tables, &o->exclude_tables);
-    strlist_copy(&out->masks, &o->masks);
-    out->cascade = o->cascade;
-    for (size_t i = 0; left_out && i < o->where.count; i++)
-        strlist_own(left_out, mem_printf("all but %s", o->where.items[i]));
-    for (size_t i = 0; left_out && i < o->exclude_tables.count; i++)
-        strlist_own(left_out, mem_printf("table %s", o->exclude_tables.items[i]));
-    for (size_t i = 0; left_out && i < o->masks.count; i++)
-        strlist_own(left_out, mem_printf("masked %s", o->masks.items[i]));
-    return h->exclude ? sync_exclude_add(h->exclude, &out->where, left_out) : NULL;
-}
-
 /* One that an earlier attempt of the session made, where nothing has become of it since. */
 static Error *find_earlier(const SyncHost *h, const char *id, BackupInfo *out, bool *good)
 {
@@ -75,13 +60,13 @@ Error *sync_make_backup(const SyncHost *h, SyncSession *s, const SyncOptions *o,
     AUTO_VALUE(BackupOptions) b = {.level = o->compress ? h->level : 0};
     bool good = false;
     TRY(sync_session_step(s, SYNC_BACKING_UP, NULL));
-    if (have)
+    if (have && *have)
         TRY(find_earlier(h, have, out, &good));
     if (good) {
         log_backup(s, "the backup is still good:", out);
         return NULL;
     }
-    TRY(sync_filters(h, o, &b, NULL));
+    TRY(sync_filters(h->exclude, o, &b, NULL));
     strlist_own(&b.tags, mem_printf(SYNC_TAG "=%s", sync_session_id(s)));
     TRY(backup_in_turn(h, s, &b, out));
     log_backup(s, "backup", out);

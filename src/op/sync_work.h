@@ -18,10 +18,6 @@
  * another backup of the database is running. */
 Error *sync_make_backup(const SyncHost *h, SyncSession *s, const SyncOptions *o, const char *have,
                         BackupInfo *out) MUST_CHECK;
-/* BackupOptions of the filters: the initiator's and the source's own. left_out may be NULL. */
-Error *sync_filters(const SyncHost *h, const SyncOptions *o, BackupOptions *out,
-                    StrList *left_out) MUST_CHECK;
-
 /* A backup of the target as it is, before it is changed. */
 Error *sync_make_safety(const SyncHost *h, SyncSession *s, char **id, StrList *warnings) MUST_CHECK;
 
@@ -70,9 +66,6 @@ typedef struct SyncPlan {
 /* ours, theirs: documents of op_sync_schema; *differences (an array) has what is harmless. */
 Error *sync_plan(const SyncOptions *o, const Doc *source, const Doc *target, SyncPlan *plan,
                  Doc **differences) MUST_CHECK;
-/* op_sync_schema of the database here; {"missing": true} where there is none. */
-Error *sync_schema_here(const OpContext *c, Doc **out) MUST_CHECK;
-
 /* -- one run -------------------------------------------------------------------------------------
  */
 

@@ -1,0 +1,180 @@
+/* The session of a sync, as the peer that asks for it opens it, looks at it, and ends it. */
+#include <string.h>
+
+#include "serve/sync_ask.h"
+
+/* -- opened -------------------------------------------------------------------------------------
+ */
+
+/* What was pushed comes into a repository: there must be one. */
+static Error *repository_facts(const Ask *a, const ServiceEntry *entry, bool create, Doc *d)
+{
+    AUTO(Repo) repo = NULL;
+    uint64_t free_bytes;
+    OpContext op = sync_ask_op(entry);
+    pthread_mutex_lock(&a->api->repository);
+    Error *e = op_open_repo(&op, create, &repo);
+    pthread_mutex_unlock(&a->api->repository);
+    if (e && !create && error_kind(e) == ERR_REPO_NOT_FOUND) {
+        error_drop(e);
+        return NULL;
+    }
+    TRY(e);
+    doc_set_str(d, "repositoryId", repo_id(repo));
+    doc_set_bool(d, "encrypted", repo_keys(repo) != NULL);
+    TRY(store_free_space(repo_store(repo), &free_bytes));
+    doc_set_int(d, "freeBytes", free_bytes > INT64_MAX ? INT64_MAX : (int64_t)free_bytes);
+    return NULL;
+}
+
+/* One that is under way is the one that is asked for, once more: an answer was lost, or the peer's
+ * run died and goes on before this side knew of it. */
+static Error *find_or_open(Ask *a, const char *id, const SyncOptions *o, const ServiceEntry *entry,
+                           StateSession **out)
+{
+    State *state = a->api->service->state;
+    bool resume = api_bool(a, "resume");
+    Error *e = sync_ask_session(a, out);
+    if (e && error_kind(e) == ERR_NOT_FOUND) {
+        error_drop(e);
+        return sync_ask_open(a, id, o, entry, resume, out);
+    }
+    TRY(e);
+    if ((*out)->status == SYNC_COMPLETED && resume)
+        return NULL;
+    if (!(*out)->ended && (*out)->direction == o->direction) {
+        AUTO(Doc) options = sync_options_doc(o);
+        AUTO(char) text = doc_print(options, false);
+        StateSessionRef ref = {id, SYNC_REMOTE, (*out)->attempt};
+        return state_session_learn(state, &ref, &(StateSessionFacts){.options = text}, clock_now());
+    }
+    state_session_free(STEAL(*out));
+    return sync_ask_open(a, id, o, entry, resume, out);
+}
+
+Error *api_sync_open(Ask *a)
+{
+    AUTO_VALUE(SyncOptions) o = {0};
+    AUTO(StateSession) s = NULL;
+    const ServiceEntry *entry;
+    const char *id = api_text(a, "sessionId");
+    a->object = mem_strdup(id);
+    TRY(sync_options_read(doc_get(a->body, "options"), &o));
+    TRY(api_asked_entry(a, &entry));
+    pthread_mutex_lock(&a->api->syncs);
+    Error *e = find_or_open(a, id, &o, entry, &s);
+    pthread_mutex_unlock(&a->api->syncs);
+    TRY(e);
+    AUTO(Doc) d = sync_ask_doc(s);
+    doc_set_str(d, "version", PGSTOW_VERSION);
+    e = repository_facts(a, entry, o.direction == SYNC_PUSH, d);
+    if (e) {
+        StateSessionRef ref = {id, SYNC_REMOTE, s->attempt};
+        error_drop(
+            state_session_end(a->api->service->state, &ref,
+                              &(StateSessionEnd){.status = SYNC_FAILED,
+                                                 .error_kind = error_kind_info(error_kind(e))->name,
+                                                 .error_message = error_message(e),
+                                                 .error_hint = error_hint_text(e),
+                                                 .now = clock_now()},
+                              NULL));
+        return e;
+    }
+    a->reply->status = 200;
+    a->reply->body = STEAL(d);
+    return NULL;
+}
+
+/* -- looked at ----------------------------------------------------------------------------------
+ */
+
+Error *api_sync_look(Ask *a)
+{
+    AUTO(StateSession) s = NULL;
+    TRY(sync_ask_session(a, &s));
+    a->reply->status = 200;
+    a->reply->body = sync_ask_doc(s);
+    return NULL;
+}
+
+Error *api_sync_schema(Ask *a)
+{
+    AUTO(StateSession) s = NULL;
+    const ServiceEntry *entry;
+    Doc *schema;
+    TRY(sync_ask_session(a, &s));
+    TRY(sync_ask_entry(a, s, &entry));
+    OpContext op = sync_ask_op(entry);
+    TRY(sync_schema_here(&op, &schema));
+    a->reply->status = 200;
+    a->reply->body = doc_object();
+    doc_set_bool(a->reply->body, "success", true);
+    doc_set(a->reply->body, "schema", schema);
+    return NULL;
+}
+
+/* -- told of --------------------------------------------------------------------------------------
+ */
+
+/* The peer's end of it. That it is COMPLETED is said by the target: of a push that is here. */
+static Error *take_end(Ask *a, const StateSession *s, SyncStatus status)
+{
+    State *state = a->api->service->state;
+    const Doc *result = a->body ? doc_get(a->body, "result") : NULL;
+    AUTO(char) text = result ? doc_print(result, false) : NULL;
+    StateSessionRef ref = {s->id, SYNC_REMOTE, s->attempt};
+    if (status == SYNC_COMPLETED && s->direction == SYNC_PUSH)
+        FAIL(ERR_USAGE, "a push is COMPLETED when its target says so");
+    if (status != SYNC_COMPLETED && sync_ask_has_job(a, s)) {
+        Error *e = runner_cancel(a->api->service->runner, s->job);
+        if (e && error_kind(e) != ERR_EXISTS && error_kind(e) != ERR_NOT_FOUND)
+            return e;
+        error_drop(e);
+        /* What its child has committed already counts: it says the end itself. */
+        if (s->direction == SYNC_PUSH && s->pid)
+            return NULL;
+    }
+    return state_session_end(state, &ref,
+                             &(StateSessionEnd){.status = status,
+                                                .result = text,
+                                                .error_kind = api_text(a, "kind"),
+                                                .error_message = api_text(a, "error"),
+                                                .error_hint = api_text(a, "hint"),
+                                                .now = clock_now()},
+                             NULL);
+}
+
+/* How far the peer is, of what it does itself. */
+static Error *take_progress(Ask *a, const StateSession *s, SyncStatus status)
+{
+    State *state = a->api->service->state;
+    StateSessionRef ref = {s->id, SYNC_REMOTE, s->attempt};
+    bool busy = sync_ask_has_job(a, s), cancel = false;
+    StateSessionProgress p = {.phase = api_text(a, "phase"),
+                              .bytes_done = (uint64_t)api_int(a, "bytesDone", 0),
+                              .bytes_total = (uint64_t)api_int(a, "bytesTotal", 0)};
+    if (busy)
+        return state_session_beat(state, &ref, clock_now(), &cancel);
+    if (status > s->status && state_session_may_follow(s->status, status))
+        TRY(state_session_step(state, &ref, status, p.phase, clock_now()));
+    return state_session_progress(state, &ref, &p, clock_now(), &cancel);
+}
+
+Error *api_sync_report(Ask *a)
+{
+    AUTO(StateSession) s = NULL;
+    SyncStatus status;
+    TRY(sync_ask_session(a, &s));
+    if (!state_session_status_of(api_text(a, "status"), &status))
+        FAIL(ERR_USAGE, "there is no status \"%s\"", api_text(a, "status"));
+    Error *e = s->ended                   ? NULL
+               : status >= SYNC_COMPLETED ? take_end(a, s, status)
+                                          : take_progress(a, s, status);
+    /* It has ended meanwhile: the answer says how. */
+    if (e && (error_kind(e) == ERR_FENCED || error_kind(e) == ERR_CANCELLED)) {
+        error_drop(e);
+        e = NULL;
+    }
+    TRY(e);
+    return sync_ask_reply(a, 200, s->id);
+}
