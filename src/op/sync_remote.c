@@ -4,6 +4,7 @@
 #include "op/sync_work.h"
 
 #define REPORT_MS 5000
+#define WORDS_MAX 8000 /* bytes of an error that the peer is told */
 
 void sync_remote_clear(SyncRemote *r)
 {
@@ -165,7 +166,8 @@ Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const ch
     AUTO(Doc) body = body_of(r);
     AUTO(Doc) begun = NULL;
     AUTO(Doc) answer = NULL;
-    doc_set_str(body, "backupId", backup);
+    if (backup)
+        doc_set_str(body, "backupId", backup);
     TRY(sync_session_step(s, SYNC_RESTORING, "the peer writes it into its database"));
     TRY(ask(r, "POST", "/api/sync/restore-backup", body, true, &begun));
     Error *e = follow(r, s, job, "session", SYNC_COMPLETED, &answer);
@@ -193,6 +195,25 @@ static Error *tell(const SyncRemote *r, const Doc *body, Cancel *parent, int64_t
 /* -- this side ----------------------------------------------------------------------------------
  */
 
+/* One line of it, as a request takes it. Caller frees. */
+static char *one_line(const char *text)
+{
+    char *line = text_cut(text, WORDS_MAX);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = ' ';
+    return line;
+}
+
+static void set_line(Doc *d, const char *name, const char *text)
+{
+    if (!text)
+        return;
+    AUTO(char) utf8 = text_utf8(text);
+    AUTO(char) line = one_line(utf8);
+    doc_set_str(d, name, line);
+}
+
 Error *sync_remote_report(const SyncRemote *r, SyncStatus status, const JobProgress *p,
                           Error **gone)
 {
@@ -200,7 +221,7 @@ Error *sync_remote_report(const SyncRemote *r, SyncStatus status, const JobProgr
     AUTO(Doc) answer = NULL;
     SyncStatus there;
     doc_set_str(body, "status", state_session_status_name(status));
-    doc_set_str(body, "phase", p->phase);
+    set_line(body, "phase", p->phase);
     doc_set_int(body, "bytesDone", (int64_t)p->bytes_done);
     doc_set_int(body, "bytesTotal", (int64_t)p->bytes_total);
     TRY(tell(r, body, r->cancel, REPORT_MS, &answer));
@@ -219,8 +240,8 @@ Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result)
     doc_set_str(body, "status", state_session_status_name(status));
     if (e) {
         doc_set_str(body, "kind", error_kind_info(error_kind(e))->name);
-        doc_set_str(body, "error", error_message(e));
-        doc_set_str(body, "hint", error_hint_text(e));
+        set_line(body, "error", error_message(e));
+        set_line(body, "hint", error_hint_text(e));
     }
     if (result)
         doc_set(body, "result", doc_copy(result));

@@ -344,6 +344,7 @@ Error *api_start(Service *s, Api **out)
     api->peers = peer_auth_new(s->state);
     api->answers = answers_new();
     pthread_mutex_init(&api->repository, NULL);
+    pthread_mutex_init(&api->syncs, NULL);
     Error *e = check_settings(&o, config_bool(c, SETTING_INSECURE));
     e = e ? e : cancel_new(NULL, &api->stop);
     api->downloads = downloads_new(s->state, s->runner, api->stop);
@@ -390,5 +391,6 @@ void api_stop(Api *a)
     metrics_free(a->metrics);
     answers_free(a->answers);
     pthread_mutex_destroy(&a->repository);
+    pthread_mutex_destroy(&a->syncs);
     free(a);
 }

@@ -26,6 +26,7 @@ struct Api {
     Http *http;
     Events *events;
     pthread_mutex_t repository; /* for what is not kept of one: one at a time, it may cost memory */
+    pthread_mutex_t syncs; /* of sessions that peers open, and of their jobs: one for each */
     Cancel *stop;               /* requested where no reply is to go on */
     Downloads *downloads;
 };
@@ -127,6 +128,13 @@ API_HANDLER(api_audit)
 API_HANDLER(api_tokens)
 API_HANDLER(api_token_add)
 API_HANDLER(api_token_revoke)
+API_HANDLER(api_sync_open)
+API_HANDLER(api_sync_look)
+API_HANDLER(api_sync_report)
+API_HANDLER(api_sync_schema)
+API_HANDLER(api_sync_backup)
+API_HANDLER(api_sync_backup_progress)
+API_HANDLER(api_sync_restore)
 API_HANDLER(api_sync_start)
 API_HANDLER(api_sync_list)
 API_HANDLER(api_sync_cancel)

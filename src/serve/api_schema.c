@@ -356,6 +356,44 @@ static const Field peer_repository[] = {
     {"freeBytes", FIELD_INTEGER, 0, "of its disk"},
     {0}};
 
+static const Field sync_state[] = {
+    {"success", FIELD_BOOL, ALWAYS, "false where it is FAILED or CANCELLED"},
+    {"sessionId", FIELD_TEXT, ALWAYS, "which sync"},
+    {"status", FIELD_CHOICE, ALWAYS, "how far it is", .choices = choice_sync_statuses},
+    {"direction", FIELD_CHOICE, ALWAYS, "as the asking side sees it",
+     .choices = choice_sync_directions},
+    {"attempt", FIELD_INTEGER, ALWAYS, "from 1"},
+    {"method", FIELD_TEXT, ALWAYS, "backup or http; auto while that is open"},
+    {"phase", FIELD_TEXT, MAYBE, "what it does"},
+    {"entry", FIELD_TEXT, ALWAYS, "of the database here; may be empty"},
+    {"database", FIELD_TEXT, ALWAYS, "its name"},
+    {"backupId", FIELD_TEXT, MAYBE, "the backup"},
+    {"bytesDone", FIELD_INTEGER, ALWAYS, "of the phase"},
+    {"bytesTotal", FIELD_INTEGER, ALWAYS, "0: not known"},
+    {"rowsDone", FIELD_INTEGER, ALWAYS, "of the phase"},
+    {"rowsTotal", FIELD_INTEGER, ALWAYS, "0: not known"},
+    {"transferSpeed", FIELD_INTEGER, ALWAYS, "bytes a second"},
+    {"estimatedCompletion", FIELD_TIME, MAYBE, "when the phase will be done"},
+    {"result", FIELD_OBJECT, 0, "what was written, where it is COMPLETED"},
+    {"kind", FIELD_TEXT, FIELD_NULL, "of the error"},
+    {"error", FIELD_TEXT, FIELD_NULL, "why it failed"},
+    {"hint", FIELD_TEXT, FIELD_NULL, "what to do about it"},
+    {"leftOut", FIELD_TEXT, FIELD_LIST, "what of the database is not in the backup"},
+    {"rows", FIELD_INTEGER, 0, "of the backup"},
+    {"tables", FIELD_INTEGER, 0, "of the backup"},
+    {"size", FIELD_INTEGER, 0, "stored bytes that it refers to"},
+    {"logicalSize", FIELD_INTEGER, 0, "bytes of its rows"},
+    {"newBytes", FIELD_INTEGER, 0, "stored bytes that it added"},
+    {"version", FIELD_TEXT, 0, "of pgstow here"},
+    {"repositoryId", FIELD_TEXT, 0, "of the repository here"},
+    {"encrypted", FIELD_BOOL, 0, "whether that is"},
+    {"freeBytes", FIELD_INTEGER, 0, "of its disk"},
+    {0}};
+static const Field sync_schema[] = {
+    {"success", FIELD_BOOL, ALWAYS, "true"},
+    {"schema", FIELD_OBJECT, ALWAYS, "the tables, with columns, types and keys"},
+    {0}};
+
 static const Schema schemas[] = {
     {"Error", "What went wrong", error_fields},
     {"ErrorFacts", "An error's kind, message and hint", error_facts},
@@ -376,6 +414,8 @@ static const Schema schemas[] = {
     {"SyncSessionWithLog", "A sync, with what it said", sync_session_with_log},
     {"SyncSessionList", "Syncs", sync_session_list},
     {"SyncSessionLogs", "Syncs of one id", sync_session_logs},
+    {"SyncState", "A sync, as a peer sees it", sync_state},
+    {"SyncSchema", "What a database's tables are like", sync_schema},
     {"SyncBegun", "A sync that was begun", sync_begun},
     {"Schedule", "A schedule", schedule},
     {"ScheduleList", "Schedules", schedule_list},

@@ -2,6 +2,7 @@
 #include "serve/api_internal.h"
 #include "serve/exposition.h"
 #include "state/state.h"
+#include "state/state_session.h"
 
 /* -- what is asked --------------------------------------------------------------------------------
  */
@@ -170,6 +171,49 @@ static const Field syncs_query[] = {
     {0}};
 static const Field sync_cancel_query[] = {
     {"sessionId", FIELD_TEXT, FIELD_REQUIRED, "which one", 1, SESSION_ID_MAX}, {0}};
+
+/* -- what peers ask for a sync --------------------------------------------------------------------
+ */
+
+#define SESSION                                                                                    \
+    {                                                                                              \
+        "sessionId", FIELD_TEXT, FIELD_REQUIRED, "which sync", 1, SYNC_ID_MAX                      \
+    }
+#define SYNC_WORDS_MAX 16384 /* bytes of an error's message, or its hint */
+static const Field sync_session_query[] = {SESSION, {0}};
+static const Field sync_open_body[] = {
+    SESSION,
+    ENTRY,
+    {"resume", FIELD_BOOL, 0, "also one that has ended, but for a COMPLETED one"},
+    {"options", FIELD_OBJECT, FIELD_REQUIRED, "what is wanted: direction, filters, merge ..."},
+    {0}};
+static const Field sync_backup_body[] = {
+    SESSION,
+    ENTRY,
+    {"wait", FIELD_BOOL, 0, "answer when the backup is made, as where nothing is said"},
+    {0}};
+static const Field sync_restore_body[] = {
+    SESSION,
+    {"backupId", FIELD_TEXT, 0, "which one; without it the rows that came by http", 1},
+    {0}};
+static const Field sync_report_body[] = {
+    SESSION,
+    {"status", FIELD_CHOICE, FIELD_REQUIRED, "where the peer is", .choices = choice_sync_statuses},
+    {"phase", FIELD_TEXT, 0, "what it does"},
+    {"bytesDone", FIELD_INTEGER, 0, "of that", 0},
+    {"bytesTotal", FIELD_INTEGER, 0, "of that; 0: not known", 0},
+    {"kind", FIELD_TEXT, 0, "of the error that it ended with"},
+    {"error", FIELD_TEXT, 0, "its message", 0, SYNC_WORDS_MAX},
+    {"hint", FIELD_TEXT, 0, "what to do", 0, SYNC_WORDS_MAX},
+    {"result", FIELD_OBJECT, 0, "what was done, where it is COMPLETED"},
+    {0}};
+#define SYNC_STATE(what)                                                                           \
+    {                                                                                              \
+        {                                                                                          \
+            200, "SyncState", what                                                                 \
+        }                                                                                          \
+    }
+#define KINDS_SYNC (KIND(NOT_FOUND) | KIND(BUSY) | KIND(EXISTS))
 
 /* -- the routes -----------------------------------------------------------------------------------
  */
@@ -390,6 +434,36 @@ static const Route routes[] = {
     {"DELETE", "/api/v1/tokens/{token}", ROLE_ADMIN, "token.revoke", api_token_revoke,
      .id = "revokeToken", .summary = "End a token at once", .part = "the token's name",
      .answers = {{200, "RevokedToken", "it is over"}}},
+    {"POST", "/api/sync/session", ROLE_PEER, "sync.open", api_sync_open, .id = "openSync",
+     .summary = "Open a session for a sync", .body = sync_open_body,
+     .answers = SYNC_STATE("it is open; or COMPLETED, where it was resumed after that"),
+     .errors = KINDS_SYNC | KINDS_REPO | KIND(REPO_FULL)},
+    {"GET", "/api/sync/session", ROLE_PEER, NULL, api_sync_look, .id = "getSync",
+     .summary = "How far a session is", .query = sync_session_query,
+     .answers = SYNC_STATE("the session"), .errors = KIND(NOT_FOUND)},
+    {"POST", "/api/sync/report", ROLE_PEER, NULL, api_sync_report, .id = "reportSync",
+     .summary = "Tell how far the asking side is, or how it has ended", .body = sync_report_body,
+     .answers = SYNC_STATE("the session here"), .errors = KIND(NOT_FOUND)},
+    {"GET", "/api/sync/schema", ROLE_PEER, NULL, api_sync_schema, .id = "getSyncSchema",
+     .summary = "What the tables of the session's database are like", .query = sync_session_query,
+     .answers = {{200, "SyncSchema", "the tables"}}, .errors = KIND(NOT_FOUND) | KINDS_DATABASE},
+    {"POST", "/api/sync/initiate-backup", ROLE_PEER, "sync.backup", api_sync_backup,
+     .id = "initiateSyncBackup", .summary = "Make the backup that is pulled",
+     .help = "A session that is not there is opened. Asked again it is the same backup.",
+     .body = sync_backup_body,
+     .answers = {{200, "SyncState", "it is made"},
+                 {202, "SyncState", "it is being made"},
+                 {500, "SyncState", "it could not be made: \"error\" and \"hint\" say why"}},
+     .errors = KINDS_SYNC | KINDS_DATABASE | KINDS_REPO | KIND(RATE) | KIND(REPO_FULL)},
+    {"GET", "/api/sync/backup-progress", ROLE_PEER, NULL, api_sync_backup_progress,
+     .id = "getSyncBackupProgress", .summary = "How far that is", .query = sync_session_query,
+     .answers = SYNC_STATE("the session"), .errors = KIND(NOT_FOUND)},
+    {"POST", "/api/sync/restore-backup", ROLE_PEER, "sync.restore", api_sync_restore,
+     .id = "restoreSyncBackup", .summary = "Write what was pushed into the database",
+     .help = "All of it or nothing, and once: asked again it is the same run.",
+     .body = sync_restore_body,
+     .answers = {{202, "SyncState", "a job does it"}, {200, "SyncState", "it is done already"}},
+     .errors = KINDS_SYNC | KIND(RATE)},
     {"GET", "/api/sync/peer", ROLE_PEER, NULL, api_peer, .id = "getPeer",
      .summary = "What a peer has: version, time, tools, databases",
      .answers = {{200, "Peer", "what it has"}}},
