@@ -9,6 +9,7 @@
 #define PGSTOW_OP_SYNC_SPOOL_H
 
 #include "op/sync_batch.h"
+#include "state/state.h"
 
 typedef struct SyncSpool SyncSpool;
 
@@ -33,6 +34,8 @@ SyncSpoolState sync_spool_state(const SyncSpool *s);
  * is no room, ERR_IO. After an error the spool is as it was. A new attempt, beginning with seq 1,
  * empties it. */
 Error *sync_spool_take(SyncSpool *s, const void *body, size_t n) MUST_CHECK;
+/* The same of one that sync_batch_read has read from this body. */
+Error *sync_spool_put(SyncSpool *s, const SyncBatch *b, const void *body, size_t n) MUST_CHECK;
 
 /* All that is there, from its beginning, checked again: ERR_DAMAGED. Callbacks may be NULL. */
 typedef struct SyncSpoolReader {
@@ -50,5 +53,7 @@ Error *sync_spool_remove(const char *state_dir, const char *session) MUST_CHECK;
  * folder. One that is in use stays. */
 Error *sync_spool_sweep(const char *state_dir, bool (*wanted)(void *ctx, const char *session),
                         void *ctx) MUST_CHECK;
+/* Those whose session has ended, as its state says. */
+Error *sync_spool_sweep_ended(const char *state_dir, State *state) MUST_CHECK;
 
 #endif
