@@ -11,6 +11,7 @@ static const struct {
     {"history", sync_history},
     {"cancel", sync_cancel},
     {"clear-stuck", sync_clear_stuck},
+    {"clear-locks", sync_clear_locks},
     {NULL, NULL},
 };
 

@@ -24,5 +24,6 @@ Error *sync_status(Run *run) MUST_CHECK; /* cmd_sync_sessions.c */
 Error *sync_history(Run *run) MUST_CHECK;
 Error *sync_cancel(Run *run) MUST_CHECK;
 Error *sync_clear_stuck(Run *run) MUST_CHECK;
+Error *sync_clear_locks(Run *run) MUST_CHECK; /* cmd_sync_locks.c */
 
 #endif

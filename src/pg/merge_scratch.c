@@ -5,10 +5,25 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pg/advisory.h"
 
 #define MARK "pgstow merge since "
 #define LOCK "1885828980, 1835364967" /* "pgst", "merg" */
 #define AT_ONCE 200                   /* tables dropped in one transaction: each takes locks */
+
+static Error *taken(Conn *c)
+{
+    AUTO(char) who = NULL;
+    Error *e = advisory_holder(c, LOCK, &who);
+    if (e && conn_broken(c))
+        return e;
+    error_drop(e);
+    return error_hint(
+        ERROR_NEW(ERR_DB_IN_USE, "%s: another merge is running into it%s%s", conn_describe(c),
+                  who ? ": " : "", who ? who : ""),
+        "wait for it; one that was killed ends with its last statement, and one whose "
+        "network went away is ended by pgstow sync clear-locks");
+}
 
 Error *merge_scratch_lock(Conn *c, int64_t wait_ms)
 {
@@ -18,9 +33,7 @@ Error *merge_scratch_lock(Conn *c, int64_t wait_ms)
         if (got && *got == 't')
             return NULL;
         if (clock_mono_ms() >= end)
-            return error_hint(
-                ERROR_NEW(ERR_DB_IN_USE, "%s: another merge is running into it", conn_describe(c)),
-                "wait for it; one that was killed ends with its last statement");
+            return taken(c);
         TRY(cancel_check(conn_cancel(c)));
         clock_sleep_ms(100);
     }
