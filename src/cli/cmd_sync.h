@@ -17,10 +17,11 @@ typedef Error *(*SyncVerb)(Run *run);
 Error *sync_run_pull(Run *run) MUST_CHECK; /* cmd_sync_run.c */
 Error *sync_run_push(Run *run) MUST_CHECK;
 Error *sync_run_resume(Run *run) MUST_CHECK;
+Error *sync_run_test(Run *run) MUST_CHECK;
 Error *sync_run_backup(Run *run) MUST_CHECK;
 Error *sync_run_apply(Run *run) MUST_CHECK;
 Error *sync_run_rows(Run *run) MUST_CHECK; /* cmd_sync_rows.c */
-Error *sync_status(Run *run) MUST_CHECK; /* cmd_sync_sessions.c */
+Error *sync_status(Run *run) MUST_CHECK;   /* cmd_sync_sessions.c */
 Error *sync_history(Run *run) MUST_CHECK;
 Error *sync_cancel(Run *run) MUST_CHECK;
 Error *sync_clear_stuck(Run *run) MUST_CHECK;

@@ -4,6 +4,7 @@
 
 #include "cli/cmd_sync.h"
 #include "cli/confirm.h"
+#include "cli/findings.h"
 #include "cli/sync_print.h"
 #include "op/sync.h"
 
@@ -132,6 +133,54 @@ Error *sync_run_resume(Run *run)
         return error_hint(ERROR_NEW(ERR_USAGE, "the session %s is of another database", session),
                           "give --entry %s", w.options.entry ? w.options.entry : "no more");
     return run_sync(run, &w);
+}
+
+/* -- tried ---------------------------------------------------------------------------------------
+ */
+
+typedef struct Trial {
+    SyncHost host;
+    SyncOptions options;
+    SyncTestPhase until;
+    FindingList findings;
+} Trial;
+static void trial_clear(Trial *t)
+{
+    sync_options_clear(&t->options);
+    finding_list_clear(&t->findings);
+}
+DEFINE_AUTO_VALUE(Trial, trial_clear)
+
+static Error *work_test(Run *run, void *arg)
+{
+    Trial *t = arg;
+    (void)run;
+    return op_sync_test(&t->host, &t->options, t->until, &t->findings);
+}
+
+Error *sync_run_test(Run *run)
+{
+    AUTO_VALUE(Trial) t = {.host = sync_host(run)};
+    const char *peer;
+    int64_t phase = config_int(run->config, SETTING_SYNC_PHASE);
+    TRY(sync_word(run, "peer", &peer));
+    options_from(run, SYNC_PULL, &t.options);
+    t.options.peer = mem_strdup(peer);
+    t.options.test = t.options.dry_run = true;
+    t.options.method = SYNC_METHOD_BACKUP;
+    t.until = phase ? (SyncTestPhase)phase : SYNC_TEST_RESTORE;
+    Error *e = run_with_progress(run, work_test, &t);
+    if (run->json) {
+        Doc *d = doc_object();
+        doc_set_bool(d, "good", !e);
+        doc_set(d, "findings", findings_doc(&t.findings));
+        run_result(run, d);
+    } else {
+        findings_print(&t.findings);
+        if (!e)
+            puts("nothing was changed");
+    }
+    return e;
 }
 
 /* -- the other side: a job of the service --------------------------------------------------------

@@ -112,7 +112,7 @@ static Error *explain(SyncWork *w, Error *e)
 /* -- the way ----------------------------------------------------------------------------------- */
 
 /* The schemas of both sides, before anything moves. */
-static Error *plan(SyncWork *w)
+Error *sync_compare_schemas(SyncWork *w)
 {
     AUTO(Doc) here = NULL;
     AUTO(Doc) there = NULL;
@@ -127,7 +127,7 @@ static Error *plan(SyncWork *w)
     return sync_plan(w->o, source, pull ? here : there, &w->plan, &w->out->differences);
 }
 
-static Error *open_there(SyncWork *w, bool resume)
+Error *sync_open_there(SyncWork *w, bool resume)
 {
     TRY(sync_remote_open(&w->remote, w->o, resume));
     sync_at(w, SYNC_PREPARING);
@@ -148,11 +148,11 @@ static Error *take_result(SyncWork *w, const Doc *result)
 static Error *go(SyncWork *w)
 {
     int64_t start = clock_mono_ms();
-    TRY(open_there(w, w->o->resume));
+    TRY(sync_open_there(w, w->o->resume));
     const Doc *result = sync_remote_result(&w->remote);
     if (result)
         return take_result(w, result);
-    TRY(plan(w));
+    TRY(sync_compare_schemas(w));
     Error *e = w->o->direction == SYNC_PULL ? sync_pull(w) : sync_push(w);
     w->out->duration_ms = clock_mono_ms() - start;
     return e;
@@ -220,10 +220,11 @@ static Error *open_here(SyncWork *w)
                              &w->session);
 }
 
-Error *op_sync(const SyncHost *h, const SyncOptions *o, SyncResult *out)
+Error *sync_run(const SyncHost *h, const SyncOptions *o, SyncResult *out,
+                Error *(*work)(SyncWork *w), SyncTestPhase until, FindingList *findings)
 {
     AUTO(Peer) peer = NULL;
-    SyncWork w = {.h = h, .o = o, .out = out};
+    SyncWork w = {.h = h, .o = o, .out = out, .until = until, .findings = findings};
     *out = (SyncResult){.direction = o->direction, .dry_run = o->dry_run};
     TRY(open_peer(h, o, &peer));
     w.peer = peer;
@@ -234,11 +235,16 @@ Error *op_sync(const SyncHost *h, const SyncOptions *o, SyncResult *out)
     if (!e) {
         out->session = mem_strdup(sync_session_id(w.session));
         w.remote.session = out->session;
-        e = finish(&w, go(&w));
+        e = finish(&w, work(&w));
     }
     sync_remote_clear(&w.remote);
     watch_clear(&w.watch);
     return e;
+}
+
+Error *op_sync(const SyncHost *h, const SyncOptions *o, SyncResult *out)
+{
+    return sync_run(h, o, out, go, SYNC_TEST_RESTORE, NULL);
 }
 
 Error *sync_resume_options(const SyncHost *h, const char *session, SyncOptions *out)

@@ -14,6 +14,7 @@
 #define PGSTOW_OP_SYNC_H
 
 #include "base/doc.h"
+#include "base/finding.h"
 #include "op/backup.h"
 #include "op/cleanup.h"
 #include "op/merge.h"
@@ -35,6 +36,7 @@ typedef struct SyncOptions {
     char *peer_entry; /* there; NULL: as the peer is set up, or its only one */
     SyncMethod method;
     bool resume;  /* goes on with the session of this id */
+    bool test;    /* definitions alone: of a trial, whose backups go again */
     bool dry_run; /* all is done but the commit, and no safety backup is made */
     /* what of the source is sent */
     StrList where, exclude_tables, masks; /* as in BackupOptions */
@@ -126,6 +128,16 @@ Error *op_sync(const SyncHost *h, const SyncOptions *o, SyncResult *out) MUST_CH
 /* The options of a session of this host that can go on. ERR_NOT_FOUND, ERR_EXISTS (it is
  * COMPLETED). */
 Error *sync_resume_options(const SyncHost *h, const char *session, SyncOptions *out) MUST_CHECK;
+
+/* Each phase of a pull, tried harmlessly, up to `until`; *out says how it went. The error is the
+ * first that a phase ended with. o: dry_run and test. */
+typedef enum SyncTestPhase {
+    SYNC_TEST_BACKUP = 1,
+    SYNC_TEST_TRANSFER,
+    SYNC_TEST_RESTORE
+} SyncTestPhase;
+Error *op_sync_test(const SyncHost *h, const SyncOptions *o, SyncTestPhase until,
+                    FindingList *out) MUST_CHECK;
 
 /* The other side, as a job of its service, for a session that the service has opened: the backup
  * that a peer pulls; what a peer has pushed into the database. */

@@ -43,6 +43,7 @@ Doc *sync_options_doc(const SyncOptions *o)
     doc_set_str(d, "peerEntry", o->peer_entry);
     doc_set_str(d, "method", methods[o->method]);
     doc_set_bool(d, "dryRun", o->dry_run);
+    doc_set_bool(d, "test", o->test);
     doc_set(d, "where", doc_texts(&o->where));
     doc_set(d, "excludeTables", doc_texts(&o->exclude_tables));
     doc_set(d, "masks", doc_texts(&o->masks));
@@ -137,6 +138,7 @@ Error *sync_options_read(const Doc *d, SyncOptions *out)
     if (o.on_conflict)
         TRY(merge_parse_conflict(o.on_conflict, &rules));
     o.dry_run = doc_bool(d, "dryRun", false);
+    o.test = doc_bool(d, "test", false);
     o.cascade = doc_bool(d, "cascade", false);
     o.compress = doc_bool(d, "compress", true);
     o.delta = doc_bool(d, "delta", false);

@@ -66,7 +66,10 @@ Error *sync_make_backup(const SyncHost *h, SyncSession *s, const SyncOptions *o,
         log_backup(s, "the backup is still good:", out);
         return NULL;
     }
-    TRY(sync_filters(h->exclude, o, &b, NULL));
+    if (o->test)
+        strlist_add(&b.exclude_table_data, "*");
+    else
+        TRY(sync_filters(h->exclude, o, &b, NULL));
     strlist_own(&b.tags, mem_printf(SYNC_TAG "=%s", sync_session_id(s)));
     TRY(backup_in_turn(h, s, &b, out));
     log_backup(s, "backup", out);

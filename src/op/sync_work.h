@@ -86,7 +86,16 @@ typedef struct SyncWork {
     SyncWatch watch;
     SyncPlan plan;
     SyncResult *out;
+    SyncTestPhase until; /* of a test: the last phase that is tried */
+    FindingList *findings;
 } SyncWork;
+
+/* The session here, `go`, and what both sides are told of the end. */
+Error *sync_run(const SyncHost *h, const SyncOptions *o, SyncResult *out, Error *(*go)(SyncWork *w),
+                SyncTestPhase until, FindingList *findings) MUST_CHECK;
+/* The session there, and the schemas of both sides. */
+Error *sync_open_there(SyncWork *w, bool resume) MUST_CHECK;
+Error *sync_compare_schemas(SyncWork *w) MUST_CHECK;
 
 /* Where this side is, for the peer; and what went over the wire. */
 void sync_at(SyncWork *w, SyncStatus status);

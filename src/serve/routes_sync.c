@@ -116,6 +116,30 @@ Error *api_sync_schema(Ask *a)
 /* -- told of --------------------------------------------------------------------------------------
  */
 
+/* The backup of a trial is of no use to anybody. */
+static Error *delete_trial(Ask *a, const StateSession *s)
+{
+    AUTO_VALUE(SyncOptions) o = {0};
+    AUTO_VALUE(StrList) words = {0};
+    const ServiceEntry *entry;
+    TRY(sync_ask_options(s, &o));
+    if (!o.test || !s->backup || !*s->backup)
+        return NULL;
+    TRY(sync_ask_entry(a, s, &entry));
+    strlist_add(&words, "delete");
+    strlist_add(&words, "--ignore-missing");
+    strlist_add(&words, s->backup);
+    return runner_submit(a->api->service->runner,
+                         &(JobRequest){.kind = "delete",
+                                       .entry = entry->name,
+                                       .database = entry->database,
+                                       .words = &words,
+                                       .trigger = "api",
+                                       .actor = a->actor,
+                                       .asked = true},
+                         NULL);
+}
+
 /* The peer's end of it. That it is COMPLETED is said by the target: of a push that is here. */
 static Error *take_end(Ask *a, const StateSession *s, SyncStatus status)
 {
@@ -134,14 +158,15 @@ static Error *take_end(Ask *a, const StateSession *s, SyncStatus status)
         if (s->direction == SYNC_PUSH && s->pid)
             return NULL;
     }
-    return state_session_end(state, &ref,
-                             &(StateSessionEnd){.status = status,
-                                                .result = text,
-                                                .error_kind = api_text(a, "kind"),
-                                                .error_message = api_text(a, "error"),
-                                                .error_hint = api_text(a, "hint"),
-                                                .now = clock_now()},
-                             NULL);
+    TRY(state_session_end(state, &ref,
+                          &(StateSessionEnd){.status = status,
+                                             .result = text,
+                                             .error_kind = api_text(a, "kind"),
+                                             .error_message = api_text(a, "error"),
+                                             .error_hint = api_text(a, "hint"),
+                                             .now = clock_now()},
+                          NULL));
+    return delete_trial(a, s);
 }
 
 /* How far the peer is, of what it does itself. */

@@ -1,0 +1,161 @@
+"""sync pull: the peer's database into the one here; and what a peer asks for by plain HTTP."""
+
+import hashlib
+import json
+
+import pytest
+from harness.sites import ENTRY, REGISTRATION, WRITTEN
+
+SQL = """
+CREATE SCHEMA shop;
+CREATE TABLE shop.customer (id int PRIMARY KEY, name text NOT NULL, demo bool NOT NULL DEFAULT false);
+CREATE TABLE shop.item (id int PRIMARY KEY, customer int NOT NULL REFERENCES shop.customer, price numeric(10,2), data jsonb);
+CREATE SEQUENCE shop.numbers;
+"""
+ROWS = """
+INSERT INTO shop.customer SELECT g, 'name ' || g, g % 10 = 0 FROM generate_series(1, 200) g;
+INSERT INTO shop.item SELECT g, 1 + g % 200, g * 0.25, jsonb_build_object('n', g) FROM generate_series(1, 800) g;
+SELECT setval('shop.numbers', 4711);
+"""
+
+
+def peer_headers(key=REGISTRATION, node="testnode"):
+    return {"X-Node-ID": node, "X-Registration-Hash": hashlib.sha256(key.encode()).hexdigest(),
+            "Content-Type": "application/json"}  # fmt: skip
+
+
+def ask(site, path, body=None, key=REGISTRATION, node="testnode"):
+    """As curl would: status, and the JSON of the answer."""
+    status, _, answer = site.call("POST" if body is not None else "GET", f"/api/sync/{path}", token=None,
+                                  body=json.dumps(body) if body is not None else None, headers=peer_headers(key, node))  # fmt: skip
+    return status, answer
+
+
+def test_initiate_backup_by_curl(sites):
+    """The issue's plain request: it answers when the backup exists, and the same when it is asked again."""
+    two = sites(SQL + ROWS, SQL, signed=False)
+    status, answer = ask(two.a, "initiate-backup", {"sessionId": "test123"})
+    assert status == 200, answer
+    assert answer["success"] is True and answer["sessionId"] == "test123" and answer["rows"] == 1000
+    assert answer["backupId"] in two.a.ids()
+    status, again = ask(two.a, "initiate-backup", {"sessionId": "test123"})
+    assert (status, again["backupId"]) == (200, answer["backupId"])
+    status, progress = ask(two.a, "backup-progress?sessionId=test123")
+    assert (status, progress["status"], progress["backupId"]) == (200, "TRANSFERRING", answer["backupId"])
+    status, later = ask(two.a, "initiate-backup", {"sessionId": "later", "wait": False})
+    assert (status, later["sessionId"]) in ((202, "later"), (200, "later"))
+    # Somebody else's session is not there for others.
+    status, other = ask(two.a, "backup-progress?sessionId=test123", node="somebody")
+    assert (status, other["success"]) == (404, False)
+    status, wrong = ask(two.a, "initiate-backup", {"sessionId": "wrong"}, key="another")
+    assert (status, wrong["success"]) == (401, False)
+    status, empty = ask(two.a, "initiate-backup", {"sessionId": "empty"}, key="")
+    assert (status, empty["success"]) == (401, False)
+    assert two.a.session("wrong") is None and two.a.session("empty") is None
+
+
+def test_initiate_backup_without_pg_dump(sites):
+    """500 with the install hint, and a session that FAILED with that text."""
+    two = sites(SQL + ROWS, SQL, signed=False)
+    two.a.stop()
+    two.a.start(env={"FORCE_PG_DUMP_MISSING": "1"})
+    status, answer = ask(two.a, "initiate-backup", {"sessionId": "test123"})
+    assert status == 500, answer
+    assert answer["success"] is False and "pg_dump" in answer["error"] and "install" in answer["hint"]
+    session = two.a.session("test123")
+    assert (session["status"], session["error_message"]) == ("FAILED", answer["error"])
+    assert session["error_hint"] == answer["hint"]
+    assert not list((two.a.folder / "repo").rglob("*.manifest"))
+
+
+def test_pull(sites):
+    """All rows come, once; then only what is new."""
+    two = sites(SQL, SQL + ROWS)
+    first = two.pull("--session", "first")
+    assert first.id == "first" and first.doc["rows"] == 1000 and first.doc["method"] == "backup"
+    assert first.counts() == {"inserted": 1000}
+    two.assert_same()
+    assert int(two.a.sql("SELECT last_value FROM shop.numbers")) >= 4711
+    assert two.statuses("first") == ("COMPLETED", "COMPLETED")
+    assert first.doc["applied"]["safetyBackup"] in two.a.ids()
+    assert not WRITTEN & set(two.pull().counts())
+    two.b.sql("UPDATE shop.customer SET name = 'other' WHERE id = 7; DELETE FROM shop.item WHERE id = 9;"
+              "INSERT INTO shop.item VALUES (9000, 7, 1, '{}')")  # fmt: skip
+    assert {k: v for k, v in two.pull().counts().items() if k in WRITTEN} == {"inserted": 1, "updated": 1}
+    assert two.pull("--merge", "mirror").counts()["deleted"] == 1
+    two.assert_same()
+
+
+def test_pull_into_nothing(sites):
+    """A target without any tables gets the whole, by a restore."""
+    two = sites("", SQL + ROWS)
+    done = two.pull()
+    assert done.doc["applied"]["restored"] is True and done.doc["rows"] == 1000
+    two.assert_same()
+    assert not WRITTEN & set(two.pull("--delta").counts())
+
+
+def test_dry_run_changes_nothing(sites):
+    two = sites(SQL + "INSERT INTO shop.customer VALUES (1, 'mine');", SQL + ROWS)
+    before = two.a.hashes()
+    done = two.pull("--dry-run")
+    assert done.counts()["inserted"] == 999 and done.counts()["updated"] == 1
+    assert done.doc["dryRun"] is True and done.doc["applied"]["safetyBackup"] is None
+    assert two.a.hashes() == before
+
+
+def test_excluded_by_the_source(sites):
+    """What the source's settings exclude never leaves it, whoever asks; and the result says so."""
+    exclude = 'sync: {nodeId: b, exclude: [{name: demo, table: shop.customer, where: "demo"}]}'
+    two = sites(SQL, SQL + ROWS)
+    settings = two.b.folder / "pgstow.yaml"
+    settings.write_text(settings.read_text().replace("sync: {nodeId: b}", exclude))
+    two.b.stop()
+    two.b.start()
+    refused = two.run("pull", expect="INVALID")
+    assert "shop.item" in refused.json["error"]["message"]
+    done = two.pull("--cascade")
+    assert done.doc["leftOut"] == ["demo: shop.customer: demo"]
+    assert two.a.sql("SELECT count(*), count(*) FILTER (WHERE demo) FROM shop.customer") == "180|0"
+    assert two.a.sql("SELECT count(*) FROM shop.item JOIN shop.customer c ON c.id = customer") == "720"
+    part = two.pull("--where", "shop.customer: id <= 20", "--cascade")
+    assert part.doc["rows"] == 18 + 72 and len(part.doc["leftOut"]) == 2
+
+
+def test_schemas_are_compared_first(sites):
+    """Nothing moves where they do not fit: the list, and no backup."""
+    two = sites(SQL, SQL + ROWS + "ALTER TABLE shop.customer ADD COLUMN email text; CREATE TABLE shop.more (id int);")
+    refused = two.run("pull", expect="PREFLIGHT").json["error"]["message"]
+    assert "email" in refused or "shop.more" in refused
+    assert two.b.ids() == [] and two.a.sql("SELECT count(*) FROM shop.customer") == "0"
+    two.b.sql("DROP TABLE shop.more")
+    assert "email" in two.run("pull", expect="PREFLIGHT").json["error"]["message"]
+    done = two.pull("--ignore-extra-columns")
+    assert done.counts()["inserted"] == 1000
+    assert any("email" in d["text"] for d in done.doc["differences"])
+
+
+def test_two_into_one_database(sites):
+    """The second is refused, with the first's id."""
+    two = sites(SQL, SQL + ROWS)
+    with two.start("pull", "--session", "one", env={"PGSTOW_FAULT": "none:stop"}) as first:
+        first.wait()
+    two.b.sql("ALTER TABLE shop.customer ADD CHECK (id > 0)")
+    with two.b.cluster.connect(two.b.database) if hasattr(two.b.cluster, "connect") else pytest.raises(AttributeError):
+        pass
+
+
+def test_resume_uses_the_backup_that_is_there(sites):
+    """A run that was cut in its transfer goes on: no second backup, and no pack sent twice."""
+    two = sites(SQL, SQL + ROWS)
+    two.net.refuse()
+    two.run("pull", "--session", "cut", expect=None)
+    assert two.a.session("cut")["status"] == "FAILED"
+
+
+def test_tell_by_text(sites):
+    """What a person reads."""
+    two = sites(SQL, SQL + ROWS)
+    with two.a.pgstow.start("sync", "pull", "b", "--entry", ENTRY, repo=False) as running:
+        text = running.wait(60).expect("OK").stdout
+    assert "1,000 rows in sync" in text and "INSERTED" in text and "shop.customer" in text
