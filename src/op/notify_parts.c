@@ -307,8 +307,8 @@ Error *notify_stale_parts(const Telling *c, Instant limit, bool *known)
     TRY(parts_known(c->s, c->t->entry, 0, &names, known));
     TRY(state_condition_get(c->s, cause, &old));
     for (size_t i = 0; i < names.count; i++) {
-        Instant since;
-        bool stale;
+        Instant since = 0;
+        bool stale = false;
         char text[CLOCK_TEXT];
         TRY(is_stale(c, names.items[i], limit, &since, &stale));
         if (!stale)
