@@ -7,6 +7,7 @@ static const struct {
     const char *name;
     SyncVerb run;
 } verbs[] = {
+    {"rows", sync_run_rows},
     {"status", sync_status},
     {"history", sync_history},
     {"cancel", sync_cancel},

@@ -347,6 +347,7 @@ Error *api_start(Service *s, Api **out)
     pthread_mutex_init(&api->syncs, NULL);
     Error *e = check_settings(&o, config_bool(c, SETTING_INSECURE));
     e = e ? e : cancel_new(NULL, &api->stop);
+    api->row_turns = turns_new(SYNC_ROWS_AT_ONCE, SYNC_ROWS_WAITING);
     api->downloads = downloads_new(s->state, s->runner, api->stop);
     e = e ? e : metrics_new(s, &api->metrics);
     e = e ? e : events_new(s->state, &api->events);
@@ -373,6 +374,7 @@ void api_tick(Api *a)
         return;
     a->counted = now;
     metrics_tick(a->metrics);
+    sync_rows_tick(a);
 }
 
 void api_stop(Api *a)
@@ -384,6 +386,7 @@ void api_stop(Api *a)
         events_close(a->events);
     http_stop(a->http);
     downloads_free(a->downloads);
+    turns_free(a->row_turns);
     events_free(a->events);
     cancel_free(a->stop);
     auth_free(a->auth);

@@ -12,7 +12,10 @@
 #include "serve/metrics.h"
 #include "serve/peer_auth.h"
 #include "serve/route.h"
+#include "serve/turns.h"
 
+#define SYNC_ROWS_AT_ONCE 8 /* streams of rows, each a child */
+#define SYNC_ROWS_WAITING 16
 #define API_LIMIT 100 /* items of a list where no limit is asked for */
 #define API_PREFIX "/api/v1"
 
@@ -29,6 +32,7 @@ struct Api {
     pthread_mutex_t syncs; /* of sessions that peers open, and of their jobs: one for each */
     Cancel *stop;               /* requested where no reply is to go on */
     Downloads *downloads;
+    Turns *row_turns; /* of streams of rows */
 };
 
 /* A request under way. */
@@ -141,6 +145,12 @@ API_HANDLER(api_sync_cancel)
 API_HANDLER(api_sync_session)
 API_HANDLER(api_sync_session_cancel)
 API_HANDLER(api_peer)
+API_HANDLER(api_sync_receive)
+API_HANDLER(api_sync_received)
+API_HANDLER(api_sync_rows)
 #undef API_HANDLER
+
+/* Removes the spools of rows whose sync has ended. */
+void sync_rows_tick(Api *api);
 
 #endif

@@ -327,6 +327,15 @@ static const Field new_token[] = {
     {0}};
 static const Field revoked_token[] = {{"revoked", FIELD_TEXT, ALWAYS, "its name"}, {0}};
 
+static const Field sync_rows[] = {
+    {"success", FIELD_BOOL, ALWAYS, "true"},
+    {"sessionId", FIELD_TEXT, ALWAYS, "the session"},
+    {"attempt", FIELD_INTEGER, ALWAYS, "whose rows are here; 0: none are"},
+    {"seq", FIELD_INTEGER, ALWAYS, "the batch that was sent; asked: the last that is here"},
+    {"rows", FIELD_INTEGER, ALWAYS, "that are here"},
+    {"complete", FIELD_BOOL, ALWAYS, "whether all are here, and are what was said"},
+    {0}};
+
 static const Field peer_self[] = {
     {"success", FIELD_BOOL, ALWAYS, "true"},
     {"protocol", FIELD_INTEGER, ALWAYS, "what two services must agree on"},
@@ -434,6 +443,7 @@ static const Schema schemas[] = {
     {"TokenList", "Tokens", token_list},
     {"NewToken", "A token that was made just now", new_token},
     {"RevokedToken", "A token that was ended", revoked_token},
+    {"SyncRows", "The rows of a push that are kept", sync_rows},
     {"Peer", "What a service says of itself to its peers", peer_self},
     {"PeerTool", "One of PostgreSQL's programs", peer_tool},
     {"PeerEntry", "A database of a peer", peer_entry},

@@ -180,6 +180,11 @@ static const Field sync_cancel_query[] = {
         "sessionId", FIELD_TEXT, FIELD_REQUIRED, "which sync", 1, SYNC_ID_MAX                      \
     }
 #define SYNC_WORDS_MAX 16384 /* bytes of an error's message, or its hint */
+static const Field sync_rows_query[] = {
+    SESSION,
+    {"attempt", FIELD_INTEGER, 0, "what the batches bear as \"attempt\"; 1 where nothing is said",
+     1},
+    {0}};
 static const Field sync_session_query[] = {SESSION, {0}};
 static const Field sync_open_body[] = {
     SESSION,
@@ -464,6 +469,23 @@ static const Route routes[] = {
      .body = sync_restore_body,
      .answers = {{202, "SyncState", "a job does it"}, {200, "SyncState", "it is done already"}},
      .errors = KINDS_SYNC | KIND(RATE)},
+    {"POST", "/api/sync/receive", ROLE_PEER, "sync.receive", api_sync_receive,
+     .id = "receiveSyncRows", .summary = "Keep a batch of the rows that are pushed",
+     .help = "A JSON object of at most 8 MiB, as docs/sync.md has it (\"Method http\"). The answer "
+             "comes when it is on the disk; sent again it is the same answer.",
+     .bytes = true, .answers = {{200, "SyncRows", "it is kept"}},
+     .errors = KIND(NOT_FOUND) | KIND(PREFLIGHT) | KIND(MISMATCH) | KIND(FENCED) | KIND(LIMIT) |
+               KIND(REPO_FULL) | KIND(RATE)},
+    {"GET", "/api/sync/receive", ROLE_PEER, NULL, api_sync_received, .id = "getSyncRows",
+     .summary = "Which of the pushed rows are kept", .query = sync_session_query,
+     .answers = {{200, "SyncRows", "what is here"}}, .errors = KIND(NOT_FOUND) | KIND(RATE)},
+    {"GET", "/api/sync/rows", ROLE_PEER, "sync.rows", api_sync_rows, .id = "sendSyncRows",
+     .summary = "The rows that are pulled, a batch a line",
+     .help = "All of one snapshot. Complete with the line that has \"last\": true; a line that has "
+             "\"error\" says why there is no further one.",
+     .query = sync_rows_query,
+     .answers = {{200, NULL, "the batches", "application/x-ndjson"}},
+     .errors = KINDS_SYNC | KINDS_DATABASE | KIND(DB_CHANGED) | KIND(FENCED) | KIND(RATE)},
     {"GET", "/api/sync/peer", ROLE_PEER, NULL, api_peer, .id = "getPeer",
      .summary = "What a peer has: version, time, tools, databases",
      .answers = {{200, "Peer", "what it has"}}},
