@@ -9,7 +9,7 @@
 Error *sync_word(const Run *run, const char *what, const char **out) MUST_CHECK;
 
 /* This host, by the settings; borrows them and the run. */
-SyncHost sync_host(Run *run);
+SyncHost sync_host(Run *run); /* sync_host.c */
 
 /* A verb of `pgstow sync`. */
 typedef Error *(*SyncVerb)(Run *run);
