@@ -61,6 +61,10 @@ static Error *choose(const OpContext *c, const CopyOptions *o, Repo *from, StrLi
         TRY(catalog_resolve(from, o->names->items[i], database, &id));
         strlist_own(&wanted, id);
     }
+    if (wanted.count == 1) { /* there is no order to find: a peer's is not read for it */
+        strlist_add(out, wanted.items[0]);
+        return NULL;
+    }
     TRY(catalog_list(from, NULL, &list));
     for (size_t i = 0; i < list.count; i++)
         if (!o->names->count || strlist_has(&wanted, list.items[i].id))
