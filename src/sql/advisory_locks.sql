@@ -21,13 +21,14 @@ SELECT l.pid,
        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks w
         WHERE NOT w.granted AND w.locktype = 'advisory' AND w.database = l.database
           AND w.classid = l.classid AND w.objid = l.objid AND w.objsubid = l.objsubid) AS waiting,
-       x.gid,
+       (SELECT x.gid FROM pg_catalog.pg_locks t
+        JOIN pg_catalog.pg_prepared_xacts x ON x.transaction = t.transactionid
+        WHERE l.pid IS NULL AND t.pid IS NULL AND t.locktype = 'transactionid'
+          AND t.virtualtransaction = l.virtualtransaction LIMIT 1) AS gid,
        l.objsubid = 2 AND l.classid::pg_catalog.int8 & 4294967295
            = pg_catalog.hashtext('pgstow restore')::pg_catalog.int8 & 4294967295 AS is_restore
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-LEFT JOIN pg_catalog.pg_prepared_xacts x
-       ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction::pg_catalog.text
 WHERE l.locktype = 'advisory'
   AND l.granted
   AND l.database = (SELECT oid FROM pg_catalog.pg_database

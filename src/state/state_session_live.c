@@ -28,7 +28,7 @@ static char *why_dead(const StateSession *s, const Present *p)
     int64_t age = here ? p->mono - s->beat_mono : p->now - s->heartbeat;
     char text[32];
     if (s->pid && *boot && *p->boot && !here)
-        return mem_strdup("its process is gone: the host was restarted meanwhile");
+        return mem_strdup("its host was restarted");
     if (s->pid && here && !strcmp(boot, p->boot) && !proc_id_is_alive(s->pid, s->pid_start))
         return mem_printf("its process (pid %lld) is gone", (long long)s->pid);
     if (age > SYNC_DEAD_MS)
