@@ -105,9 +105,10 @@ void sync_print(const SyncResult *r, bool quiet)
             printf("the target as it was before: %s\n", r->applied.safety_backup);
     }
     bool pull = r->direction == SYNC_PULL;
+    uint64_t merged = (uint64_t)doc_int(r->applied.outcome, "rows", (int64_t)r->rows);
     printf("%s%s%s%s into %s%s%s: %s rows%s, session %s", r->dry_run ? "nothing was changed: " : "",
            source, pull ? " of " : "", pull ? r->peer : "", target, pull ? "" : " of ",
-           pull ? "" : r->peer, output_count(r->rows, rows), r->dry_run ? " compared" : " in sync",
+           pull ? "" : r->peer, output_count(merged, rows), r->dry_run ? " compared" : " in sync",
            r->session);
     printf(", %s\n", text_duration(r->duration_ms, took));
 }

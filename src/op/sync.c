@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "op/sync_work.h"
 
@@ -152,7 +153,9 @@ static Error *go(SyncWork *w)
     const Doc *result = sync_remote_result(&w->remote);
     if (result)
         return take_result(w, result);
+    FAULT_POINT("sync.opened");
     TRY(sync_compare_schemas(w));
+    FAULT_POINT("sync.planned");
     Error *e = w->o->direction == SYNC_PULL ? sync_pull(w) : sync_push(w);
     w->out->duration_ms = clock_mono_ms() - start;
     return e;
@@ -167,6 +170,7 @@ static Error *finish(SyncWork *w, Error *e)
     out->sent = link_sent(w->peer->link);
     out->received = link_received(w->peer->link);
     sync_session_wire(w->session, out->sent + out->received);
+    e = e ? e : fault_reach("sync.done");
     AUTO(Doc) result = e ? NULL : sync_result_doc(out);
     AUTO(char) text = result ? doc_print(result, false) : NULL;
     e = sync_session_close(STEAL(w->session), e,

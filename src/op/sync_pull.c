@@ -1,6 +1,7 @@
 /* PULL: the peer's database into the one here. */
 #include <string.h>
 
+#include "base/fault.h"
 #include "op/sync_rows.h"
 #include "op/sync_spool.h"
 #include "op/sync_work.h"
@@ -19,6 +20,7 @@ static Error *by_backup(SyncWork *w, char **id)
     for (size_t i = 0; i < doc_count(left_out); i++)
         if (doc_text(doc_at(left_out, i)))
             strlist_add(&w->out->left_out, doc_text(doc_at(left_out, i)));
+    FAULT_POINT("sync.pull.backed-up");
     start = clock_mono_ms();
     TRY(sync_transfer(w, w->out->backup, &copy));
     w->out->transfer_ms = clock_mono_ms() - start;
@@ -84,9 +86,11 @@ Error *sync_pull(SyncWork *w)
         }
         TRY(e);
     }
+    FAULT_POINT("sync.pull.transferred");
     int64_t start = clock_mono_ms();
     sync_at(w, SYNC_RESTORING);
     TRY(sync_apply(w->h, w->session, w->o, id, &w->out->applied));
     w->out->apply_ms = clock_mono_ms() - start;
+    FAULT_POINT("sync.pull.applied");
     return sync_compare(w);
 }

@@ -1,6 +1,7 @@
 /* PUSH: the database here into the peer's. */
 #include <string.h>
 
+#include "base/fault.h"
 #include "op/sync_rows.h"
 #include "op/sync_work.h"
 
@@ -15,6 +16,7 @@ static Error *by_backup(SyncWork *w, char **id)
     w->out->backup_ms = clock_mono_ms() - start;
     w->out->backup = mem_strdup(made.id);
     strlist_copy(&w->out->warnings, &made.warnings);
+    FAULT_POINT("sync.push.backed-up");
     start = clock_mono_ms();
     TRY(sync_transfer(w, made.id, &copy));
     w->out->transfer_ms = clock_mono_ms() - start;
@@ -57,9 +59,11 @@ Error *sync_push(SyncWork *w)
         e = by_rows(w);
     }
     TRY(e);
+    FAULT_POINT("sync.push.transferred");
     int64_t start = clock_mono_ms();
     sync_at(w, SYNC_RESTORING);
     TRY(sync_remote_apply(&w->remote, w->session, w->h->op->job, id, &w->out->applied));
     w->out->apply_ms = clock_mono_ms() - start;
+    FAULT_POINT("sync.push.applied");
     return sync_compare(w);
 }

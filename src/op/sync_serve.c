@@ -1,6 +1,7 @@
 /* The other side of a sync, as a job of its service. */
 #include <string.h>
 
+#include "base/fault.h"
 #include "op/sync_rows.h"
 #include "op/sync_spool.h"
 #include "op/sync_work.h"
@@ -29,7 +30,9 @@ static Error *join(const SyncHost *h, const char *session, SyncOptions *o, SyncS
 
 static Error *make(const SyncHost *h, SyncSession *s, const SyncOptions *o, BackupInfo *out)
 {
+    FAULT_POINT("sync.serve.joined");
     TRY(sync_make_backup(h, s, o, sync_session_backup(s), out));
+    FAULT_POINT("sync.serve.backed-up");
     StateSessionRef ref = {sync_session_id(s), SYNC_REMOTE, sync_session_attempt(s)};
     TRY(sync_session_step(s, SYNC_TRANSFERRING, "the peer fetches it"));
     return state_session_progress(
@@ -79,7 +82,9 @@ Error *op_sync_serve_apply(const SyncHost *h, const char *session, SyncApplied *
     const char *sent = sync_session_backup(s);
     backup = sent && *sent ? mem_strdup(sent) : NULL;
     Error *e = backup ? NULL : spooled(h, s, &backup);
+    e = e ? e : fault_reach("sync.serve.received");
     e = e ? e : sync_apply(h, s, &o, backup, out);
+    e = e ? e : fault_reach("sync.serve.applied");
     e = e ? e : sync_session_step(s, SYNC_VERIFYING, NULL);
     AUTO(Doc) result = e ? NULL : sync_applied_doc(out);
     AUTO(char) text = result ? doc_print(result, false) : NULL;

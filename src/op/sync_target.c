@@ -1,6 +1,7 @@
 /* The target's side of a sync: what has arrived goes into the database, all of it or nothing. */
 #include <string.h>
 
+#include "base/fault.h"
 #include "op/restore.h"
 #include "op/sync_work.h"
 #include "pg/preflight.h"
@@ -188,6 +189,7 @@ Error *sync_apply(const SyncHost *h, SyncSession *s, const SyncOptions *o, const
     if (o->safety_backup && !o->dry_run) {
         TRY(sync_session_step(s, SYNC_RESTORING, "backup of the target before it is changed"));
         TRY(sync_make_safety(h, s, &out->safety_backup, &out->warnings));
+        FAULT_POINT("sync.target.safe");
     }
     return merge(h, s, o, backup, out);
 }

@@ -3,7 +3,6 @@
 import hashlib
 import json
 
-import pytest
 from harness.sites import ENTRY, REGISTRATION, WRITTEN
 
 SQL = """
@@ -135,22 +134,27 @@ def test_schemas_are_compared_first(sites):
     assert any("email" in d["text"] for d in done.doc["differences"])
 
 
-def test_two_into_one_database(sites):
-    """The second is refused, with the first's id."""
-    two = sites(SQL, SQL + ROWS)
-    with two.start("pull", "--session", "one", env={"PGSTOW_FAULT": "none:stop"}) as first:
-        first.wait()
-    two.b.sql("ALTER TABLE shop.customer ADD CHECK (id > 0)")
-    with two.b.cluster.connect(two.b.database) if hasattr(two.b.cluster, "connect") else pytest.raises(AttributeError):
-        pass
-
-
 def test_resume_uses_the_backup_that_is_there(sites):
-    """A run that was cut in its transfer goes on: no second backup, and no pack sent twice."""
-    two = sites(SQL, SQL + ROWS)
-    two.net.refuse()
-    two.run("pull", "--session", "cut", expect=None)
-    assert two.a.session("cut")["status"] == "FAILED"
+    """A run that died when the peer had its backup goes on with that one."""
+    two = sites(SQL, SQL + ROWS, faults=True)
+    two.run("pull", "--session", "cut", env={"PGSTOW_FAULT": "sync.pull.backed-up:kill"}, expect=None)
+    backups = two.b.ids()
+    assert len(backups) == 1
+    done = two.a.run("sync", "resume", "cut", "--entry", ENTRY, "--json").json
+    assert done["sourceBackup"] == backups[0] and two.b.ids() == backups
+    assert two.statuses("cut") == ("COMPLETED", "COMPLETED")
+    two.assert_same()
+
+
+def test_the_peer_is_told_of_a_failure(sites):
+    """What fails here ends the session there, with the same words; and the target is as it was."""
+    two = sites(SQL + "ALTER TABLE shop.customer ADD CONSTRAINT few CHECK (id < 50);", SQL + ROWS)
+    two.run("pull", "--session", "bad", expect=None)
+    here, there = two.wait_ended("bad")
+    assert here["status"] == there["status"] == "FAILED" and "few" in there["error_message"]
+    assert two.a.sql("SELECT count(*) FROM shop.customer") == "0"
+    two.a.sql("ALTER TABLE shop.customer DROP CONSTRAINT few")
+    two.again("pull")
 
 
 def test_tell_by_text(sites):

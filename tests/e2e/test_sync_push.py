@@ -1,0 +1,104 @@
+"""sync push: the database here into the peer's, which alone says that it is done; cancel, resume, and what is kept apart."""
+
+from harness.cluster import wait_until
+from harness.sites import ENTRY, WRITTEN
+from test_sync_pull import ROWS, SQL
+
+
+def test_push(sites):
+    """All rows go, once; the peer's own word is the result."""
+    two = sites(SQL + ROWS, SQL)
+    first = two.push("--session", "first")
+    assert first.doc["rows"] == 1000 == first.doc["applied"]["rows"] and first.counts() == {"inserted": 1000}
+    two.assert_same()
+    assert two.statuses("first") == ("COMPLETED", "COMPLETED")
+    assert first.doc["applied"]["safetyBackup"] in two.b.ids()
+    assert not WRITTEN & set(two.push("--delta").counts())
+    two.a.sql("UPDATE shop.item SET price = 0 WHERE id = 5; DELETE FROM shop.item WHERE id = 6")
+    assert {k: v for k, v in two.push("--merge", "mirror", "--delta").counts().items() if k in WRITTEN} == {"updated": 1, "deleted": 1}
+    two.assert_same()
+
+
+def test_push_into_nothing(sites):
+    two = sites(SQL + ROWS, "")
+    assert two.push().doc["applied"]["restored"] is True
+    two.assert_same()
+    assert not WRITTEN & set(two.push().counts())
+
+
+def test_cancelled_from_the_other_side(sites):
+    """The peer's `sync cancel` ends both sides, and the target is as it was."""
+    two = sites(SQL + ROWS, SQL, faults=True)
+    with two.start("push", "--session", "long", env={"PGSTOW_FAULT": "sync.push.transferred:stop"}) as running:
+        wait_until(lambda: two.statuses("long")[1] == "TRANSFERRING", "it is not being sent")
+        running.wait_stopped()
+        two.b.run("sync", "cancel", "long")
+        running.resume()
+        running.wait(60)
+    assert two.statuses("long")[1] == "CANCELLED" and two.statuses("long")[0] in ("CANCELLED", "FAILED")
+    assert two.b.sql("SELECT count(*) FROM shop.customer") == "0"
+    two.again("push")
+
+
+def test_resume_after_a_kill(sites):
+    """Killed when all was sent, it goes on: no second backup, nothing sent again, and the counts are the target's."""
+    two = sites(SQL + ROWS, SQL, faults=True)
+    two.run("push", "--session", "killed", env={"PGSTOW_FAULT": "sync.push.transferred:kill"}, expect=None)
+    backups = two.a.ids()
+    assert len(backups) == 1 and two.b.sql("SELECT count(*) FROM shop.customer") == "0"
+    done = two.a.run("sync", "resume", "killed", "--entry", ENTRY, "--json").json
+    assert done["packs"] == 0 and done["applied"]["outcome"]["inserted"] == 1000
+    assert two.a.ids() == backups and done["sourceBackup"] == backups[0]
+    two.assert_same()
+    assert two.statuses("killed") == ("COMPLETED", "COMPLETED")
+    assert two.a.run("sync", "resume", "killed", "--entry", ENTRY, expect=None).status != 0
+
+
+def test_the_end_is_heard_though_the_answer_was_lost(sites):
+    """The target had committed when the asking side died: resumed, that one hears so, and nothing is written again."""
+    two = sites(SQL + ROWS, SQL, faults=True)
+    two.run("push", "--session", "deaf", env={"PGSTOW_FAULT": "sync.push.applied:kill"}, expect=None)
+    assert two.statuses("deaf")[1] == "COMPLETED"
+    before = two.b.sql("SELECT sum(xmin::text::bigint) FROM shop.item")
+    done = two.a.run("sync", "resume", "deaf", "--entry", ENTRY, "--json").json
+    assert done["applied"]["outcome"]["inserted"] == 1000
+    assert two.b.sql("SELECT sum(xmin::text::bigint) FROM shop.item") == before
+    assert two.statuses("deaf") == ("COMPLETED", "COMPLETED")
+
+
+def test_two_into_one_database(sites):
+    """The second is refused with the first's id, and does no harm to it."""
+    two = sites(SQL + ROWS, SQL, faults=True)
+    with two.start("push", "--session", "one", env={"PGSTOW_FAULT": "sync.push.backed-up:stop"}) as first:
+        first.wait_stopped()
+        refused = two.run("push", "--session", "two", expect="BUSY").json["error"]
+        assert "one" in refused["message"] and "one" in refused["hint"]
+        first.resume()
+        first.wait(60).expect("OK")
+    two.assert_same()
+
+
+def test_what_the_peer_refuses_is_said(sites):
+    """A failure of the merge there is the failure here: kind, message and hint; and both sessions FAILED."""
+    two = sites(SQL + ROWS, SQL + "ALTER TABLE shop.customer ADD CONSTRAINT few CHECK (id < 50);")
+    refused = two.run("push", "--session", "bad", expect=None)
+    assert refused.status != 0 and "few" in refused.json["error"]["message"], refused
+    assert two.statuses("bad") == ("FAILED", "FAILED")
+    assert two.b.sql("SELECT count(*) FROM shop.customer") == "0"
+    two.b.sql("ALTER TABLE shop.customer DROP CONSTRAINT few")
+    done = two.a.run("sync", "resume", "bad", "--entry", ENTRY, "--json").json
+    assert done["packs"] == 0 and done["applied"]["outcome"]["inserted"] == 1000
+    two.assert_same()
+
+
+def test_tried_without_a_row(sites):
+    """sync test: every phase, and nothing stays of it."""
+    two = sites(SQL, SQL + ROWS)
+    said = two.a.run("sync", "test", "b", "--entry", ENTRY, "--json").json
+    assert said["good"] is True
+    assert [f["title"] for f in said["findings"]] == ["connection", "schemas", "backup", "transfer", "restore"]
+    assert two.a.ids() == [] and two.a.sql("SELECT count(*) FROM shop.customer") == "0"
+    wait_until(lambda: two.b.ids() == [], "the trial's backup stays at the peer")
+    two.b.stop()
+    said = two.a.run("sync", "test", "b", "--entry", ENTRY, "--json", "--phase", "backup", expect="NETWORK").json
+    assert said["good"] is False and said["findings"][-1]["level"] == "problem"
