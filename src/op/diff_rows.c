@@ -26,6 +26,8 @@ struct DiffRows {
     DiffTable *table;
     bool keep;
     size_t limit;
+    Error *(*take)(void *ctx, int side, const void *row, size_t n);
+    void *ctx;
     SpillSort *sort;
     StrList common;
     size_t *key; /* places in common */
@@ -68,6 +70,8 @@ DiffRows *diff_rows_new(const DiffRowsSpec *spec, DiffTable *table)
     d->table = table;
     d->keep = spec->keep;
     d->limit = spec->limit;
+    d->take = spec->take;
+    d->ctx = spec->ctx;
     d->sort = spill_sort_new(spec->memory / 2);
     for (int side = 0; side < 2; side++)
         for (size_t i = 0; i < spec->columns[side]->count; i++) {
@@ -273,6 +277,10 @@ static Error *found(DiffRows *d, DiffChange change, const Buf *before, const Buf
 {
     uint64_t *counts[] = {&d->table->added, &d->table->removed, &d->table->changed};
     ++*counts[change];
+    if (d->take && before)
+        TRY(d->take(d->ctx, 0, before->data, before->len));
+    if (d->take && after)
+        TRY(d->take(d->ctx, 1, after->data, after->len));
     return keep(d, change, before, after);
 }
 

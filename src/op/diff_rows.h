@@ -10,6 +10,10 @@ typedef struct DiffRowsSpec {
     const StrList *key;        /* names of columns that both have; NULL or empty: whole rows */
     bool keep;                 /* rows go to the table's `found` */
     size_t limit, memory;
+    /* Or NULL: is given every row that differs, of the side that has it (COPY text of the common
+     * columns, without the newline; borrowed): all within diff_rows_end. */
+    Error *(*take)(void *ctx, int side, const void *row, size_t n);
+    void *ctx;
 } DiffRowsSpec;
 /* Fills in table->only and table->key. The table is borrowed. */
 DiffRows *diff_rows_new(const DiffRowsSpec *spec, DiffTable *table);

@@ -41,6 +41,8 @@ void merge_work_clear(MergeWork *w)
     }
     free(w->bases);
     sync_base_clear(&w->kept);
+    free(w->stuck);
+    free(w->full_for);
     relation_list_clear(&w->targets);
     selection_clear(&w->selection);
     backup_read_clear(&w->backup);
@@ -162,12 +164,40 @@ static Error *prepare(MergeWork *w)
 
 /* -- the whole ------------------------------------------------------------------------------- */
 
+/* Rows outside of the difference stand against it: with all rows at hand it may go. */
+static Error *mark_stuck(MergeWork *w, Error *e)
+{
+    static const char *const states[] = {"23503", "23505", "23P01"};
+    const char *state = conn_last_sqlstate(w->conn);
+    for (size_t i = 0; e && w->delta_used && !w->stuck && i < sizeof states / sizeof *states; i++)
+        if (!strcmp(state, states[i]))
+            w->stuck = mem_strdup(error_message(e));
+    return e;
+}
+
+/* A row that the backup has, and that the target made refer to one which goes, must not go along.
+ */
+static Error *check_cascades(MergeWork *w)
+{
+    for (size_t i = 0; i < w->tables.count; i++) {
+        const MergeTable *t = &w->tables.items[i];
+        if (!t->delta || !t->counts.cascaded)
+            continue;
+        w->stuck = mem_printf("rows of %s outside of the difference would go along by a foreign "
+                              "key",
+                              t->name);
+        FAIL(ERR_CONFLICT, "%s", w->stuck);
+    }
+    return NULL;
+}
+
 static Error *in_transaction(MergeWork *w)
 {
     TRY(merge_lock(w));
     FAULT_POINT("merge.locked");
     TRY(merge_compare(w));
-    TRY(merge_write(w));
+    TRY(mark_stuck(w, merge_write(w)));
+    TRY(check_cascades(w));
     FAULT_POINT("merge.written");
     if (w->o->dry_run)
         return conn_exec(w->conn, "ROLLBACK");
@@ -255,14 +285,24 @@ static void report(MergeWork *w, MergeResult *out)
                            .key = t->key ? mem_strdup(t->key->name) : NULL,
                            .base = mem_strdup(w->table_bases[i]),
                            .direct = t->direct,
+                           .delta = t->delta,
+                           .full_for = t->full_for,
+                           .compared = t->compared,
+                           .verified = t->verified,
                            .counts = t->counts,
                            .samples = t->samples};
         t->samples = (StrList){0};
+        t->full_for = NULL;
+        out->compared += t->compared;
+        out->verified += t->verified;
         add_counts(&out->sums, &t->counts);
         out->rows += t->source_rows;
     }
     out->base = w->kept_found ? mem_strdup(w->kept.backup) : NULL;
     out->base_kept = w->base_kept;
+    out->delta = w->delta_used;
+    if (w->o->delta && !w->delta_used && w->full_for)
+        out->full_for = mem_strdup(w->full_for);
     out->left_out = w->left_out;
     w->left_out = (StrList){0};
     out->warnings = w->warnings;
@@ -280,20 +320,45 @@ static Error *check_options(const MergeOptions *o)
         FAIL(ERR_USAGE, "newest: of which column?");
     if (o->part.schema_only)
         FAIL(ERR_USAGE, "a merge is of rows: there is none of definitions only");
+    if (o->delta && o->base && !strcmp(o->base, "none"))
+        FAIL(ERR_USAGE, "a difference is one from a base: --delta and --base none exclude each "
+                        "other");
+    return NULL;
+}
+
+/* *stuck: what stood against merging the differences alone, where everything is to be tried; the
+ * target is as it was. */
+static Error *run(const OpContext *c, const MergeOptions *o, MergeResult *out, char **stuck)
+{
+    AUTO_VALUE(MergeWork) w = {.c = c, .o = o};
+    TRY(prepare(&w));
+    Error *e = w.tables.count ? merge(&w) : NULL;
+    if (e && w.stuck && !conn_broken(w.conn)) {
+        log_warning("%s: merging in full: %s", conn_describe(w.conn), w.stuck);
+        *stuck = w.stuck;
+        w.stuck = NULL;
+        error_free(e);
+        return merge_scratch_unlock(w.conn);
+    }
+    TRY(e);
+    if (!o->dry_run)
+        TRY(remember(&w));
+    report(&w, out);
     return NULL;
 }
 
 Error *op_merge(const OpContext *c, const MergeOptions *o, MergeResult *out)
 {
     int64_t started = clock_mono_ms();
-    AUTO_VALUE(MergeWork) w = {.c = c, .o = o};
+    AUTO(char) stuck = NULL;
     TRY(check_options(o));
-    TRY(prepare(&w));
-    if (w.tables.count)
-        TRY(merge(&w));
-    if (!o->dry_run)
-        TRY(remember(&w));
-    report(&w, out);
+    TRY(run(c, o, out, &stuck));
+    if (stuck) {
+        MergeOptions full = *o;
+        full.delta = false;
+        TRY(run(c, &full, out, &stuck));
+        out->full_for = STEAL(stuck);
+    }
     out->duration_ms = clock_mono_ms() - started;
     return NULL;
 }

@@ -113,8 +113,23 @@ static bool has_key(const MergeTable *t, const StrList *columns)
     return true;
 }
 
+/* Only what differs is merged, if it can be had. */
+static void try_delta(MergeWork *w, MergeTable *t)
+{
+    const char *why = t->base == MERGE_BASE_SAME   ? NULL
+                      : t->base == MERGE_BASE_NONE ? "the base has not its rows"
+                                                   : merge_delta_unfit(w, t);
+    if (why) {
+        t->full_for = mem_strdup(why);
+        return;
+    }
+    t->delta = true;
+    t->idle = t->base == MERGE_BASE_SAME;
+    w->delta_used = true;
+}
+
 /* The base's streams of one table: known to be the same, or to be staged. */
-static Error *use_base(MergeWork *w, MergeTable *t, const BackupRead *b)
+static Error *use_base(MergeWork *w, MergeTable *t, const BackupRead *b, bool delta)
 {
     const Manifest *m = b->manifest;
     size_t first = w->sources.count, sources = 0;
@@ -132,12 +147,19 @@ static Error *use_base(MergeWork *w, MergeTable *t, const BackupRead *b)
     }
     size_t count = w->sources.count - first;
     const StrList *columns = count ? &w->sources.items[first].columns : NULL;
-    bool usable = count && has_key(t, columns);
+    bool usable = count && t->key && has_key(t, columns);
     for (size_t i = first; i < w->sources.count; i++)
         usable = usable && w->sources.items[i].columns.count == columns->count;
     t->base = !usable                    ? MERGE_BASE_NONE
               : same && count == sources ? MERGE_BASE_SAME
                                          : MERGE_BASE_STAGED;
+    /* Rows without a key have no base; but what is the same need not be looked at. */
+    if (delta && !t->key && same && count == sources)
+        t->delta = t->idle = w->delta_used = true;
+    else if (delta && !t->key)
+        t->full_for = mem_strdup("it has no key");
+    else if (delta)
+        try_delta(w, t);
     if (t->base == MERGE_BASE_STAGED) {
         strlist_copy(&t->base_columns, columns);
     } else {
@@ -150,37 +172,75 @@ static Error *use_base(MergeWork *w, MergeTable *t, const BackupRead *b)
     return NULL;
 }
 
+/* The backup that the target names as merged last; *out NULL: it names none that is there. */
+static Error *kept_base(MergeWork *w, const BackupRead **out)
+{
+    *out = NULL;
+    if (!w->kept_found) {
+        w->full_for = mem_strdup("the target names no backup that was merged last");
+        return NULL;
+    }
+    const BackupRead *b;
+    TRY(open_base(w, w->kept.backup, &b));
+    if (!b)
+        w->full_for = mem_printf("backup %s, which was merged last, is not in the repository",
+                                 w->kept.backup);
+    else if (!merge_is_kept(w, b->manifest))
+        w->full_for = mem_printf("backup %s of the repository is not the one that was merged last",
+                                 w->kept.backup);
+    else
+        *out = b;
+    return NULL;
+}
+
+static Error *named_base(MergeWork *w, const BackupRead **out)
+{
+    AUTO(char) id = NULL;
+    TRY(catalog_resolve(w->backup.repo, w->o->base, w->backup.manifest->info.database, &id));
+    TRY(open_base(w, id, out));
+    if (!*out)
+        FAIL(ERR_NOT_FOUND, "the base %s is not there", id);
+    return NULL;
+}
+
+/* Which base a table has: the one that is named, or the target itself names, or the notes. */
+static Error *find_base(MergeWork *w, MergeTable *t, const BackupRead *named,
+                        const BackupRead *kept, const MergeNotes *notes)
+{
+    bool covered = kept && (!w->kept.tables.count || strlist_has(&w->kept.tables, t->name));
+    const BackupRead *b = named ? named : covered ? kept : NULL;
+    bool delta = w->o->delta && b && !w->full_for;
+    if (w->o->delta && !delta && !w->full_for)
+        t->full_for = mem_strdup("the last merge left it out");
+    if (!b && t->key)
+        TRY(noted_base(w, notes, t, &b));
+    return b && (t->key || delta) ? use_base(w, t, b, delta) : NULL;
+}
+
 Error *merge_find_bases(MergeWork *w)
 {
     AUTO_VALUE(MergeNotes) notes = {0};
-    const BackupRead *named = NULL;
+    const BackupRead *named = NULL, *kept = NULL;
     w->table_bases = mem_calloc(w->tables.count + 1, sizeof *w->table_bases);
     TRY(ask_system(w));
     if (w->o->base && !strcmp(w->o->base, "none"))
         return NULL;
     if (w->o->base) {
-        AUTO(char) id = NULL;
-        TRY(catalog_resolve(w->backup.repo, w->o->base, w->backup.manifest->info.database, &id));
-        TRY(open_base(w, id, &named));
-        if (!named)
-            FAIL(ERR_NOT_FOUND, "the base %s is not there", id);
-    } else if (w->system) {
-        TRY(merge_notes_read(w->backup.repo, w->system, w->database_oid, &notes));
+        TRY(named_base(w, &named));
     } else {
+        TRY(kept_base(w, &kept));
+        if (kept && merge_kept_unfit(w))
+            w->full_for = mem_strdup(merge_kept_unfit(w));
+    }
+    if (!named && w->system) {
+        TRY(merge_notes_read(w->backup.repo, w->system, w->database_oid, &notes));
+    } else if (!named && !kept) {
         strlist_add(&w->warnings,
                     "the server does not tell its identifier to this user, so the backup that was "
                     "merged last is not known: name it by --base");
     }
-    for (size_t i = 0; i < w->tables.count; i++) {
-        MergeTable *t = &w->tables.items[i];
-        const BackupRead *b = named;
-        if (!t->key)
-            continue;
-        if (!named)
-            TRY(noted_base(w, &notes, t, &b));
-        if (b)
-            TRY(use_base(w, t, b));
-    }
+    for (size_t i = 0; i < w->tables.count; i++)
+        TRY(find_base(w, &w->tables.items[i], named, kept, &notes));
     return NULL;
 }
 

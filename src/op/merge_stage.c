@@ -17,6 +17,7 @@
 typedef struct Unit {
     size_t first, count;
     uint64_t bytes, rows;
+    bool delta; /* both sides of it: only what differs */
 } Unit;
 typedef struct Stage {
     MergeWork *w;
@@ -65,10 +66,11 @@ static Error *stage_table(MergeWork *w, Conn *c, const MergeSource *first, size_
     return NULL;
 }
 
-/* The planner wants to know how many rows there are, and that keys differ. */
+/* The planner wants to know how many rows there are, and that keys differ. Of a difference also
+ * how few: it would read the whole target for them. */
 static Error *analyze(Conn *c, const MergeTable *t, bool base, uint64_t rows)
 {
-    if (rows < ANALYZE_FROM)
+    if (rows < ANALYZE_FROM && !t->delta)
         return NULL;
     AUTO_VALUE(Buf) b = {0};
     buf_printf(&b, "ANALYZE %s.%c%zu", t->schema, base ? 'b' : 's', t->number);
@@ -81,17 +83,44 @@ static Error *analyze(Conn *c, const MergeTable *t, bool base, uint64_t rows)
     return conn_exec(c, sql);
 }
 
-static Error *stage_unit(Stage *s, Conn *c, const Unit *u)
+static Error *stage_delta(Stage *s, Conn *c, Unit *u)
 {
     const MergeSource *first = &s->w->sources.items[u->first];
-    const MergeTable *t = &s->w->tables.items[first->table];
+    MergeTable *t = &s->w->tables.items[first->table];
+    MergeDelta d = {0};
+    TRY(conn_exec(c, "BEGIN"));
+    TRY_CTX(merge_delta_stage(s->w, c, first, u->count, s->cancel, &d),
+            "staging the difference of %s", t->name);
+    TRY(conn_exec(c, "COMMIT"));
+    u->bytes = d.bytes;
+    t->compared = d.rows[1];
+    t->idle = !d.rows[0] && !d.rows[1];
+    atomic_fetch_add(&s->fetched, d.fetched);
+    if (t->idle)
+        return NULL;
+    TRY(analyze(c, t, false, d.rows[1]));
+    return analyze(c, t, true, d.rows[0]);
+}
+
+static Error *stage_unit(Stage *s, Conn *c, Unit *u)
+{
+    const MergeSource *first = &s->w->sources.items[u->first];
+    MergeTable *t = &s->w->tables.items[first->table];
     uint64_t fetched = 0;
     job_object(s->w->c->job, t->name);
+    if (u->delta) {
+        TRY(stage_delta(s, c, u));
+        FAULT_POINT("merge.stage.table");
+        job_add_items(s->w->c->job, 1);
+        return NULL;
+    }
     TRY(conn_exec(c, "BEGIN"));
     TRY_CTX(stage_table(s->w, c, first, u->count, true, s->cancel, &fetched),
             "staging the rows of %s", t->name);
     TRY(conn_exec(c, "COMMIT"));
     TRY(analyze(c, t, first->base, u->rows));
+    if (!first->base)
+        t->compared = u->rows;
     FAULT_POINT("merge.stage.table");
     atomic_fetch_add(&s->fetched, fetched);
     job_add_items(s->w->c->job, 1);
@@ -125,17 +154,19 @@ static uint64_t find_units(Stage *s)
     for (size_t i = 0; i < l->count; i++) {
         const MergeSource *x = &l->items[i];
         const MergeSource *before = i ? &l->items[i - 1] : NULL;
-        if (s->w->tables.items[x->table].direct && !x->base)
+        const MergeTable *t = &s->w->tables.items[x->table];
+        if (t->idle || (t->direct && !x->base) || (t->delta && x->base))
             continue;
         if (!before || before->table != x->table || before->base != x->base) {
             mem_grow(s->units, s->count, s->cap);
-            s->units[s->count++] = (Unit){.first = i};
+            s->units[s->count++] = (Unit){.first = i, .delta = t->delta};
         }
         Unit *u = &s->units[s->count - 1];
+        uint64_t more = t->delta ? merge_delta_bytes(s->w, x) : x->stream->bytes;
         u->count++;
-        u->bytes += x->stream->bytes;
+        u->bytes += more;
         u->rows += x->stream->rows;
-        bytes += x->stream->bytes;
+        bytes += more;
     }
     mem_sort(s->units, s->count, sizeof *s->units, larger_first);
     return bytes;
@@ -169,7 +200,8 @@ Error *merge_stage(MergeWork *w)
 
 Error *merge_load(MergeWork *w, size_t table)
 {
-    const MergeTable *t = &w->tables.items[table];
+    MergeTable *t = &w->tables.items[table];
+    t->compared = t->source_rows;
     for (size_t i = 0; i < w->sources.count; i++) {
         const MergeSource *s = &w->sources.items[i];
         size_t count = 0;

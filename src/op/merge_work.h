@@ -44,6 +44,8 @@ typedef struct MergeWork {
     SyncBase kept; /* what the target itself names as merged last */
     bool kept_found, base_kept;
     bool delta_used; /* at least one table is merged as a difference */
+    char *stuck;     /* why the differences alone cannot be merged, but everything might; or NULL */
+    char *full_for;  /* why there is no difference to be had, of no table; or NULL */
     uint64_t sequences, rows, bytes, fetched;
     StrList left_out, warnings;
 } MergeWork;
@@ -62,6 +64,19 @@ Error *merge_read_kept(MergeWork *w) MUST_CHECK;
 bool merge_is_kept(const MergeWork *w, const Manifest *m);
 const char *merge_kept_unfit(const MergeWork *w);
 Error *merge_keep_base(MergeWork *w) MUST_CHECK;
+/* Why a table's difference from its base cannot be had alone; NULL: it can. Its streams are all in
+ * sources, those of the base too. */
+const char *merge_delta_unfit(const MergeWork *w, const MergeTable *t);
+/* At most so many bytes of rows are looked at for it. */
+uint64_t merge_delta_bytes(const MergeWork *w, const MergeSource *s);
+typedef struct MergeDelta {
+    uint64_t rows[2]; /* that differ: of the base, of the backup */
+    uint64_t bytes, fetched;
+} MergeDelta;
+/* Both staging tables of a table, where anything differs; within a transaction. `first`: its
+ * streams of the backup. */
+Error *merge_delta_stage(MergeWork *w, Conn *c, const MergeSource *first, size_t count,
+                         Cancel *cancel, MergeDelta *out) MUST_CHECK;
 /* Leaves a note in the repository of what was merged. */
 Error *merge_remember(MergeWork *w) MUST_CHECK;
 /* All staging tables, by several connections. */

@@ -39,6 +39,11 @@ Error *merge_scratch_lock(Conn *c, int64_t wait_ms)
     }
 }
 
+Error *merge_scratch_unlock(Conn *c)
+{
+    return conn_exec(c, "SELECT pg_catalog.pg_advisory_unlock(" LOCK ")");
+}
+
 static Error *drop_tables(Conn *c, const char *schema)
 {
     AUTO(Rows) rows = NULL;

@@ -11,6 +11,7 @@
 
 /* Held by `c` until its session ends. Waits for wait_ms, then ERR_DB_IN_USE. */
 Error *merge_scratch_lock(Conn *c, int64_t wait_ms) MUST_CHECK;
+Error *merge_scratch_unlock(Conn *c) MUST_CHECK; /* before its session ends */
 /* The lock is held. */
 Error *merge_scratch_sweep(Conn *c) MUST_CHECK;
 /* *schema: its name, quoted; caller frees. */

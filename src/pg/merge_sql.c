@@ -48,7 +48,11 @@ void merge_sql_at(Buf *b, const MergeTable *t, const char *alias)
 char *merge_sql_stage(const MergeTable *t, bool base)
 {
     AUTO_VALUE(Buf) b = {0};
-    const StrList *columns = base ? &t->base_columns : &t->columns;
+    AUTO_VALUE(StrList) all = {0};
+    strlist_copy(&all, base ? &t->base_columns : &t->columns);
+    if (!base)
+        strlist_copy(&all, &t->extra_columns);
+    const StrList *columns = &all;
     buf_printf(&b, "CREATE UNLOGGED TABLE %s.%c%zu WITH (autovacuum_enabled = off) AS SELECT ",
                t->schema, base ? 'b' : 's', t->number);
     for (size_t i = 0; i < columns->count; i++) {
@@ -141,20 +145,19 @@ static void keyless_rows(Buf *b, const MergeTable *t, bool source)
     buf_printf(b, ") AS x) AS %s", source ? "s" : "t");
 }
 
-/* s.k = t.k for every column of the key; with `both`, the first is whichever of s and t is there.
- */
-static void key_matches(Buf *b, const MergeTable *t, const char *left, const char *right)
+/* s.k = t.k for every column of the key; with `other`, the first is whichever of left and other is
+ * there. */
+static void key_matches(Buf *b, const MergeTable *t, const char *left, const char *other,
+                        const char *right)
 {
     for (size_t i = 0; i < t->key->columns.count; i++) {
         const char *name = t->key->columns.items[i];
         buf_add_str(b, i ? " AND " : "");
-        if (left) {
-            column(b, left, name);
-        } else {
-            buf_add_str(b, "COALESCE(");
-            column(b, "s", name);
+        buf_add_str(b, other ? "COALESCE(" : "");
+        column(b, left, name);
+        if (other) {
             buf_add_str(b, ", ");
-            column(b, "t", name);
+            column(b, other, name);
             buf_u8(b, ')');
         }
         buf_printf(b, " %s ", t->key->operators.items[i]);
@@ -236,8 +239,34 @@ static void unique_changes(Buf *b, const MergeTable *t)
     row(b, "t", &columns);
 }
 
+/* What differs between source and base, with the target's row of its key. */
+static void joined_delta(Buf *b, const MergeTable *t, const MergeRules *rules)
+{
+    bool mirror = rules->mode == MERGE_MIRROR;
+    buf_printf(b, " FROM %s.s%zu AS s %s JOIN %s.b%zu AS b ON ", t->schema, t->number,
+               mirror ? "FULL" : "LEFT", t->schema, t->number);
+    key_matches(b, t, "s", NULL, "b");
+    buf_add_str(b, " LEFT JOIN ");
+    target_rows(b, t, "t");
+    buf_add_str(b, " ON ");
+    key_matches(b, t, "s", mirror ? "b" : NULL, "t");
+    buf_add_str(b, " WHERE s.ctid IS NOT NULL AND t.ctid IS NULL");
+    if (mirror)
+        buf_add_str(b, " OR s.ctid IS NULL AND t.ctid IS NOT NULL");
+    if (rules->mode == MERGE_INSERT)
+        return;
+    buf_add_str(b, " OR " BOTH " AND ");
+    row(b, "s", &t->columns);
+    buf_add_str(b, UNLIKE);
+    row(b, "t", &t->columns);
+}
+
 static void joined(Buf *b, const MergeTable *t, const MergeRules *rules)
 {
+    if (t->delta) {
+        joined_delta(b, t, rules);
+        return;
+    }
     bool all = rules->mode == MERGE_MIRROR || !t->key;
     buf_add_str(b, " FROM ");
     if (t->key)
@@ -251,12 +280,12 @@ static void joined(Buf *b, const MergeTable *t, const MergeRules *rules)
         keyless_rows(b, t, false);
     buf_add_str(b, " ON ");
     if (t->key)
-        key_matches(b, t, "s", "t");
+        key_matches(b, t, "s", NULL, "t");
     else
         buf_add_str(b, "s.r = t.r AND s.n = t.n");
     if (t->key && t->base == MERGE_BASE_STAGED) {
         buf_printf(b, " LEFT JOIN %s.b%zu AS b ON ", t->schema, t->number);
-        key_matches(b, t, NULL, "b");
+        key_matches(b, t, "s", "t", "b");
     }
     buf_add_str(b, all ? " WHERE s.ctid IS NULL OR t.ctid IS NULL" : " WHERE t.ctid IS NULL");
     if (t->key && rules->mode != MERGE_INSERT) {

@@ -23,7 +23,9 @@ void merge_table_clear(MergeTable *t)
     free(t->sql);
     free(t->condition);
     strlist_free(&t->columns);
+    strlist_free(&t->extra_columns);
     strlist_free(&t->base_columns);
+    free(t->full_for);
     strlist_free(&t->samples);
     *t = (MergeTable){0};
 }

@@ -2,7 +2,8 @@
  * tables in the scratch schema, and what the comparison found.
  *
  * In the scratch schema of a merge table N has: sN, its rows out of the backup (the source); bN,
- * those of the backup that was merged last (the base); dN, the differences: one row for each row
+ * those of the backup that was merged last (the base), or with `delta` only those that are not in
+ * both; dN, the differences: one row for each row
  * that is to be inserted, updated or deleted, with the places (ctid) of its two sides. While they
  * count, nobody else can write into the table: places stay what they are.
  */
@@ -63,8 +64,11 @@ typedef struct MergeTable {
     const char *only;       /* "ONLY ", or "" for a partitioned table */
     char *condition;        /* an extension's: which rows take part; "" for all */
     StrList columns;        /* of the source; the target has them all */
+    StrList extra_columns;  /* of the source, and left out */
     StrList base_columns;   /* of the base */
     MergeBase base;
+    bool delta;         /* sN and bN have only what differs between source and base */
+    bool idle;          /* nothing differs: there is nothing to stage, compare or write */
     const char *schema; /* the scratch schema, quoted; borrowed */
     size_t number;
 
@@ -73,6 +77,9 @@ typedef struct MergeTable {
     const MergeUnique *key; /* NULL: rows are matched as a whole, equal ones counted */
     bool direct;            /* the target is empty: rows are copied right into it */
     uint64_t source_rows;
+    uint64_t compared; /* of these: staged, or loaded */
+    uint64_t verified; /* rows that were looked at again */
+    char *full_for;    /* a delta was asked for: why there is none; or NULL */
 
     MergeCounts counts;
     uint64_t rewritten; /* of the updated rows: by deleting and inserting them again */
