@@ -32,9 +32,12 @@ void merge_result_clear(MergeResult *r)
 void merge_work_clear(MergeWork *w)
 {
     merge_foreigns_clear(&w->foreigns);
-    merge_tables_clear(&w->tables);
     merge_sources_clear(&w->sources);
     free(w->table_bases);
+    for (size_t i = 0; w->sums && i < w->tables.count; i++)
+        row_sum_clear(&w->sums[i]);
+    free(w->sums);
+    merge_tables_clear(&w->tables);
     for (size_t i = 0; i < w->base_count; i++) {
         backup_read_clear(w->bases[i]);
         free(w->bases[i]);
@@ -158,6 +161,7 @@ static Error *prepare(MergeWork *w)
     TRY(merge_plan(w));
     TRY(merge_find_bases(w));
     TRY(find_empty(w));
+    w->sums = mem_calloc(w->tables.count + 1, sizeof *w->sums);
     warn(w);
     return NULL;
 }
@@ -199,6 +203,7 @@ static Error *in_transaction(MergeWork *w)
     TRY(mark_stuck(w, merge_write(w)));
     TRY(check_cascades(w));
     FAULT_POINT("merge.written");
+    TRY(merge_verify(w));
     if (w->o->dry_run)
         return conn_exec(w->conn, "ROLLBACK");
     TRY(merge_keep_base(w));

@@ -43,7 +43,11 @@ static Doc *table_doc(const MergedTable *t)
     doc_set_str(d, "name", t->name);
     doc_set_str(d, "key", t->key);
     doc_set_str(d, "base", t->base);
+    doc_set_bool(d, "delta", t->delta);
+    doc_set_str(d, "fullFor", t->full_for);
     set_counts(d, &t->counts);
+    doc_set_int(d, "compared", (int64_t)t->compared);
+    doc_set_int(d, "verified", (int64_t)t->verified);
     doc_set(d, "samples", doc_texts(&t->samples));
     return d;
 }
@@ -55,6 +59,10 @@ Doc *merge_doc(const MergeResult *r, const char *mode)
     doc_set_str(d, "database", r->database);
     doc_set_str(d, "merge", mode);
     doc_set_bool(d, "dryRun", r->dry_run);
+    doc_set_bool(d, "delta", r->delta);
+    doc_set_str(d, "fullFor", r->full_for);
+    doc_set_str(d, "base", r->base);
+    doc_set_bool(d, "baseKept", r->base_kept);
     set_counts(d, &r->sums);
     doc_set_int(d, "sequences", (int64_t)r->sequences);
     for (size_t i = 0; i < r->count; i++)
@@ -62,6 +70,8 @@ Doc *merge_doc(const MergeResult *r, const char *mode)
     doc_set(d, "tables", tables);
     doc_set(d, "leftOut", doc_texts(&r->left_out));
     doc_set_int(d, "rows", (int64_t)r->rows);
+    doc_set_int(d, "compared", (int64_t)r->compared);
+    doc_set_int(d, "verified", (int64_t)r->verified);
     doc_set_int(d, "bytes", (int64_t)r->bytes);
     doc_set_int(d, "fetchedBytes", (int64_t)r->fetched);
     doc_set_int(d, "duration", r->duration_ms);

@@ -28,18 +28,27 @@ typedef struct Stage {
     atomic_uint_fast64_t fetched;
 } Stage;
 
+typedef struct Take {
+    Conn *conn;
+    RowSum *sum; /* of the rows; or NULL */
+} Take;
+
 static Error *take_rows(void *to, const void *p, size_t n)
 {
-    return copy_in_write(to, p, n);
+    Take *t = to;
+    if (t->sum)
+        TRY(row_sum_feed(t->sum, p, n));
+    return copy_in_write(t->conn, p, n);
 }
 
-static Error *copy_stream(MergeWork *w, Conn *c, const MergeSource *s, MergeInto into, bool freeze,
-                          Cancel *cancel, uint64_t *fetched)
+static Error *copy_stream(MergeWork *w, Conn *c, const MergeSource *s, MergeInto into, RowSum *sum,
+                          bool freeze, Cancel *cancel, uint64_t *fetched)
 {
     const MergeTable *t = &w->tables.items[s->table];
+    Take take = {.conn = c, .sum = sum};
     AUTO(char) sql = merge_sql_copy(t, into, &s->columns, s->backup->encoding, freeze);
     TRY(copy_in_begin(c, sql));
-    Error *e = backup_read_stream(s->backup, s->stream, cancel, take_rows, c, fetched);
+    Error *e = backup_read_stream(s->backup, s->stream, cancel, take_rows, &take, fetched);
     if (e) {
         if (!conn_broken(c))
             error_drop(copy_in_abort(c, "the merge was stopped"));
@@ -50,7 +59,7 @@ static Error *copy_stream(MergeWork *w, Conn *c, const MergeSource *s, MergeInto
     if (rows != s->stream->rows)
         FAIL(ERR_MISMATCH, "the backup recorded %" PRIu64 " rows, the server took %" PRIu64,
              s->stream->rows, rows);
-    return NULL;
+    return sum ? row_sum_end(sum) : NULL;
 }
 
 /* The staging table of the sources from `first` on; within a transaction. */
@@ -61,8 +70,8 @@ static Error *stage_table(MergeWork *w, Conn *c, const MergeSource *first, size_
     AUTO(char) sql = merge_sql_stage(t, first->base);
     TRY(conn_exec(c, sql));
     for (size_t i = 0; i < count; i++)
-        TRY(copy_stream(w, c, &first[i], first->base ? MERGE_INTO_BASE : MERGE_INTO_SOURCE, freeze,
-                        cancel, fetched));
+        TRY(copy_stream(w, c, &first[i], first->base ? MERGE_INTO_BASE : MERGE_INTO_SOURCE, NULL,
+                        freeze, cancel, fetched));
     return NULL;
 }
 
@@ -216,8 +225,12 @@ Error *merge_load(MergeWork *w, size_t table)
         job_object(w->c->job, t->name);
         if (!t->direct)
             return stage_table(w, w->conn, s, count, false, w->cancel, &w->fetched);
+        RowSum *sum = w->o->verify && merge_can_sum(w, t) ? &w->sums[table] : NULL;
+        if (sum)
+            row_sum_begin(sum);
         for (size_t k = 0; k < count; k++)
-            TRY(copy_stream(w, w->conn, &s[k], MERGE_INTO_TARGET, false, w->cancel, &w->fetched));
+            TRY(copy_stream(w, w->conn, &s[k], MERGE_INTO_TARGET, sum, false, w->cancel,
+                            &w->fetched));
         return NULL;
     }
     return NULL;

@@ -5,6 +5,7 @@
 #include "op/backup_read.h"
 #include "op/merge.h"
 #include "pg/merge_foreign.h"
+#include "pg/row_sum.h"
 #include "pg/sync_base.h"
 
 /* A stream, and where its rows go. */
@@ -41,6 +42,7 @@ typedef struct MergeWork {
     size_t base_count, base_cap;
     const char **table_bases; /* id, or NULL, by table */
     MergeForeigns foreigns;
+    RowSum *sums;  /* by table: of what was loaded right into it, where it can be compared */
     SyncBase kept; /* what the target itself names as merged last */
     bool kept_found, base_kept;
     bool delta_used; /* at least one table is merged as a difference */
@@ -89,5 +91,10 @@ Error *merge_lock(MergeWork *w) MUST_CHECK;
 Error *merge_compare(MergeWork *w) MUST_CHECK;
 /* Inside the transaction: the rows; foreign keys, triggers, sequences. */
 Error *merge_write(MergeWork *w) MUST_CHECK;
+
+/* Inside the transaction, after the last row: ERR_MISMATCH where what was written is not there. */
+Error *merge_verify(MergeWork *w) MUST_CHECK;
+/* Whether a table's rows, read back, are the very bytes that were loaded. */
+bool merge_can_sum(const MergeWork *w, const MergeTable *t);
 
 #endif

@@ -24,17 +24,12 @@ void merge_sql_columns(Buf *b, const char *alias, const StrList *columns)
     }
 }
 
-/* ROW(alias.a, alias.b), as one record */
-static void row(Buf *b, const char *alias, const StrList *columns)
+void merge_sql_row(Buf *b, const char *alias, const StrList *columns)
 {
     buf_add_str(b, "ROW(");
     merge_sql_columns(b, alias, columns);
     buf_add_str(b, ")::pg_catalog.record");
 }
-
-/* Two records are not the same, byte by byte. (Without the casts ROW(a) *<> ROW(b) would compare
- * column by column, by operators that most types don't have.) */
-#define UNLIKE " OPERATOR(pg_catalog.*<>) "
 
 void merge_sql_at(Buf *b, const MergeTable *t, const char *alias)
 {
@@ -121,8 +116,7 @@ char *merge_sql_key_twice(const MergeTable *t)
 
 /* -- the comparison -------------------------------------------------------------------------- */
 
-/* The target's rows, as `alias`. */
-static void target_rows(Buf *b, const MergeTable *t, const char *alias)
+void merge_sql_target_rows(Buf *b, const MergeTable *t, const char *alias)
 {
     if (*t->condition)
         buf_printf(b, "(SELECT x.*, x.ctid, x.tableoid FROM %s%s AS x %s) AS %s", t->only, t->sql,
@@ -131,24 +125,21 @@ static void target_rows(Buf *b, const MergeTable *t, const char *alias)
         buf_printf(b, "%s%s AS %s", t->only, t->sql, alias);
 }
 
-/* Rows without a key: known by their text and, where several are the same, by a number. */
-static void keyless_rows(Buf *b, const MergeTable *t, bool source)
+void merge_sql_keyless_rows(Buf *b, const MergeTable *t, bool source)
 {
     buf_add_str(b, "(SELECT x.ctid, x.tableoid, x.r, row_number() OVER (PARTITION BY x.r) AS n "
                    "FROM (SELECT y.ctid, y.tableoid, ");
-    row(b, "y", &t->columns);
+    merge_sql_row(b, "y", &t->columns);
     buf_add_str(b, "::pg_catalog.text AS r FROM ");
     if (source)
         buf_printf(b, "%s.s%zu AS y", t->schema, t->number);
     else
-        target_rows(b, t, "y");
+        merge_sql_target_rows(b, t, "y");
     buf_printf(b, ") AS x) AS %s", source ? "s" : "t");
 }
 
-/* s.k = t.k for every column of the key; with `other`, the first is whichever of left and other is
- * there. */
-static void key_matches(Buf *b, const MergeTable *t, const char *left, const char *other,
-                        const char *right)
+void merge_sql_key_matches(Buf *b, const MergeTable *t, const char *left, const char *other,
+                           const char *right)
 {
     for (size_t i = 0; i < t->key->columns.count; i++) {
         const char *name = t->key->columns.items[i];
@@ -185,9 +176,9 @@ static void conflict(Buf *b, const MergeTable *t)
             strlist_add(&common, t->base_columns.items[i]);
     buf_add_str(b, "(b.ctid IS NULL) <> (t.ctid IS NULL) OR (b.ctid IS NOT NULL AND t.ctid IS NOT "
                    "NULL AND ");
-    row(b, "b", &common);
-    buf_add_str(b, UNLIKE);
-    row(b, "t", &common);
+    merge_sql_row(b, "b", &common);
+    buf_add_str(b, MERGE_SQL_UNLIKE);
+    merge_sql_row(b, "t", &common);
     buf_u8(b, ')');
 }
 
@@ -234,9 +225,9 @@ static void unique_changes(Buf *b, const MergeTable *t)
         return;
     }
     buf_add_str(b, BOTH " AND ");
-    row(b, "s", &columns);
-    buf_add_str(b, UNLIKE);
-    row(b, "t", &columns);
+    merge_sql_row(b, "s", &columns);
+    buf_add_str(b, MERGE_SQL_UNLIKE);
+    merge_sql_row(b, "t", &columns);
 }
 
 /* What differs between source and base, with the target's row of its key. */
@@ -245,20 +236,20 @@ static void joined_delta(Buf *b, const MergeTable *t, const MergeRules *rules)
     bool mirror = rules->mode == MERGE_MIRROR;
     buf_printf(b, " FROM %s.s%zu AS s %s JOIN %s.b%zu AS b ON ", t->schema, t->number,
                mirror ? "FULL" : "LEFT", t->schema, t->number);
-    key_matches(b, t, "s", NULL, "b");
+    merge_sql_key_matches(b, t, "s", NULL, "b");
     buf_add_str(b, " LEFT JOIN ");
-    target_rows(b, t, "t");
+    merge_sql_target_rows(b, t, "t");
     buf_add_str(b, " ON ");
-    key_matches(b, t, "s", mirror ? "b" : NULL, "t");
+    merge_sql_key_matches(b, t, "s", mirror ? "b" : NULL, "t");
     buf_add_str(b, " WHERE s.ctid IS NOT NULL AND t.ctid IS NULL");
     if (mirror)
         buf_add_str(b, " OR s.ctid IS NULL AND t.ctid IS NOT NULL");
     if (rules->mode == MERGE_INSERT)
         return;
     buf_add_str(b, " OR " BOTH " AND ");
-    row(b, "s", &t->columns);
-    buf_add_str(b, UNLIKE);
-    row(b, "t", &t->columns);
+    merge_sql_row(b, "s", &t->columns);
+    buf_add_str(b, MERGE_SQL_UNLIKE);
+    merge_sql_row(b, "t", &t->columns);
 }
 
 static void joined(Buf *b, const MergeTable *t, const MergeRules *rules)
@@ -272,27 +263,27 @@ static void joined(Buf *b, const MergeTable *t, const MergeRules *rules)
     if (t->key)
         buf_printf(b, "%s.s%zu AS s", t->schema, t->number);
     else
-        keyless_rows(b, t, true);
+        merge_sql_keyless_rows(b, t, true);
     buf_add_str(b, all ? " FULL JOIN " : " LEFT JOIN ");
     if (t->key)
-        target_rows(b, t, "t");
+        merge_sql_target_rows(b, t, "t");
     else
-        keyless_rows(b, t, false);
+        merge_sql_keyless_rows(b, t, false);
     buf_add_str(b, " ON ");
     if (t->key)
-        key_matches(b, t, "s", NULL, "t");
+        merge_sql_key_matches(b, t, "s", NULL, "t");
     else
         buf_add_str(b, "s.r = t.r AND s.n = t.n");
     if (t->key && t->base == MERGE_BASE_STAGED) {
         buf_printf(b, " LEFT JOIN %s.b%zu AS b ON ", t->schema, t->number);
-        key_matches(b, t, "s", "t", "b");
+        merge_sql_key_matches(b, t, "s", "t", "b");
     }
     buf_add_str(b, all ? " WHERE s.ctid IS NULL OR t.ctid IS NULL" : " WHERE t.ctid IS NULL");
     if (t->key && rules->mode != MERGE_INSERT) {
         buf_add_str(b, " OR ");
-        row(b, "s", &t->columns);
-        buf_add_str(b, UNLIKE);
-        row(b, "t", &t->columns);
+        merge_sql_row(b, "s", &t->columns);
+        buf_add_str(b, MERGE_SQL_UNLIKE);
+        merge_sql_row(b, "t", &t->columns);
     }
 }
 
@@ -324,8 +315,7 @@ char *merge_sql_count(const MergeTable *t)
                       t->schema, t->number);
 }
 
-/* name=value, name=value of a row's key, or of some of its columns. */
-static void shown(Buf *b, const StrList *columns, const char *first, const char *second)
+void merge_sql_shown(Buf *b, const StrList *columns, const char *first, const char *second)
 {
     buf_add_str(b, "concat_ws(', '");
     for (size_t i = 0; i < columns->count; i++) {
@@ -348,7 +338,7 @@ char *merge_sql_conflicts(const MergeTable *t, unsigned limit)
 {
     AUTO_VALUE(Buf) b = {0};
     buf_add_str(&b, "SELECT d.action, ");
-    shown(&b, &t->key->columns, "s", "t");
+    merge_sql_shown(&b, &t->key->columns, "s", "t");
     buf_printf(&b,
                " FROM (SELECT * FROM %s.d%zu WHERE conflict LIMIT %u) AS d LEFT JOIN %s.s%zu AS s "
                "ON s.ctid = d.s LEFT JOIN %s%s AS t ON ",

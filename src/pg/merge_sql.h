@@ -59,10 +59,41 @@ char *merge_sql_rewrite_keep(const MergeTable *t);
 char *merge_sql_rewrite_delete(const MergeTable *t);
 char *merge_sql_rewrite_insert(const MergeTable *t);
 
+/* -- looking again -------------------------------------------------------------------------- */
+
+/* Of the rows that were written (all: of all that were staged), by key: how many; how many of them
+ * are not in the target as the source has them. */
+char *merge_sql_verify(const MergeTable *t, bool all);
+/* Their keys as text, at most `limit`. */
+char *merge_sql_verify_shown(const MergeTable *t, bool all, unsigned limit);
+/* How many of the rows that were deleted are there. */
+char *merge_sql_verify_deleted(const MergeTable *t);
+/* How many rows, of a table without a key, only one side has. */
+char *merge_sql_verify_keyless(const MergeTable *t);
+/* The target's rows as the columns of a stream, as COPY text. */
+char *merge_sql_verify_copy(const MergeTable *t, const StrList *columns, const char *encoding);
+
 /* -- parts that others need ----------------------------------------------------------------- */
 
 /* alias."a", alias."b"; alias NULL: without. */
 void merge_sql_columns(Buf *b, const char *alias, const StrList *columns);
+/* ROW(alias.a, alias.b), as one record; and between two of them: not the same, byte by byte.
+ * (Without the cast ROW(a) *<> ROW(b) would compare column by column, by operators that most types
+ * don't have.) */
+void merge_sql_row(Buf *b, const char *alias, const StrList *columns);
+#define MERGE_SQL_UNLIKE " OPERATOR(pg_catalog.*<>) "
+/* The target's rows, as `alias`. */
+void merge_sql_target_rows(Buf *b, const MergeTable *t, const char *alias);
+/* Rows without a key, as s or t: known by their text r and, where several are the same, by a number
+ * n. */
+void merge_sql_keyless_rows(Buf *b, const MergeTable *t, bool source);
+/* left.k = right.k for every column of the key; with `other`, the first is whichever of left and
+ * other is there. */
+void merge_sql_key_matches(Buf *b, const MergeTable *t, const char *left, const char *other,
+                           const char *right);
+/* As text, name=value, name=value of a row's key, or of some of its columns; `second` (or NULL)
+ * where `first` has none. */
+void merge_sql_shown(Buf *b, const StrList *columns, const char *first, const char *second);
 /* `alias`.ctid of the target against the place in d. */
 void merge_sql_at(Buf *b, const MergeTable *t, const char *alias);
 
