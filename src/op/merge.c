@@ -109,8 +109,10 @@ static Error *find_empty(MergeWork *w)
         MergeTable *t = &w->tables.items[i];
         AUTO(char) empty = NULL;
         AUTO(char) sql = mem_printf("SELECT NOT EXISTS (SELECT FROM %s%s)", t->only, t->sql);
-        if (t->base != MERGE_BASE_NONE)
-            continue; /* then rows may have been deleted there, which is a conflict */
+        /* With a base rows may have been deleted there, which is a conflict; and COPY leaves no
+         * column out. */
+        if (t->base != MERGE_BASE_NONE || t->extra_columns.count)
+            continue;
         TRY_CTX(conn_value(w->conn, sql, 0, NULL, &empty), "looking into %s", t->name);
         t->direct = *empty == 't';
     }
@@ -122,6 +124,12 @@ static void warn(MergeWork *w)
     const BackupInfo *i = &w->backup.manifest->info;
     if (i->large_objects)
         strlist_add(&w->warnings, "large objects are not merged");
+    for (size_t k = 0; k < w->tables.count; k++) {
+        const MergeTable *t = &w->tables.items[k];
+        for (size_t n = 0; n < t->extra_columns.count; n++)
+            strlist_own(&w->warnings, mem_printf("%s has no column %s: it was left out", t->name,
+                                                 t->extra_columns.items[n]));
+    }
     if (i->masked.count)
         strlist_own(&w->warnings, mem_printf("the backup has masked values in %zu columns, which "
                                              "were merged as they are",

@@ -76,8 +76,6 @@ static const char *unfit_pair(const MergeTable *t, const MergeSource *s, const M
         return "the backups do not say that its key is one there too";
     if (!s->stream->rows_framed || !b->stream->rows_framed)
         return "its rows are not kept as rows";
-    if (!s->stream->rows && b->stream->rows)
-        return "it was emptied since the base";
     return NULL;
 }
 
@@ -87,6 +85,8 @@ const char *merge_delta_unfit(const MergeWork *w, const MergeTable *t)
     for (size_t i = 0; i < t->key->columns.count; i++)
         if (!relation_column(t->target, t->key->columns.items[i])->not_null)
             return "its key takes NULL";
+    if (!t->source_rows)
+        return "it was emptied since the base";
     for (size_t i = 0; i < w->sources.count; i++) {
         const MergeSource *s = &w->sources.items[i];
         if (s->table != t->number)

@@ -60,14 +60,24 @@ const Relation *merge_find_target(const MergeWork *w, const BackupRead *b, const
 
 /* -- whether it fits ------------------------------------------------------------------------- */
 
-static void check_columns(const MergeWork *w, const MergeTable *t, const MergeSource *s,
+/* A column that the target has not is left out where that is wanted, and no rows become the same by
+ * it. */
+static void check_columns(const MergeWork *w, MergeTable *t, const MergeSource *s,
                           StrList *problems)
 {
     const Relation *recorded =
         relation_find(&w->backup.relations, s->stream->schema, s->stream->name);
     for (size_t i = 0; i < s->columns.count; i++) {
+        const char *name = s->columns.items[i];
         char *text = NULL;
-        if (merge_column_fits(recorded, s->columns.items[i], t->target, &text) != MERGE_FITS)
+        MergeFit fit = merge_column_fits(recorded, name, t->target, &text);
+        bool extra = fit == MERGE_FIT_NO_COLUMN && w->o->ignore_extra_columns && recorded &&
+                     !relation_is_in_key(recorded, name);
+        if (extra && !strlist_has(&t->extra_columns, name))
+            strlist_add(&t->extra_columns, name);
+        if (extra)
+            free(text);
+        else if (fit != MERGE_FITS)
             strlist_own(problems, text);
     }
 }
@@ -78,12 +88,13 @@ static void check_table(const MergeTable *t, StrList *problems)
         strlist_own(problems, mem_printf("%s is a foreign table", t->name));
 }
 
-static bool same_columns(const StrList *a, const StrList *b)
+static bool same_columns(const MergeTable *t, const StrList *columns)
 {
-    for (size_t i = 0; i < a->count; i++)
-        if (!strlist_has(b, a->items[i]))
+    for (size_t i = 0; i < columns->count; i++)
+        if (!strlist_has(&t->columns, columns->items[i]) &&
+            !strlist_has(&t->extra_columns, columns->items[i]))
             return false;
-    return a->count == b->count;
+    return columns->count == t->columns.count + t->extra_columns.count;
 }
 
 /* All streams of one table of the target. */
@@ -104,9 +115,10 @@ static Error *add_table(MergeWork *w, const Relation *target, const Relation **t
         *s = (MergeSource){.backup = &w->backup, .stream = stream, .table = t->number};
         TRY(backup_read_columns(&w->backup, stream, &s->columns));
         check_columns(w, t, s, problems);
-        if (first)
-            strlist_copy(&t->columns, &s->columns);
-        if (!same_columns(&t->columns, &s->columns))
+        for (size_t k = 0; first && k < s->columns.count; k++)
+            if (!strlist_has(&t->extra_columns, s->columns.items[k]))
+                strlist_add(&t->columns, s->columns.items[k]);
+        if (!same_columns(t, &s->columns))
             strlist_own(problems, mem_printf("%s.%s has other columns than other partitions of %s",
                                              stream->schema, stream->name, t->name));
         t->source_rows += stream->rows;

@@ -40,10 +40,13 @@ static Error *granted(Error *e)
 {
     if (!e || error_kind(e) != ERR_DB_PERMISSION)
         return e;
-    return error_hint(error_context(e, "keeping in the database which backup was merged last"),
-                      "GRANT CREATE ON DATABASE, or where " TABLE
-                      " is somebody else's: GRANT USAGE "
-                      "ON SCHEMA " SYNC_BASE_SCHEMA ", and SELECT, INSERT, DELETE ON " TABLE);
+    Error *told =
+        ERROR_NEW(ERR_DB_PERMISSION, "the database cannot keep which backup was merged last: %s",
+                  error_message(e));
+    error_free(e);
+    return error_hint(told, "GRANT CREATE ON DATABASE, or where " TABLE
+                            " is somebody else's: GRANT USAGE ON SCHEMA " SYNC_BASE_SCHEMA
+                            ", and SELECT, INSERT, DELETE ON " TABLE);
 }
 
 static char *copy(const Rows *rows, size_t column)
@@ -56,16 +59,16 @@ Error *sync_base_read(Conn *c, const char *system, const char *source, SyncBase 
     AUTO(Rows) rows = NULL;
     AUTO(Rows) tables = NULL;
     const char *params[] = {system, source};
+    bool any = false;
     *found = false;
-    TRY(there(c, found));
-    if (!*found)
+    TRY(there(c, &any));
+    if (!any)
         return NULL;
     TRY(granted(conn_query(c,
                            "SELECT repository, backup, content, session, mode, conflict, kept "
                            "FROM " TABLE " WHERE system = $1 AND source = $2",
                            2, params, &rows)));
-    *found = rows_count(rows) == 1;
-    if (!*found)
+    if (rows_count(rows) != 1)
         return NULL;
     TRY(conn_query(
         c, "SELECT pg_catalog.unnest(tables) FROM " TABLE " WHERE system = $1 AND source = $2", 2,
@@ -81,6 +84,7 @@ Error *sync_base_read(Conn *c, const char *system, const char *source, SyncBase 
                       .kept = rows_int(rows, 0, 6)};
     for (size_t i = 0; i < rows_count(tables); i++)
         strlist_add(&out->tables, rows_text(tables, i, 0));
+    *found = true;
     return NULL;
 }
 

@@ -71,7 +71,7 @@ class Pair:
         return result
 
     def leftovers(self):
-        return self.cluster.sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgstow%'", self.target)
+        return self.cluster.sql("SELECT nspname FROM pg_namespace WHERE nspname ~ '^pgstow_'", self.target)
 
     def rows(self, sql):
         return self.cluster.sql(sql, self.target).splitlines()
@@ -81,3 +81,8 @@ class Pair:
 
     def assert_same_rows(self):
         compare.assert_same_rows(self.cluster, self.source, self.target)
+
+    def assert_same_rows_of(self, *tables):
+        for table in tables:
+            rows = [self.cluster.sql(f"SELECT t::text COLLATE \"C\" FROM {table} t ORDER BY 1", of) for of in (self.source, self.target)]
+            assert rows[0] == rows[1], f"rows of {table} differ"
