@@ -235,6 +235,10 @@ _pgstow()
         _pgstow_ids
         return
         ;;
+    --idle-for)
+        :
+        return
+        ;;
     --phase)
         COMPREPLY=($(compgen -W 'all backup transfer restore' -- "$cur"))
         return
@@ -377,7 +381,7 @@ _pgstow()
         flags='--search-path --timeout --level --older-than --sample --drill-db --assert --report --validate'
         ;;
     restore)
-        flags='--validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --salvage --no-analyze --keep-order --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --lock-wait --table --schema --exclude-table --data-only --schema-only'
+        flags='--validate-seconds --validate --to-db --replace --in-place --keep-old --detach --at --dry-run --globals --no-owner --no-privileges --no-tablespaces --salvage --no-analyze --keep-order --role --search-path --timeout --merge --key --keyless --on-conflict --on-unique-conflict --base --triggers --delta --verify-merge --ignore-extra-columns --lock-wait --table --schema --exclude-table --data-only --schema-only'
         ;;
     delete)
         flags='--ignore-missing'
@@ -419,7 +423,7 @@ _pgstow()
         flags='--to --to-key-file --to-passphrase-command --all --accept-older --encrypt --max-rate'
         ;;
     sync)
-        flags='--dry-run --timeout --key --keyless --on-conflict --on-unique-conflict --lock-wait --peer-entry --merge --method --delta --where --mask --cascade --ignore-extra-columns --no-safety-backup --no-verify --no-compress --max-rate --session --phase --exclude-table --limit'
+        flags='--dry-run --timeout --key --keyless --on-conflict --on-unique-conflict --lock-wait --peer-entry --merge --method --delta --where --mask --cascade --ignore-extra-columns --no-safety-backup --no-verify --no-compress --max-rate --session --idle-for --phase --exclude-table --limit'
         ;;
     key)
         flags='--new-key-file --write-only --database --name --output'
