@@ -260,26 +260,6 @@ static Error *open_row(State *state, const StateSessionNew *new, const Cancel *c
     }
 }
 
-/* One that the service has opened for a job, and has not yet noted whose it is. */
-static bool is_unclaimed(State *state, const StateSessionNew *n)
-{
-    AUTO(StateSession) row = NULL;
-    AUTO(Error) e = n->id ? state_session_get(state, n->id, n->role, &row) : NULL;
-    return row && !row->ended && !row->pid && !row->job;
-}
-
-static Error *open_row(State *state, const StateSessionNew *n, StateSession **row)
-{
-    for (int64_t until = clock_mono_ms() + JOIN_MS;;) {
-        Error *e = state_session_open(state, n, row);
-        if (!e || error_kind(e) != ERR_BUSY || !n->job || clock_mono_ms() >= until ||
-            !is_unclaimed(state, n))
-            return e;
-        error_drop(e);
-        clock_sleep_ms(10);
-    }
-}
-
 Error *sync_session_open(const SyncSessionOptions *o, SyncSession **out)
 {
     AUTO(SyncSession) s = mem_new(SyncSession);
