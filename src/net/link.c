@@ -357,6 +357,8 @@ static Error *attempt(Attempt *a, const Cancel *c, HttpResponse *out)
                                                  : LINK_DOC_MAX,
                      .limits = l->limits,
                      .ca_file = l->ca_file};
+    if (q->whole_ms)
+        r.limits.whole = q->whole_ms;
     if (q->write) {
         r.write = on_write;
         r.write_ctx = a;

@@ -232,7 +232,7 @@ void peer_close(Peer *p)
     free(p);
 }
 
-static Error *no_peer(const PeerList *l, const char *name)
+Error *peer_unknown(const PeerList *l, const char *name)
 {
     AUTO_VALUE(Buf) all = {0};
     AUTO(char) shown = text_printable(name);
@@ -245,43 +245,40 @@ static Error *no_peer(const PeerList *l, const char *name)
     return error_hint(e, "there are %s", names);
 }
 
-Error *peer_open(Config *c, State *s, const char *name, Cancel *cancel, Peer **out)
+Error *peer_open_one(const Config *c, const ConfigPeer *facts, Cancel *cancel, Peer **out)
 {
-    AUTO_VALUE(PeerList) all = {0};
     AUTO(Peer) p = mem_new(Peer);
     AUTO(Secret) key = NULL;
     AUTO(Secret) registration = NULL;
-    TRY(peer_list(c, s, &all));
-    const PeerFacts *found = named(&all, name);
-    if (!found)
-        return no_peer(&all, name);
-    config_peer_copy(&p->config, &found->config);
+    config_peer_copy(&p->config, facts);
     p->own_node = peer_own_node(c);
     p->cancel = cancel;
-    TRY(peer_read_key(&p->config, cancel, &key));
+    TRY(peer_read_key(facts, cancel, &key));
     if (!key)
-        TRY(registration_for(c, &p->config, cancel, &registration));
+        TRY(registration_for(c, facts, cancel, &registration));
     if (!key && !registration)
-        return error_hint(ERROR_NEW(ERR_CONFIG, "nothing proves to the peer %s who we are", name),
-                          "set SYNC_REGISTRATION_KEY as it is there, or give both sides a key "
-                          "(keyFile)");
-    TRY(link_open(&(LinkOptions){.name = p->config.name,
-                                 .url = p->config.url,
+        return error_hint(
+            ERROR_NEW(ERR_CONFIG, "nothing proves to the peer %s who we are", facts->name),
+            "set SYNC_REGISTRATION_KEY as it is there, or give both sides a key (keyFile)");
+    TRY(link_open(&(LinkOptions){.name = facts->name,
+                                 .url = facts->url,
                                  .node = p->own_node,
                                  .key = key,
                                  .registration = registration,
-                                 .ca_file = p->config.ca_file,
-                                 .insecure = config_peer_insecure(&p->config)},
+                                 .ca_file = facts->ca_file,
+                                 .insecure = config_peer_insecure(facts)},
                   &p->link));
-    p->keys = key_input_new(&(KeyInputs){.key_file = p->config.repo_key_file,
-                                         .command = p->config.repo_passphrase_command,
+    p->keys = key_input_new(&(KeyInputs){.key_file = facts->repo_key_file,
+                                         .command = facts->repo_passphrase_command,
                                          .cancel = cancel});
     *out = STEAL(p);
     return NULL;
 }
 
-Error *peer_ask(const Peer *p, const char *method, const char *target, const Doc *body,
-                Doc **answer)
+Error *peer_open(const Config *c, State *s, const char *name, Cancel *cancel, Peer **out)
 {
-    return link_ask(p->link, method, target, body, false, p->cancel, answer);
+    AUTO_VALUE(PeerList) all = {0};
+    TRY(peer_list(c, s, &all));
+    const PeerFacts *found = named(&all, name);
+    return found ? peer_open_one(c, &found->config, cancel, out) : peer_unknown(&all, name);
 }

@@ -57,13 +57,15 @@ typedef struct Peer {
 } Peer;
 void peer_close(Peer *p);
 DEFINE_AUTO(Peer, peer_close)
-/* Reads the secrets that prove who we are; asks the peer nothing yet. Takes the registration key
- * out of c. ERR_NOT_FOUND, with the names that there are; ERR_CONFIG where there is neither a key
- * of its own nor a registration key. */
-Error *peer_open(Config *c, State *s, const char *name, Cancel *cancel, Peer **out) MUST_CHECK;
-/* link_ask to it. */
-Error *peer_ask(const Peer *p, const char *method, const char *target, const Doc *body,
-                Doc **answer) MUST_CHECK;
+/* Reads the secrets that prove who we are; asks the peer nothing yet. ERR_NOT_FOUND, with the names
+ * that there are; ERR_CONFIG where there is neither a key of its own nor a registration key. */
+Error *peer_open(const Config *c, State *s, const char *name, Cancel *cancel,
+                 Peer **out) MUST_CHECK;
+/* The same for one whose facts are at hand; they are copied. */
+Error *peer_open_one(const Config *c, const ConfigPeer *facts, Cancel *cancel,
+                     Peer **out) MUST_CHECK;
+/* The error for a name that none of them has. */
+Error *peer_unknown(const PeerList *l, const char *name);
 
 /* The key that signs, and the registration key of this host; ERR_CONFIG where a file or command
  * does not give it. *out is NULL where none is named. What the service checks requests with. */
@@ -74,7 +76,7 @@ Error *peer_read_registration(const Config *c, const Cancel *cancel, Secret **ou
  */
 
 typedef struct PeerPing {
-    bool online;       /* it answered, whatever it said */
+    bool online;       /* a pgstow serve answered, whatever it said */
     bool accepted;     /* and takes us for whom we are */
     int64_t answer_ms; /* how long it took */
     int64_t clock_ms;  /* how far its clock is ahead of ours; half the way is taken off */
@@ -85,6 +87,6 @@ void peer_ping_clear(PeerPing *p);
 DEFINE_AUTO_VALUE(PeerPing, peer_ping_clear)
 /* Asks once. What the peer does wrong is in *out; only what is wrong here is returned. */
 Error *op_peer_ping(const Peer *p, PeerPing *out) MUST_CHECK;
-Doc *peer_ping_doc(const Peer *p, const PeerPing *ping);
+Doc *peer_ping_doc(const ConfigPeer *p, const PeerPing *ping);
 
 #endif

@@ -1,6 +1,8 @@
 /* A peer is asked how it is. */
 #include "op/peer.h"
 
+#define ANSWER_MS 15000 /* it looks for tools, and into its repositories */
+
 void peer_ping_clear(PeerPing *p)
 {
     doc_free(p->answer);
@@ -30,7 +32,9 @@ static Error *ask(const Peer *p, PeerPing *ping)
     AUTO_VALUE(HttpResponse) r = {0};
     int64_t began = clock_mono_ms();
     Instant sent = clock_now();
-    TRY(link_call(p->link, &(LinkCall){.target = "/api/sync/peer", .retry_ms = -1}, p->cancel, &r));
+    TRY(link_call(p->link,
+                  &(LinkCall){.target = "/api/sync/peer", .retry_ms = -1, .whole_ms = ANSWER_MS},
+                  p->cancel, &r));
     ping->answer_ms = clock_mono_ms() - began;
     TRY(parse(&r, p, &ping->answer));
     Instant there = doc_int(ping->answer, "timeMs", 0);
@@ -50,11 +54,11 @@ Error *op_peer_ping(const Peer *p, PeerPing *out)
     return NULL;
 }
 
-Doc *peer_ping_doc(const Peer *p, const PeerPing *ping)
+Doc *peer_ping_doc(const ConfigPeer *p, const PeerPing *ping)
 {
     Doc *d = doc_object();
-    doc_set_str(d, "peer", p->config.name);
-    doc_set_str(d, "url", p->config.url);
+    doc_set_str(d, "peer", p->name);
+    doc_set_str(d, "url", p->url);
     doc_set_bool(d, "online", ping->online);
     doc_set_bool(d, "accepted", ping->accepted);
     if (ping->answer) {
