@@ -265,7 +265,7 @@ static const Field sync_report_body[] = {
      ROLE_ADMIN,                                                                                   \
      "sync.start",                                                                                 \
      api_sync_start,                                                                               \
-     .id = "start" name "Sync",                                                                    \
+     .id = "start" name,                                                                           \
      .summary = "Sync a database with a peer's",                                                   \
      .help =                                                                                       \
          "409 where another sync into the same database is under way: the message has its id.",    \
@@ -277,7 +277,7 @@ static const Field sync_report_body[] = {
          ROLE_VIEWER,                                                                              \
          NULL,                                                                                     \
          api_sync_list,                                                                            \
-         .id = "list" name "Syncs",                                                                \
+         .id = "list" name "s",                                                                    \
          .summary = "The syncs that this service takes part in, the newest first",                 \
          .query = syncs_query,                                                                     \
          .answers = {{200, "SyncSessionList", "the sessions"}}},                                   \
@@ -286,7 +286,7 @@ static const Field sync_report_body[] = {
          ROLE_OPERATOR,                                                                            \
          "sync.cancel",                                                                            \
          api_sync_cancel,                                                                          \
-         .id = "cancel" name "Sync",                                                               \
+         .id = "cancel" name,                                                                      \
          .summary = "Stop a sync",                                                                 \
          .query = sync_cancel_query,                                                               \
          .answers = {{202, "SyncSessionList", "it is asked to stop, or has"}},                     \
@@ -296,7 +296,7 @@ static const Field sync_report_body[] = {
          ROLE_VIEWER,                                                                              \
          NULL,                                                                                     \
          api_sync_session,                                                                         \
-         .id = "get" name "Sync",                                                                  \
+         .id = "get" name,                                                                         \
          .summary = "A sync with its log",                                                         \
          .part = A_SESSION,                                                                        \
          .query = job_query,                                                                       \
@@ -304,7 +304,7 @@ static const Field sync_report_body[] = {
          .errors = KIND(NOT_FOUND)},                                                               \
     {                                                                                              \
         "DELETE", path "/{session}", ROLE_OPERATOR, "sync.cancel", api_sync_session_cancel,        \
-            .id = "stop" name "Sync", .summary = "Stop a sync", .part = A_SESSION,                 \
+            .id = "stop" name, .summary = "Stop a sync", .part = A_SESSION,                        \
             .answers = {{202, "SyncSessionList", "it is asked to stop, or has"}},                  \
             .errors = KIND(NOT_FOUND) | KIND(EXISTS) | KIND(PREFLIGHT)                             \
     }
@@ -361,8 +361,8 @@ static const Route routes[] = {
     {"DELETE", "/api/v1/jobs/{job}", ROLE_OPERATOR, "job.cancel", api_job_cancel, .id = "cancelJob",
      .summary = "Stop a job", .part = A_JOB, .answers = {{202, "JobBegun", "it is asked to end"}},
      .errors = KIND(EXISTS) | KIND(PREFLIGHT)},
-    SYNC_ROUTES("/api/admin/sync/full-sync", ""),
-    SYNC_ROUTES("/api/admin/sync/initial-load", "Initial"),
+    SYNC_ROUTES("/api/admin/sync/full-sync", "FullSync"),
+    SYNC_ROUTES("/api/admin/sync/initial-load", "InitialLoad"),
     {"GET", "/api/v1/events", ROLE_VIEWER, NULL, api_events, .id = "followJobs",
      .summary = "What happens to jobs, as it happens",
      .help = "Server-sent events: queued, started, progress, log, ended, lost. Last-Event-ID goes "
@@ -483,8 +483,7 @@ static const Route routes[] = {
      .summary = "The rows that are pulled, a batch a line",
      .help = "All of one snapshot. Complete with the line that has \"last\": true; a line that has "
              "\"error\" says why there is no further one.",
-     .query = sync_rows_query,
-     .answers = {{200, NULL, "the batches", "application/x-ndjson"}},
+     .query = sync_rows_query, .answers = {{200, NULL, "the batches", "application/x-ndjson"}},
      .errors = KINDS_SYNC | KINDS_DATABASE | KIND(DB_CHANGED) | KIND(FENCED) | KIND(RATE)},
     {"GET", "/api/sync/peer", ROLE_PEER, NULL, api_peer, .id = "getPeer",
      .summary = "What a peer has: version, time, tools, databases",
