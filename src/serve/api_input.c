@@ -80,7 +80,6 @@ static Error *check_text(const Field *f, const char *text)
 {
     Instant t;
     int64_t n;
-    bool yes;
     TRY(check_plain(f, text));
     switch (f->type) {
     case FIELD_CHOICE:
@@ -93,7 +92,9 @@ static Error *check_text(const Field *f, const char *text)
         TRY(his_mistake(f, text_parse_int(text, INT64_MIN, INT64_MAX, &n)));
         return check_range(f, n);
     case FIELD_BOOL:
-        return his_mistake(f, text_parse_bool(text, &yes));
+        if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+            FAIL(ERR_USAGE, "%s is neither true nor false", f->name);
+        return NULL;
     default:
         return NULL;
     }
@@ -221,12 +222,9 @@ int64_t api_int(const Ask *a, const char *name, int64_t fallback)
 bool api_bool(const Ask *a, const char *name)
 {
     const char *text = http_call_query(a->call, name);
-    bool yes = false;
     if (a->body && doc_has(a->body, name))
         return doc_bool(a->body, name, false);
-    if (text)
-        error_drop(text_parse_bool(text, &yes));
-    return yes;
+    return text && !strcmp(text, "true");
 }
 
 Instant api_time(const Ask *a, const char *name, Instant fallback)
