@@ -152,7 +152,8 @@ static Error *make_tables(Delta *d)
 static Error *begin_copy(Delta *d, MergeInto into)
 {
     AUTO(char)
-    sql = merge_sql_copy(d->table, into, &d->source->columns, d->source->backup->encoding, true);
+    sql = merge_sql_copy(d->table, into, &d->source->columns,
+                         conn_send_encoding(d->conn, d->source->backup->encoding), true);
     return copy_in_begin(d->conn, sql);
 }
 

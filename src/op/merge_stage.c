@@ -46,7 +46,8 @@ static Error *copy_stream(MergeWork *w, Conn *c, const MergeSource *s, MergeInto
 {
     const MergeTable *t = &w->tables.items[s->table];
     Take take = {.conn = c, .sum = sum};
-    AUTO(char) sql = merge_sql_copy(t, into, &s->columns, s->backup->encoding, freeze);
+    AUTO(char)
+    sql = merge_sql_copy(t, into, &s->columns, conn_send_encoding(c, s->backup->encoding), freeze);
     TRY(copy_in_begin(c, sql));
     Error *e = backup_read_stream(s->backup, s->stream, cancel, take_rows, &take, fetched);
     if (e) {

@@ -85,6 +85,10 @@ Error *conn_value(Conn *c, const char *sql, size_t nparams, const char *const *p
  * to the server, it passes as it is (there the server would refuse bytes that are no UTF-8). */
 Error *conn_use_utf8(Conn *c) MUST_CHECK;
 
+/* Under which encoding a backup's text is to be sent. Bytes of a SQL_ASCII database are taken for
+ * text of this one: under that name COPY would let in what is none (PostgreSQL 14 and later). */
+const char *conn_send_encoding(const Conn *c, const char *encoding_or_null);
+
 /* The session settings under which rows are read for a backup. encoding: that of the
  * archive's ENCODING entry; NULL: the database's own. */
 Error *conn_prepare_dump(Conn *c, const char *encoding_or_null) MUST_CHECK;

@@ -252,6 +252,12 @@ Error *conn_use_utf8(Conn *c)
     return conn_execf(c, "SET client_encoding = '%s'", raw ? "SQL_ASCII" : "UTF8");
 }
 
+const char *conn_send_encoding(const Conn *c, const char *encoding)
+{
+    const char *server = PQparameterStatus(c->pg, "server_encoding");
+    return encoding && server && !strcmp(encoding, "SQL_ASCII") ? server : encoding;
+}
+
 Error *conn_prepare_dump(Conn *c, const char *encoding)
 {
     AUTO(char) own = NULL;

@@ -163,7 +163,7 @@ Error *load_session(Conn *c, const char *encoding, const char *role)
     if (conn_server_version(c) >= 90500)
         TRY(conn_exec(c, "SET row_security = off"));
     if (encoding) {
-        AUTO(char) value = text_sql_literal(encoding);
+        AUTO(char) value = text_sql_literal(conn_send_encoding(c, encoding));
         TRY(conn_execf(c, "SET client_encoding = %s", value));
     }
     if (role) {
