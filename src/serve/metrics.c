@@ -8,6 +8,7 @@
 #include "state/state_condition.h"
 #include "state/state_event.h"
 #include "state/state_figures.h"
+#include "state/state_session.h"
 
 #define SERIES_MAX 4096 /* what is beyond is counted as the entry OTHER */
 #define OTHER "(other)"
@@ -300,6 +301,50 @@ static Error *write_notifications(State *s, Buf *out)
     return NULL;
 }
 
+static void label_sync(Buf *labels, const StateSessionFigure *f)
+{
+    exposition_label(labels, "peer", f->peer);
+    exposition_label(labels, "database", f->database);
+    exposition_label(labels, "direction", state_session_direction_name(f->direction));
+    exposition_label(labels, "role", state_session_role_name(f->role));
+}
+
+static void write_sync_counts(const StateSessionFigures *all, Buf *out)
+{
+    static const char name[] = "pgstow_sync_sessions";
+    exposition_family(out, name, "gauge", "Syncs that are remembered, by their status.");
+    for (size_t i = 0; i < all->count; i++)
+        for (SyncStatus status = 0; status < SYNC_STATUSES; status++) {
+            AUTO_VALUE(Buf) labels = {0};
+            label_sync(&labels, &all->items[i]);
+            exposition_label(&labels, "status", state_session_status_name(status));
+            exposition_int(out, name, &labels, (int64_t)all->items[i].counts[status]);
+        }
+}
+
+static Error *write_syncs(State *s, Buf *out)
+{
+    static const char last[] = "pgstow_sync_last_success_timestamp_seconds";
+    static const char wire[] = "pgstow_sync_wire_bytes";
+    AUTO_VALUE(StateSessionFigures) all = {0};
+    TRY(state_session_figures(s, &all));
+    write_sync_counts(&all, out);
+    exposition_family(out, last, "gauge", "When the last sync that was COMPLETED ended.");
+    for (size_t i = 0; i < all.count; i++) {
+        AUTO_VALUE(Buf) labels = {0};
+        label_sync(&labels, &all.items[i]);
+        if (all.items[i].last_success)
+            exposition_seconds(out, last, &labels, all.items[i].last_success);
+    }
+    exposition_family(out, wire, "gauge", "What the syncs that are remembered sent and received.");
+    for (size_t i = 0; i < all.count; i++) {
+        AUTO_VALUE(Buf) labels = {0};
+        label_sync(&labels, &all.items[i]);
+        exposition_int(out, wire, &labels, (int64_t)all.items[i].wire_bytes);
+    }
+    return NULL;
+}
+
 /* By what stands in front of their names: "failing/backup/shop" is a "failing". */
 static Error *write_problems(State *s, Buf *out)
 {
@@ -360,6 +405,7 @@ Error *metrics_write(Metrics *m, ServiceConfig *c, Buf *out)
     write_schedules(&plans, out);
     TRY(write_notifications(m->s->state, out));
     TRY(write_problems(m->s->state, out));
+    TRY(write_syncs(m->s->state, out));
     write_requests(m, out);
     return NULL;
 }

@@ -11,6 +11,7 @@ import time
 import pytest
 from harness.api import Api
 from harness.cluster import wait_until
+from harness.exposition import Scrape
 
 MERGE_KEY = "1885828980, 1835364967"
 
@@ -368,3 +369,15 @@ def test_what_is_wrong_and_who_may(api, path):
 def test_the_service_sees_dead_ones_by_itself(api):
     put(api.state, "unseen", pid=dead_pid(), database="other")
     wait_until(lambda: read(api.state, "unseen", "status") == "FAILED", "the service never looked")
+
+
+def test_metrics(api):
+    now = int(time.time() * 1000)
+    put(api.state, "good", peer="rome", status="COMPLETED", ended=now, wire_bytes=70)
+    put(api.state, "bad", peer="rome", status="FAILED", ended=now, wire_bytes=7)
+    of = {"peer": "rome", "database": "shop", "direction": "pull", "role": "initiator"}
+    told = Scrape(api.call("GET", "/metrics", "viewer")[2])
+    assert told.get("pgstow_sync_sessions", status="FAILED", **of) == told.get("pgstow_sync_sessions", status="COMPLETED", **of) == 1
+    assert told.get("pgstow_sync_sessions", status="RESTORING", **of) == 0
+    assert told.get("pgstow_sync_last_success_timestamp_seconds", **of) == now / 1000
+    assert told.get("pgstow_sync_wire_bytes", **of) == 77
