@@ -9,7 +9,9 @@
 #include "repo/pin.h"
 #include "repo/repo_internal.h"
 
-#define HEAD (16u << 10) /* bytes of a manifest in which its facts mostly lie */
+/* Bytes of a manifest in which its facts mostly lie; of one that is far away each is on its way. */
+#define HEAD (16u << 10)
+#define HEAD_FAR (4u << 10)
 /* What the three sections may be at most, and the header. */
 #define MANIFEST_MAX ((1ull << 30) + (66ull << 20))
 #define MANIFEST ".manifest"
@@ -37,6 +39,12 @@ char *catalog_id_of(const char *name, const char *ending)
 
 /* -- the facts of one ------------------------------------------------------------------------ */
 
+static size_t first_read(Repo *r, uint64_t size)
+{
+    size_t head = store_is_far(repo_store(r)) ? HEAD_FAR : HEAD;
+    return size < head ? (size_t)size : head;
+}
+
 /* What reading facts needs, kept for reading those of many. */
 typedef struct FactsReader {
     Repo *repo;
@@ -61,7 +69,7 @@ DEFINE_AUTO_VALUE(FactsReader, facts_reader_clear)
 static Error *read_info(FactsReader *f, const char *id, uint64_t size, BackupInfo *out)
 {
     char name[NAME_TEXT];
-    size_t wanted = size < HEAD ? (size_t)size : HEAD, more = 0;
+    size_t wanted = first_read(f->repo, size), more = 0;
     name_manifest(id, name);
     do {
         if (more > size)
@@ -88,7 +96,7 @@ Error *catalog_read_packs(Repo *r, const char *id, uint64_t size, Manifest **out
     AUTO_VALUE(Buf) head = {0};
     AUTO(Manifest) m = NULL;
     char name[NAME_TEXT];
-    size_t have = 0, wanted = size < HEAD ? (size_t)size : HEAD;
+    size_t have = 0, wanted = first_read(r, size);
     for (name_manifest(id, name); wanted > have;) {
         if (wanted > size)
             FAIL(ERR_DAMAGED, "%s ends too early", name);

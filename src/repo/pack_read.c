@@ -7,7 +7,6 @@
  * pack of recipes has ten thousand frames. */
 #define FOOTERS_KEPT 128
 #define FOOTERS_BYTES (16u << 20)
-#define HASH_STEP (1u << 20)
 
 typedef struct Footer {
     PackInfo info;
@@ -266,27 +265,10 @@ Error *pack_read_footer(PackReader *r, PackId pack, PackInfo *info, FrameInfo **
     return NULL;
 }
 
-static Error *hash_whole(PackReader *r, const char *name, uint8_t sha256[HASH_BYTES],
-                         uint64_t *size)
-{
-    AUTO(Hash) hash = hash_new();
-    AUTO_VALUE(Buf) part = {0};
-    TRY(as_damage(store_size(r->store, name, size)));
-    TRY(buf_reserve(&part, HASH_STEP, HASH_STEP));
-    for (uint64_t at = 0; at < *size;) {
-        size_t n = *size - at < HASH_STEP ? (size_t)(*size - at) : HASH_STEP;
-        TRY(as_damage(store_get(r->store, name, at, part.data, n)));
-        hash_add(hash, part.data, n);
-        at += n;
-    }
-    hash_end(hash, sha256);
-    return NULL;
-}
-
 Error *pack_hash(PackReader *r, PackId pack, uint8_t sha256[HASH_BYTES], uint64_t *size)
 {
     char name[NAME_TEXT];
     name_pack(pack, name);
-    TRY_CTX(hash_whole(r, name, sha256, size), "%s", name);
+    TRY_CTX(as_damage(store_hash(r->store, name, sha256, size)), "%s", name);
     return NULL;
 }

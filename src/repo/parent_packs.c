@@ -95,11 +95,15 @@ static ParentPack *add_pack(ParentPacks *p, const PackInfo *info, bool dead)
     return pack;
 }
 
-static Error *check_size(ParentPacks *p, const ParentPack *pack)
+/* `known`: the sizes of all, or NULL. */
+static Error *check_size(ParentPacks *p, const ParentPack *pack, const uint64_t *known)
 {
     char name[NAME_TEXT];
     uint64_t size;
-    TRY(store_size(repo_store(p->repo), name_pack(pack->info.id, name), &size));
+    if (!known)
+        TRY(store_size(repo_store(p->repo), name_pack(pack->info.id, name), &size));
+    else if ((size = *known) == UINT64_MAX)
+        FAIL(ERR_NOT_FOUND, "it is not there");
     if (size != pack->info.size)
         FAIL(ERR_DAMAGED, "it is %llu bytes long instead of %llu", (unsigned long long)size,
              (unsigned long long)pack->info.size);
@@ -179,15 +183,27 @@ uint64_t parent_packs_rewrite_limit(const ParentPacks *p, Sparse sparse)
     return p->rewrite_limit[sparse];
 }
 
-static void add_parent(ParentPacks *p, const Manifest *parent)
+static Error *add_parent(ParentPacks *p, const Manifest *parent)
 {
-    for (size_t i = 0; i < parent->pack_count; i++) {
+    AUTO_VALUE(StrList) names = {0};
+    char name[NAME_TEXT];
+    for (size_t i = 0; i < parent->pack_count; i++)
+        strlist_add(&names, name_pack(parent->packs[i].id, name));
+    /* Far away all are asked about at once; here one that cannot be looked at is one that is bad.
+     */
+    bool far = store_is_far(repo_store(p->repo));
+    uint64_t *sizes = mem_calloc(names.count, sizeof *sizes);
+    Error *e = far ? store_sizes(repo_store(p->repo), &names, sizes) : NULL;
+    for (size_t i = 0; i < parent->pack_count && !e; i++) {
         ParentPack *pack = add_pack(p, &parent->packs[i], false);
-        Error *e = check_size(p, pack);
-        if (e)
-            parent_pack_distrust(pack, e);
+        Error *bad = check_size(p, pack, far ? &sizes[i] : NULL);
+        if (bad)
+            parent_pack_distrust(pack, bad);
     }
+    free(sizes);
+    TRY(e);
     find_sparse(p, parent);
+    return NULL;
 }
 
 /* -- dead sessions --------------------------------------------------------------------------- */
@@ -324,7 +340,7 @@ Error *parent_packs_new(Repo *r, const Manifest *parent, const SessionId *dead, 
     pthread_mutex_init(&p->lock, NULL);
     TRY(damage_list(r, &p->damages, &p->damage_count));
     if (parent)
-        add_parent(p, parent);
+        TRY(add_parent(p, parent));
     DeadList list = {p, parent, dead, dead_count};
     if (dead_count)
         TRY(store_list(repo_store(r), "packs/", add_dead, &list));

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/proc_id.h"
 #include "repo/repo_internal.h"
+#include "repo/session_peer.h"
 
 #define SESSIONS "sessions/"
 
@@ -50,6 +51,8 @@ SessionState session_state(const SessionInfo *s)
 {
     AUTO(char) host = host_text();
     AUTO(char) boot = proc_id_boot();
+    if (s->gone)
+        return SESSION_DEAD;
     /* A name alone does not make a host (containers share them): the boot must be the same too. */
     if (!*boot || strcmp(s->host, host) != 0 || strcmp(s->boot, boot) != 0)
         return SESSION_ELSEWHERE;
@@ -170,6 +173,20 @@ void session_list_free(SessionInfo *list, size_t count)
     free(list);
 }
 
+/* Of another host's this alone says that nobody is there any more. */
+static Error *find_gone(Repo *r, SessionInfo *list, size_t count)
+{
+    AUTO_VALUE(SessionsGone) gone = {0};
+    bool elsewhere = false;
+    for (size_t i = 0; i < count; i++)
+        elsewhere = elsewhere || session_state(&list[i]) == SESSION_ELSEWHERE;
+    if (elsewhere)
+        TRY(sessions_gone_list(repo_store(r), &gone));
+    for (size_t i = 0; i < count; i++)
+        list[i].gone = sessions_gone_has(&gone, list[i].id);
+    return NULL;
+}
+
 Error *session_list(Repo *r, SessionInfo **out, size_t *count)
 {
     AUTO_VALUE(StrList) names = {0};
@@ -189,6 +206,11 @@ Error *session_list(Repo *r, SessionInfo **out, size_t *count)
             error_drop(e);
             e = NULL;
         }
+    }
+    Error *bad = e ? NULL : find_gone(r, list, n);
+    if (bad) {
+        session_list_free(list, n);
+        return bad;
     }
     if (e) {
         session_list_free(list, n);
@@ -238,7 +260,8 @@ struct ReadSession {
 static void sweep_readers(Repo *r)
 {
     AUTO_VALUE(StrList) names = {0};
-    Error *e = note_names(repo_store(r), SESSIONS, &names);
+    /* Far away each of them would be a request, and none is of this host. */
+    Error *e = store_is_far(repo_store(r)) ? NULL : note_names(repo_store(r), SESSIONS, &names);
     for (size_t i = 0; i < names.count && !e; i++) {
         AUTO_VALUE(SessionInfo) s = {0};
         Error *bad = session_read(r, names.items[i], &s);

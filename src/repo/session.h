@@ -28,6 +28,7 @@ typedef struct SessionInfo {
     StrList parents; /* backup ids */
     PackId *packs;   /* that it may reuse */
     size_t pack_count, pack_cap;
+    bool gone; /* it came through a service, which knows that it is over: repo/session_peer.h */
 } SessionInfo;
 void session_info_clear(SessionInfo *s);
 DEFINE_AUTO_VALUE(SessionInfo, session_info_clear)

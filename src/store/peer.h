@@ -1,19 +1,19 @@
 /* A peer's repository as a store: its objects behind HTTP, in the name of a sync session that the
  * peer knows. What may be read and written follows from that session, there; all else is
- * ERR_REPO_PERMISSION. Nothing that is there is ever replaced, and only what this session put can be
- * deleted.
+ * ERR_REPO_PERMISSION, and ERR_FENCED where the session is over. Nothing that is there is ever
+ * replaced, and nothing of others deleted. An object whose put has succeeded is durable.
  *
- * Round trips cost: names and sizes come by whole folders and are kept while nothing that the store
- * itself does changes them (what others do there meanwhile is seen for config, sessions/, backups/
- * and trash/ alone, which are asked for every time); small reads are made of larger ones that are
- * kept; the barrier is one request, and none where nothing was put. What a pack needs of
- * read-ahead is the caller's: ask in large ranges.
+ * Round trips cost. So lists bring the contents of what is asked for next (sessions, facts of
+ * backups); parts of objects, which never change, are kept, and small ones read in larger ones;
+ * there is no barrier where all is durable anyway. Whether an object is there, and lists, are asked
+ * for each time; of a pack alone the size is remembered, as no pack that a session may use goes
+ * away. What frames need of read-ahead is the caller's: store_ahead.
  *
  * Requests are repeated where that may help (net/link.h). A put whose answer was lost is a success
- * where the object is there with the same contents. Memory: at most PEER_PIECE a thread, and
- * PEER_KEPT in all.
+ * where the object is there with the same contents. Memory: a put holds up to PEER_PIECE, a thread
+ * that reads ahead STORE_AHEAD_MAX, all together PEER_KEPT.
  *
- * Errors: those of store.h, which the peer answers; those of net/link.h.
+ * Errors: those of store.h, as the peer says them, and those of net/link.h.
  */
 #ifndef PGSTOW_STORE_PEER_H
 #define PGSTOW_STORE_PEER_H
@@ -23,8 +23,7 @@
 
 struct Link; /* net/link.h */
 
-#define PEER_PIECE (4u << 20) /* of an object in one request, each with its own SHA-256 */
-#define PEER_KEPT (8u << 20)  /* of small objects and pieces that are read in parts */
+#define PEER_KEPT (8u << 20) /* bytes of small objects, and of parts of others, that are kept */
 
 typedef struct PeerStoreOptions {
     struct Link *link;   /* borrowed until store_free */
@@ -36,7 +35,8 @@ typedef struct PeerStoreOptions {
 Store *store_open_peer(const PeerStoreOptions *o);
 
 typedef struct PeerTraffic {
-    uint64_t requests, sent, received; /* sent, received: bytes of bodies */
+    uint64_t requests;       /* that were asked, whatever became of them; repeats are not counted */
+    uint64_t sent, received; /* bytes of their bodies */
 } PeerTraffic;
 /* Since it was opened; zeros where it is no such store. */
 PeerTraffic store_peer_traffic(const Store *s);

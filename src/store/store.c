@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 
+#define HASH_STEP (1u << 20)
+
 static bool is_name_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -217,6 +219,50 @@ Error *store_exists(Store *s, const char *name, bool *exists)
     }
     *exists = !e;
     return e;
+}
+
+Error *store_sizes(Store *s, const StrList *names, uint64_t *sizes)
+{
+    if (s->kind->sizes && names->count)
+        return s->kind->sizes(s, names, sizes);
+    for (size_t i = 0; i < names->count; i++) {
+        Error *e = store_size(s, names->items[i], &sizes[i]);
+        if (e && error_kind(e) != ERR_NOT_FOUND)
+            return e;
+        if (e)
+            sizes[i] = UINT64_MAX;
+        error_drop(e);
+    }
+    return NULL;
+}
+
+Error *store_hash(Store *s, const char *name, uint8_t sha256[HASH_BYTES], uint64_t *size)
+{
+    TRY(check_present(s, name));
+    if (s->kind->hash)
+        return s->kind->hash(s, name, sha256, size);
+    AUTO(Hash) hash = hash_new();
+    AUTO_VALUE(Buf) step = {0};
+    TRY(store_size(s, name, size));
+    TRY(buf_reserve(&step, HASH_STEP, HASH_STEP));
+    for (uint64_t at = 0; at < *size;) {
+        size_t n = *size - at < HASH_STEP ? (size_t)(*size - at) : HASH_STEP;
+        TRY(store_get(s, name, at, step.data, n));
+        hash_add(hash, step.data, n);
+        at += n;
+    }
+    hash_end(hash, sha256);
+    return NULL;
+}
+
+bool store_is_far(const Store *s)
+{
+    return s->kind->far;
+}
+
+Error *store_ahead(Store *s, const char *name, uint64_t offset, size_t n)
+{
+    return s->kind->ahead ? s->kind->ahead(s, name, offset, n) : NULL;
 }
 
 Error *store_delete(Store *s, const char *name)

@@ -12,9 +12,15 @@
 
 #include <stdint.h>
 #include "base/buf.h"
+#include "base/text.h"
+#include "crypto/hash.h"
 
 typedef struct Store Store;
 typedef struct StorePut StorePut; /* an object being written; visible only after store_put_finish */
+
+#define STORE_NAME_MAX 512
+/* Whether an object could have this name. */
+bool store_name_valid(const char *name);
 
 /* A directory. `create` makes it (0700) where it is missing; otherwise ERR_REPO_NOT_FOUND; ERR_IO
  * where it is no folder. Its own temporary files are in <path>/tmp. A writer that died leaves some
@@ -72,6 +78,19 @@ void store_use_reserve(Store *s);
 /* At the end of a run that wrote or freed: keeps room back, as far as there is some. What goes
  * wrong with that is nobody's matter. */
 void store_keep_reserve(Store *s);
+/* Sizes of several, in their order; UINT64_MAX for what is not there. */
+Error *store_sizes(Store *s, const StrList *names, uint64_t *sizes) MUST_CHECK;
+/* The SHA-256 of a whole object, read from end to end where it lies. */
+Error *store_hash(Store *s, const char *name, uint8_t sha256[HASH_BYTES],
+                  uint64_t *size) MUST_CHECK;
+/* Whether every look at it is a request to another host: what can be had elsewhere is better had
+ * there. */
+bool store_is_far(const Store *s);
+/* The calling thread will soon read this range in parts, mostly from its beginning to its end: one
+ * that is far fetches it at once. At most STORE_AHEAD_MAX bytes of it, and until the thread's next
+ * call; n == 0: no longer. */
+#define STORE_AHEAD_MAX (4u << 20)
+Error *store_ahead(Store *s, const char *name, uint64_t offset, size_t n) MUST_CHECK;
 /* Bytes that were read of objects since it was opened, by any thread. */
 uint64_t store_fetched(const Store *s);
 /* Bytes free; UINT64_MAX where a store knows no limit. */

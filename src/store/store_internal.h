@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include "store/store.h"
 
-#define STORE_NAME_MAX 512
 #define STORE_PARTS_MAX 16
 
 typedef enum StoreReserve {
@@ -34,6 +33,11 @@ typedef struct StoreKind {
     /* NULL where no room is kept. */
     Error *(*reserve)(Store *s, StoreReserve how, bool *done);
     Error *(*free_space)(Store *s, uint64_t *bytes);
+    /* NULL where one after the other, or reading it, is as good. */
+    Error *(*sizes)(Store *s, const StrList *names, uint64_t *sizes);
+    Error *(*hash)(Store *s, const char *name, uint8_t sha256[HASH_BYTES], uint64_t *size);
+    Error *(*ahead)(Store *s, const char *name, uint64_t offset, size_t n); /* may be NULL */
+    bool far;
 } StoreKind;
 
 struct Store {
@@ -50,8 +54,6 @@ struct StorePut {
     enum { PUT_OPEN, PUT_BROKEN, PUT_FINISHED } state;
 };
 
-/* Whether an object could have this name. */
-bool store_name_valid(const char *name);
 /* The errors that all kinds have in common. */
 Error *store_not_found(const Store *s, const char *name) MUST_CHECK;
 Error *store_name_taken(const Store *s, const char *name) MUST_CHECK;
