@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "serve/sync_rights.h"
 #include "state/state_audit.h"
 
 #define COUNT_MS 60000 /* between two looks at what has happened, for the metrics */
@@ -343,6 +344,8 @@ Error *api_start(Service *s, Api **out)
     api->auth = auth_new(s->state);
     api->peers = peer_auth_new(s->state);
     api->answers = answers_new();
+    api->sync_stores = sync_stores_new();
+    api->sync_rights = sync_rights_new();
     pthread_mutex_init(&api->repository, NULL);
     pthread_mutex_init(&api->syncs, NULL);
     Error *e = check_settings(&o, config_bool(c, SETTING_INSECURE));
@@ -368,6 +371,7 @@ void api_tick(Api *a)
     if (!a)
         return;
     http_tick(a->http);
+    sync_rights_tick(a);
     if (atomic_load(&a->service->stopping))
         events_close(a->events);
     if (now - a->counted < COUNT_MS)
@@ -393,6 +397,8 @@ void api_stop(Api *a)
     peer_auth_free(a->peers);
     metrics_free(a->metrics);
     answers_free(a->answers);
+    sync_stores_free(a->sync_stores);
+    sync_rights_free(a->sync_rights);
     pthread_mutex_destroy(&a->repository);
     pthread_mutex_destroy(&a->syncs);
     free(a);

@@ -29,6 +29,8 @@ struct Api {
     Http *http;
     Events *events;
     pthread_mutex_t repository; /* for what is not kept of one: one at a time, it may cost memory */
+    struct SyncStores *sync_stores; /* what sync sessions have open, and may: serve/sync_rights.h */
+    struct SyncRights *sync_rights;
     pthread_mutex_t syncs; /* of sessions that peers open, and of their jobs: one for each */
     Cancel *stop;               /* requested where no reply is to go on */
     Downloads *downloads;
@@ -139,6 +141,11 @@ API_HANDLER(api_sync_schema)
 API_HANDLER(api_sync_backup)
 API_HANDLER(api_sync_backup_progress)
 API_HANDLER(api_sync_restore)
+API_HANDLER(api_sync_download)
+API_HANDLER(api_sync_look_up)
+API_HANDLER(api_sync_receive)
+API_HANDLER(api_sync_received)
+API_HANDLER(api_sync_remove)
 API_HANDLER(api_sync_start)
 API_HANDLER(api_sync_list)
 API_HANDLER(api_sync_cancel)

@@ -398,6 +398,11 @@ static const Field sync_state[] = {
     {"encrypted", FIELD_BOOL, 0, "whether that is"},
     {"freeBytes", FIELD_INTEGER, 0, "of its disk"},
     {0}};
+static const Field sync_received[] = {
+    {"success", FIELD_BOOL, FIELD_REQUIRED, "true"},
+    {"have", FIELD_INTEGER, 0, "bytes of it that are here and not yet an object"},
+    {"done", FIELD_BOOL, 0, "it is an object"},
+    {0}};
 static const Field sync_schema[] = {
     {"success", FIELD_BOOL, ALWAYS, "true"},
     {"schema", FIELD_OBJECT, ALWAYS, "the tables, with columns, types and keys"},
@@ -424,6 +429,7 @@ static const Schema schemas[] = {
     {"SyncSessionList", "Syncs", sync_session_list},
     {"SyncSessionLogs", "Syncs of one id", sync_session_logs},
     {"SyncState", "A sync, as a peer sees it", sync_state},
+    {"SyncReceived", "What was done with an object of a sync", sync_received},
     {"SyncSchema", "What a database's tables are like", sync_schema},
     {"SyncBegun", "A sync that was begun", sync_begun},
     {"Schedule", "A schedule", schedule},

@@ -3,6 +3,8 @@
 #include "serve/exposition.h"
 #include "state/state.h"
 #include "state/state_session.h"
+#include "store/peer_wire.h"
+#include "store/store.h"
 
 /* -- what is asked --------------------------------------------------------------------------------
  */
@@ -212,12 +214,47 @@ static const Field sync_report_body[] = {
     {"hint", FIELD_TEXT, 0, "what to do", 0, SYNC_WORDS_MAX},
     {"result", FIELD_OBJECT, 0, "what was done, where it is COMPLETED"},
     {0}};
+#define OBJECT_NAME                                                                                \
+    {                                                                                              \
+        "name", FIELD_TEXT, 0, "which object of the repository", 1, STORE_NAME_MAX                 \
+    }
+#define UPLOAD                                                                                     \
+    {                                                                                              \
+        "upload", FIELD_TEXT, 0, "what tells one writing of it from another", 0, 64                \
+    }
+static const Field sync_download_query[] = {
+    SESSION,
+    OBJECT_NAME,
+    {"offset", FIELD_INTEGER, 0, "with length: from which byte on"},
+    {"length", FIELD_INTEGER, 0, "so many bytes at most, with their SHA-256 in " PEER_HASH_HEADER,
+     0, PEER_PIECE},
+    {"hash", FIELD_BOOL, 0, "its size and SHA-256 instead, as JSON"},
+    {"list", FIELD_TEXT, 0, "the objects under this folder, such as packs/", 1, STORE_NAME_MAX},
+    {"after", FIELD_TEXT, 0, "of a list: behind this name", 0, STORE_NAME_MAX},
+    {"with", FIELD_INTEGER, 0, "of a list: so many of the first bytes of each", 0, PEER_HEAD_MAX},
+    {0}};
+static const Field sync_look_up_query[] = {
+    SESSION,
+    {"with", FIELD_INTEGER, 0, "so many of the first bytes of each", 0, PEER_HEAD_MAX},
+    {0}};
+static const Field sync_receive_query[] = {
+    SESSION,
+    OBJECT_NAME,
+    UPLOAD,
+    {"offset", FIELD_INTEGER, 0, "where this piece begins"},
+    {"sha256", FIELD_TEXT, 0, "of this piece", 64, 64},
+    {"whole", FIELD_TEXT, 0, "this piece is the last: the SHA-256 of all of it", 64, 64},
+    {"adopt", FIELD_BOOL, 0, "no piece, but names on lines, which are made durable"},
+    {0}};
+static const Field sync_received_query[] = {SESSION, OBJECT_NAME, UPLOAD, {0}};
+static const Field sync_remove_query[] = {SESSION, OBJECT_NAME, {0}};
 #define SYNC_STATE(what)                                                                           \
     {                                                                                              \
         {                                                                                          \
             200, "SyncState", what                                                                 \
         }                                                                                          \
     }
+#define KINDS_SYNC_STORE (KIND(NOT_FOUND) | KIND(FENCED) | KINDS_REPO | KIND(LIMIT))
 #define KINDS_SYNC (KIND(NOT_FOUND) | KIND(BUSY) | KIND(EXISTS))
 
 /* -- the routes -----------------------------------------------------------------------------------
@@ -485,6 +522,35 @@ static const Route routes[] = {
              "\"error\" says why there is no further one.",
      .query = sync_rows_query, .answers = {{200, NULL, "the batches", "application/x-ndjson"}},
      .errors = KINDS_SYNC | KINDS_DATABASE | KIND(DB_CHANGED) | KIND(FENCED) | KIND(RATE)},
+    {"GET", PEER_GET, ROLE_PEER, NULL, api_sync_download, .id = "downloadSyncBackup",
+     .summary = "Objects of the repository that the session's backup lies in",
+     .help =
+         "Without a name or a list: what the backup is made of, as JSON. Lists are in a form of "
+         "their own: docs/sync.md.",
+     .query = sync_download_query,
+     .answers = {{200, NULL, "the object, or a list", "application/octet-stream"},
+                 {206, NULL, "the part that Range asks for", "application/octet-stream"}},
+     .errors = KINDS_SYNC_STORE | KIND(RANGE)},
+    {"POST", PEER_GET, ROLE_PEER, NULL, api_sync_look_up, .id = "lookUpSyncObjects",
+     .summary = "Which of many objects are there, and how large they are",
+     .help = "The body has their names, each on a line.", .query = sync_look_up_query,
+     .answers = {{200, NULL, "a list", "application/octet-stream"}}, .errors = KINDS_SYNC_STORE,
+     .bytes = true},
+    {"POST", PEER_PUT, ROLE_PEER, NULL, api_sync_receive, .id = "receiveSyncBackup",
+     .summary = "Put an object into the repository, in pieces",
+     .help = "The body is a piece of at most 4 MiB. Until the last one the object is not there; "
+             "nothing that is there is ever replaced. A piece that came already is a success.",
+     .query = sync_receive_query, .answers = {{200, "SyncReceived", "it is here, and durable"}},
+     .errors = KINDS_SYNC_STORE | KIND(EXISTS) | KIND(CONFLICT) | KIND(NETWORK) | KIND(REPO_FULL) |
+               KIND(RATE) | KIND(DAMAGED),
+     .bytes = true},
+    {"GET", PEER_PUT, ROLE_PEER, NULL, api_sync_received, .id = "receivedSyncBackup",
+     .summary = "How much of an object is here", .query = sync_received_query,
+     .answers = {{200, "SyncReceived", "so much"}}, .errors = KINDS_SYNC_STORE},
+    {"DELETE", PEER_PUT, ROLE_PEER, NULL, api_sync_remove, .id = "removeSyncObject",
+     .summary = "Delete a session of the repository that this peer has put",
+     .query = sync_remove_query, .answers = {{200, "SyncReceived", "it is gone"}},
+     .errors = KINDS_SYNC_STORE},
     {"GET", "/api/sync/peer", ROLE_PEER, NULL, api_peer, .id = "getPeer",
      .summary = "What a peer has: version, time, tools, databases",
      .answers = {{200, "Peer", "what it has"}}},
