@@ -536,7 +536,7 @@ static const Route routes[] = {
      .help = "The body has their names, each on a line.", .query = sync_look_up_query,
      .answers = {{200, NULL, "a list", "application/octet-stream"}}, .errors = KINDS_SYNC_STORE,
      .bytes = true},
-    {"POST", PEER_PUT, ROLE_PEER, NULL, api_sync_receive, .id = "receiveSyncBackup",
+    {"POST", PEER_PUT, ROLE_PEER, NULL, api_sync_put, .id = "receiveSyncBackup",
      .summary = "Put an object into the repository, in pieces",
      .help = "The body is a piece of at most 4 MiB. Until the last one the object is not there; "
              "nothing that is there is ever replaced. A piece that came already is a success.",
@@ -544,7 +544,7 @@ static const Route routes[] = {
      .errors = KINDS_SYNC_STORE | KIND(EXISTS) | KIND(CONFLICT) | KIND(NETWORK) | KIND(REPO_FULL) |
                KIND(RATE) | KIND(DAMAGED),
      .bytes = true},
-    {"GET", PEER_PUT, ROLE_PEER, NULL, api_sync_received, .id = "receivedSyncBackup",
+    {"GET", PEER_PUT, ROLE_PEER, NULL, api_sync_have, .id = "receivedSyncBackup",
      .summary = "How much of an object is here", .query = sync_received_query,
      .answers = {{200, "SyncReceived", "so much"}}, .errors = KINDS_SYNC_STORE},
     {"DELETE", PEER_PUT, ROLE_PEER, NULL, api_sync_remove, .id = "removeSyncObject",

@@ -279,7 +279,7 @@ static Error *put(Ask *a, const SyncGrant *g, const char *name)
     return NULL;
 }
 
-Error *api_sync_receive(Ask *a)
+Error *api_sync_put(Ask *a)
 {
     AUTO(SyncGrant) grant = NULL;
     const char *name;
@@ -293,7 +293,7 @@ Error *api_sync_receive(Ask *a)
     return put(a, grant, name);
 }
 
-Error *api_sync_received(Ask *a)
+Error *api_sync_have(Ask *a)
 {
     AUTO(SyncGrant) grant = NULL;
     const char *name, *upload = api_text(a, "upload");
