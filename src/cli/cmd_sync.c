@@ -8,11 +8,17 @@ static const struct {
     SyncVerb run;
 } verbs[] = {
     {"rows", sync_run_rows},
+    {"pull", sync_run_pull},
+    {"push", sync_run_push},
+    {"resume", sync_run_resume},
+    {"test", sync_run_test},
     {"status", sync_status},
     {"history", sync_history},
     {"cancel", sync_cancel},
     {"clear-stuck", sync_clear_stuck},
     {"clear-locks", sync_clear_locks},
+    {"backup", sync_run_backup}, /* what a service runs for its peer */
+    {"apply", sync_run_apply},
     {NULL, NULL},
 };
 
