@@ -358,7 +358,7 @@ _pgstow()
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|sync|key|config|serve|schedule|jobs|token|notify|help)
+        doctor|backup|create|list|show|verify|restore|delete|undelete|cleanup|pin|unpin|export|import|guard|validate|diff|check|stats|copy|sync|peer|key|config|serve|schedule|jobs|token|notify|help)
             command=${COMP_WORDS[i]}
             break
             ;;
@@ -425,6 +425,9 @@ _pgstow()
     sync)
         flags='--dry-run --timeout --key --keyless --on-conflict --on-unique-conflict --lock-wait --peer-entry --merge --method --delta --where --mask --cascade --ignore-extra-columns --no-safety-backup --no-verify --no-compress --max-rate --session --idle-for --phase --exclude-table --limit'
         ;;
+    peer)
+        flags='--url --node --peer-key-file --peer-key-command --registration-key-file --legacy-header --ca-file --insecure --peer-repo-key-file --peer-repo-passphrase-command --peer-entry'
+        ;;
     key)
         flags='--new-key-file --write-only --database --name --output'
         ;;
@@ -456,7 +459,7 @@ _pgstow()
     fi
     case $command in
     '' | help)
-        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy sync key config serve schedule jobs token notify help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'doctor backup list show verify restore delete undelete cleanup pin unpin export import guard validate diff check stats copy sync peer key config serve schedule jobs token notify help' -- "$cur"))
         ;;
     config)
         COMPREPLY=($(compgen -W 'check show sample' -- "$cur"))
