@@ -161,12 +161,50 @@ static Error *go(SyncWork *w)
     return e;
 }
 
+/* The peer hears of the failure, and says how it stands there: that somebody has cancelled it, or,
+ * of a push, that it was done all the same. Takes e over. */
+static Error *tell_failure(SyncWork *w, Error *e)
+{
+    AUTO(Doc) answer = NULL;
+    AUTO(Error) untold = sync_remote_end(&w->remote, e, NULL, &answer);
+    if (untold) {
+        log_debug("peer %s could not be told of it: %s", w->o->peer, error_message(untold));
+        return e;
+    }
+    const char *there = doc_str(answer, "status", "");
+    const Doc *result = doc_get(answer, "result");
+    if (!strcmp(there, "COMPLETED") && w->o->direction == SYNC_PUSH && result) {
+        sync_session_log(w->session, "info", "the peer has done it all the same: %s",
+                         error_message(e));
+        error_free(e);
+        sync_applied_clear(&w->out->applied);
+        TRY(sync_applied_read(result, &w->out->applied));
+        return sync_compare(w);
+    }
+    if (strcmp(there, "CANCELLED") != 0 || error_kind(e) == ERR_CANCELLED)
+        return e;
+    error_free(e);
+    FAIL(ERR_CANCELLED, "peer %s: the session was cancelled there", w->o->peer);
+}
+
+/* Of a pull the end is said here, and told to the peer. */
+static void tell_success(SyncWork *w, const Doc *result)
+{
+    AUTO(Doc) answer = NULL;
+    AUTO(Error) e = sync_remote_end(&w->remote, NULL, result, &answer);
+    if (e)
+        strlist_own(&w->out->warnings, mem_printf("peer %s could not be told that it is done: %s",
+                                                  w->o->peer, error_message(e)));
+}
+
 /* Both sides say how it ended; a good end is the target's to say. */
 static Error *finish(SyncWork *w, Error *e)
 {
     SyncResult *out = w->out;
     bool opened = w->remote.opened != NULL;
     e = explain(w, e);
+    if (e && opened)
+        e = tell_failure(w, e);
     out->sent = link_sent(w->peer->link);
     out->received = link_received(w->peer->link);
     sync_session_wire(w->session, out->sent + out->received);
@@ -175,15 +213,8 @@ static Error *finish(SyncWork *w, Error *e)
     AUTO(char) text = result ? doc_print(result, false) : NULL;
     e = sync_session_close(STEAL(w->session), e,
                            &(SyncSessionEnd){.backup = out->backup, .result = text});
-    if (!opened || (!e && w->o->direction == SYNC_PUSH))
-        return e;
-    Error *told = sync_remote_end(&w->remote, e, result);
-    if (told && !e)
-        strlist_own(&out->warnings, mem_printf("peer %s could not be told that it is done: %s",
-                                               w->o->peer, error_message(told)));
-    else if (told)
-        log_debug("peer %s could not be told that it failed: %s", w->o->peer, error_message(told));
-    error_drop(told);
+    if (!e && opened && w->o->direction == SYNC_PULL)
+        tell_success(w, result);
     return e;
 }
 

@@ -230,10 +230,9 @@ Error *sync_remote_report(const SyncRemote *r, SyncStatus status, const JobProgr
     return NULL;
 }
 
-Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result)
+Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result, Doc **answer)
 {
     AUTO(Doc) body = body_of(r);
-    AUTO(Doc) answer = NULL;
     SyncStatus status = !e                               ? SYNC_COMPLETED
                         : error_kind(e) == ERR_CANCELLED ? SYNC_CANCELLED
                                                          : SYNC_FAILED;
@@ -246,5 +245,5 @@ Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result)
     if (result)
         doc_set(body, "result", doc_copy(result));
     /* The job may be cancelled: this is said all the same. */
-    return tell(r, body, NULL, e ? REPORT_MS : LINK_RETRY_MS, &answer);
+    return tell(r, body, NULL, e ? REPORT_MS : LINK_RETRY_MS, answer);
 }

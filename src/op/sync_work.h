@@ -53,8 +53,10 @@ Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const ch
 /* Tells how far this side is. *gone (may be NULL): why the peer's session has ended. */
 Error *sync_remote_report(const SyncRemote *r, SyncStatus status, const JobProgress *p,
                           Error **gone) MUST_CHECK;
-/* Tells how this side has ended: of a pull COMPLETED, else FAILED or CANCELLED. */
-Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result) MUST_CHECK;
+/* Tells how this side has ended: of a pull COMPLETED, else FAILED or CANCELLED. *answer: how it
+ * stands there. Caller frees. */
+Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result,
+                       Doc **answer) MUST_CHECK;
 
 /* -- what must fit before anything moves ---------------------------------------------------------
  */
