@@ -68,6 +68,7 @@ typedef struct Exchange {
     size_t header_bytes;
     bool follow;  /* a redirect would be followed */
     bool headed;  /* all headers of the last answer are there */
+    bool begun;   /* the request was sent, or something of it */
     Error *error; /* of a callback */
 } Exchange;
 
@@ -281,6 +282,21 @@ static Error *set_body(Exchange *x, const char *method)
     return NULL;
 }
 
+/* Where a kept connection turns out to be dead, libcurl sends the request on another one, though the
+ * first may have arrived: whether it may come twice is the caller's to know. */
+static int on_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
+{
+    Exchange *x = ctx;
+    (void)ip;
+    (void)local_ip;
+    (void)port;
+    (void)local_port;
+    if (x->begun)
+        x->error = ERROR_NEW(ERR_NETWORK, "%s: the connection broke off before an answer", x->who);
+    x->begun = true;
+    return x->error ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 /* libcurl's own sums count the first part of a body twice. */
 static int on_wire(CURL *h, curl_infotype type, char *p, size_t n, void *ctx)
 {
@@ -316,6 +332,8 @@ static Error *exchange(HttpLine *l, const HttpRequest *q, const char *url, bool 
     NET_SET(h, CURLOPT_HEADERDATA, &x);
     NET_SET(h, CURLOPT_WRITEFUNCTION, on_body);
     NET_SET(h, CURLOPT_WRITEDATA, &x);
+    NET_SET(h, CURLOPT_PREREQFUNCTION, on_request);
+    NET_SET(h, CURLOPT_PREREQDATA, &x);
     TRY(set_body(&x, method));
     NET_SET(h, CURLOPT_MAXAGE_CONN, (long)KEPT_SECONDS);
     if (!l->net)
