@@ -123,7 +123,12 @@ Error *op_copy(const OpContext *c, const CopyOptions *o, CopyResult *out)
     TRY(op_open_repo(c, false, &from));
     TRY(choose(c, o, from, &ids));
     TRY(open_target(o, from, &to));
-    CopyEnds ends = {.from = from, .to = to, .jobs = op_jobs(c), .rate = rate, .job = c->job};
+    CopyEnds ends = {.from = from,
+                     .to = to,
+                     .jobs = op_jobs(c),
+                     .rate = rate,
+                     .job = c->job,
+                     .renumber = o->renumber};
     TRY(copier_new(&ends, &copier));
     return copy_items(o, copier, &ids, out);
 }

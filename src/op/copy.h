@@ -23,6 +23,7 @@ typedef struct CopyOptions {
     const StrList *names; /* as a person writes them; empty: all backups */
     const OpContext *to;  /* repository and keys that are copied into */
     uint64_t max_rate;    /* bytes a second; 0: no limit */
+    bool renumber;        /* see CopyEnds */
     /* Asked before rows of an encrypted repository are written into one that is not; ERR_CONFIRM.
      */
     Error *(*ask)(void *ctx, const char *question);

@@ -71,6 +71,7 @@ Error *sync_transfer(SyncWork *w, const char *backup, BackupInfo *copy)
                 &(CopyOptions){.names = &names,
                                .to = pull ? here : &there,
                                .max_rate = w->o->max_rate,
+                               .renumber = true,
                                .ask = ask,
                                .ctx = w},
                 &result));

@@ -164,7 +164,7 @@ DEFINE_AUTO_VALUE(CopyWork, work_clear)
 static Error *open_writer(CopyWork *w)
 {
     const BackupInfo *i = &w->m->info;
-    WriterCopy copy = {repo_id(w->ends->from), w->m, w->origins};
+    WriterCopy copy = {repo_id(w->ends->from), w->m, w->origins, w->ends->renumber};
     WriterOptions o = {.database = i->database,
                        .server = i->server,
                        .system_identifier = i->system_identifier,
@@ -237,7 +237,7 @@ Error *copier_run(Copier *c, const char *id, CopyOutcome *out)
     TRY(find_there(c, &c->there, &source, out, &found));
     if (found)
         return NULL;
-    Error *e = check_id(c, id);
+    Error *e = c->ends.renumber ? NULL : check_id(c, id);
     e = explain(c, &source, e ? e : copy_one(c, id, out), out);
     return e && error_kind(e) == ERR_DAMAGED ? damage_hint(e, id) : e;
 }

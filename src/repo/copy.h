@@ -21,6 +21,9 @@ typedef struct CopyEnds {
     unsigned jobs; /* threads */
     Rate *rate;    /* of what is written; may be NULL */
     Job *job;      /* may be NULL */
+    /* Where the target has another backup of the id the copy gets a further number behind it,
+     * instead of ERR_EXISTS. */
+    bool renumber;
 } CopyEnds;
 
 typedef enum CopyState { COPY_DONE, COPY_THERE, COPY_STATES } CopyState;

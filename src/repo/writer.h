@@ -22,6 +22,7 @@ typedef struct WriterCopy {
     const char *repository; /* id of the one that it comes from */
     const Manifest *source; /* of the backup there */
     const struct OriginList *origins;
+    bool renumber; /* where another backup has the id it is this one's with a number behind it */
 } WriterCopy;
 
 typedef struct WriterOptions {

@@ -420,7 +420,7 @@ static Error *choose_given_id(Writer *w, const char *id, const SessionInfo *list
         if (!taken)
             break;
         TRY(look_at_end(w->repo, &w->session, &end));
-        if (end != END_FENCED || n == ID_NUMBERS)
+        if ((end != END_FENCED && !w->renumber) || n == ID_NUMBERS)
             FAIL(ERR_EXISTS, "backup %s is there already (perhaps deleted), or is being made",
                  w->session.backup_id);
     }
@@ -573,6 +573,7 @@ static Writer *writer_new(Repo *r, const WriterOptions *o, Job *job)
     w->session.database_oid = o->database_oid;
     w->session.what = mem_strdup(o->copy ? WHAT_COPY : "backup");
     w->copy_id = o->copy ? mem_strdup(o->id) : NULL;
+    w->renumber = o->copy && o->copy->renumber;
     pthread_mutex_init(&w->lock, NULL);
     atomic_init(&w->rewritten, 0);
     return w;

@@ -43,6 +43,7 @@ struct Writer {
     char *parent_id;         /* never NULL */
     StrList parents;         /* backups whose packs it may use */
     char *copy_id;           /* of a copy: the id to take at the end; NULL for a backup */
+    bool renumber;           /* or one with a further number, where another one has that */
     bool carried;            /* it has taken that: dead[dead_count - 1] is the session before */
     Instant timestamp;
     SessionInfo session; /* its own: id, backup id, database, server, oid */

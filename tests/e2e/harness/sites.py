@@ -59,7 +59,9 @@ class Site(Api):
         return compare.row_hashes(self.cluster, self.database, besides=("pgstow",))
 
     def ids(self):
-        """Of the backups in its repository."""
+        """Of the backups in its repository; the first one makes that."""
+        if not (self.folder / "repo").exists():
+            return []
         return [b["id"] for b in self.run("list", "--json").json["backups"]]
 
     def sessions(self):
