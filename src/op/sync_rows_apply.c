@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "flow/rate.h"
 #include "op/host_memory.h"
 #include "op/sync_contents.h"
@@ -15,6 +16,9 @@
 #define ROWS_ONLY "rows-only"
 #define AHEAD_MS (24 * INT64_C(3600000)) /* of our clock: further than that a source's is wrong */
 #define TABLE_NONE SIZE_MAX
+#define SILENT_MS (24 * INT64_C(3600000)) /* then a session of another host is given up */
+#define BUSY_ALL_MS (30 * INT64_C(60000)) /* so long another backup is waited for */
+#define BUSY_LOOK_MS 500
 
 typedef struct Apply {
     const OpContext *c;
@@ -283,23 +287,65 @@ static Error *write_rows(Apply *a)
     return piece_writer_finish(a->pieces);
 }
 
-static Error *write_backup(Apply *a, BackupInfo *out)
+/* A writer takes sessions of other hosts for dead, as whoever holds the database's lock knows them
+ * to be. Here nobody holds it: it is the source's. */
+static Error *alone(const Apply *a)
+{
+    SessionInfo *list;
+    size_t count;
+    Error *e = NULL;
+    TRY(session_list(a->repo, &list, &count));
+    for (size_t i = 0; i < count && !e; i++) {
+        const SessionInfo *s = &list[i];
+        if (s->kind == SESSION_WRITER && !strcmp(s->database, a->facts.database) &&
+            !strcmp(s->server, a->facts.server) && session_state(s) == SESSION_ELSEWHERE &&
+            !session_given_up(s, clock_now(), SILENT_MS))
+            e = error_hint(ERROR_NEW(ERR_BUSY, "%s writes a backup of %s on %s into %s", s->host,
+                                     s->database, s->server, repo_where(a->repo)),
+                           "wait for it to end");
+    }
+    session_list_free(list, count);
+    return e;
+}
+
+static Error *open_writer(Apply *a, Rate *rate)
 {
     AUTO(char) parent = NULL;
+    TRY(alone(a));
+    TRY(op_find_parent(a->repo, a->o->parent, a->facts.database, &parent));
+    return writer_open(a->repo,
+                       &(WriterOptions){.database = a->facts.database,
+                                        .server = a->facts.server,
+                                        .system_identifier = a->facts.system_identifier,
+                                        .database_oid = a->facts.database_oid,
+                                        .filter = a->facts.filter,
+                                        .parent = parent,
+                                        .level = a->o->level,
+                                        .rate = rate,
+                                        .timestamp = taken_at(a->all.source)},
+                       a->c->job, &a->writer);
+}
+
+/* Another backup of this source may be on its way into the repository. */
+static Error *open_in_turn(Apply *a, Rate *rate)
+{
+    int64_t until = clock_mono_ms() + BUSY_ALL_MS;
+    for (;;) {
+        bool ready;
+        Error *e = open_writer(a, rate);
+        if (!e || error_kind(e) != ERR_BUSY || clock_mono_ms() >= until)
+            return e;
+        log_debug("waiting: %s", error_message(e));
+        error_free(e);
+        TRY(cancel_poll(a->cancel, -1, 0, BUSY_LOOK_MS, &ready));
+    }
+}
+
+static Error *write_backup(Apply *a, BackupInfo *out)
+{
     AUTO(Rate) rate = rate_new(a->o->max_rate);
     TRY(op_open_repo(a->c, true, &a->repo));
-    TRY(op_find_parent(a->repo, a->o->parent, a->facts.database, &parent));
-    TRY(writer_open(a->repo,
-                    &(WriterOptions){.database = a->facts.database,
-                                     .server = a->facts.server,
-                                     .system_identifier = a->facts.system_identifier,
-                                     .database_oid = a->facts.database_oid,
-                                     .filter = a->facts.filter,
-                                     .parent = parent,
-                                     .level = a->o->level,
-                                     .rate = rate,
-                                     .timestamp = taken_at(a->all.source)},
-                    a->c->job, &a->writer));
+    TRY(open_in_turn(a, rate));
     FAULT_POINT("sync.rows.opened");
     TRY(piece_writer_new(a->writer, &a->pieces));
     TRY(add_streams(a));
