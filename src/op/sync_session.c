@@ -132,25 +132,32 @@ static bool bear(SyncSession *s, Beat *b, Error *e)
     return true;
 }
 
-static bool write_beat(SyncSession *s, Beat *b, int64_t now)
+/* What is new, or that it lives; where it is time for neither, only whether it is to go on. */
+static Error *speak(SyncSession *s, Beat *b, int64_t now, bool *cancel)
 {
     StateSessionProgress p;
     AUTO(char) phase = NULL;
     StateSessionRef ref = ref_of(s);
-    bool cancel = false;
     look(s, b, &p, &phase);
     bool due = now - b->written >= SYNC_BEAT_MS;
     if (!due && !(now - b->written >= WRITE_MS && has_news(b, &p)))
-        return true;
+        return state_session_look(s->state, &ref, cancel);
     b->written = now;
-    Error *e = state_session_progress(s->state, &ref, &p, clock_now(), &cancel);
-    if (e)
-        return bear(s, b, e);
+    TRY(state_session_progress(s->state, &ref, &p, clock_now(), cancel));
     free(b->last_phase);
     b->last = p;
     b->last_phase = STEAL(phase);
     b->alive = clock_mono_ms();
     b->warned = false;
+    return NULL;
+}
+
+static bool write_beat(SyncSession *s, Beat *b, int64_t now)
+{
+    bool cancel = false;
+    Error *e = speak(s, b, now, &cancel);
+    if (e)
+        return bear(s, b, e);
     if (!cancel)
         return true;
     pthread_mutex_lock(&s->lock);

@@ -265,6 +265,15 @@ static Error *need(State *s, const StateSessionRef *ref, StateSession **out)
     return NULL;
 }
 
+Error *state_session_look(State *s, const StateSessionRef *ref, bool *cancel)
+{
+    AUTO(StateSession) one = NULL;
+    TRY(need(s, ref, &one));
+    if (cancel)
+        *cancel = one->cancel_requested;
+    return NULL;
+}
+
 static Error *beat(State *s, int64_t n, Instant now)
 {
     AUTO(char) boot = proc_id_boot();

@@ -137,7 +137,7 @@ Error *state_session_holder(State *s, const char *target, const char *place, con
                             StateSession **out) MUST_CHECK;
 
 /* All of these: ERR_NOT_FOUND; ERR_FENCED where it has ended (ERR_CANCELLED where it was cancelled)
- * or another attempt runs; and all count as a heartbeat. */
+ * or another attempt runs; and all but state_session_look count as a heartbeat. */
 
 /* To a further status, or to the same with another phase. ERR_INTERNAL: it may not follow. */
 Error *state_session_step(State *s, const StateSessionRef *ref, SyncStatus status,
@@ -155,6 +155,8 @@ Error *state_session_progress(State *s, const StateSessionRef *ref,
 /* The same without news. */
 Error *state_session_beat(State *s, const StateSessionRef *ref, Instant now,
                           bool *cancel) MUST_CHECK;
+/* Only looks, and writes nothing: no heartbeat. *cancel may be NULL. */
+Error *state_session_look(State *s, const StateSessionRef *ref, bool *cancel) MUST_CHECK;
 /* The process that holds it from now on (0: none), and the job (0: as it was). */
 Error *state_session_hold(State *s, const StateSessionRef *ref, int64_t pid, int64_t job,
                           Instant now) MUST_CHECK;
