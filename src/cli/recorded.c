@@ -24,6 +24,9 @@ static bool changes(const Run *run)
         return !config_bool(c, SETTING_DRY_RUN) && (word || config_str(c, SETTING_AT));
     case COMMAND_CLEANUP:
         return !config_bool(c, SETTING_DRY_RUN);
+    case COMMAND_SYNC:
+        return word && !config_bool(c, SETTING_DRY_RUN) &&
+               (!strcmp(word, "pull") || !strcmp(word, "push") || !strcmp(word, "resume"));
     case COMMAND_KEY:
         return word && strcmp(word, "list") != 0;
     default:

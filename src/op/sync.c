@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "op/sync_work.h"
 
+#define DEAD_LOOKED_AT 20
+
 void sync_result_clear(SyncResult *r)
 {
     free(r->session);
@@ -128,9 +130,40 @@ Error *sync_compare_schemas(SyncWork *w)
     return sync_plan(w->o, source, pull ? here : there, &w->plan, &w->out->differences);
 }
 
+/* Sessions of ours that died live on at the peer for a while, and are in the way there. */
+static Error *bury_our_dead(SyncWork *w, bool *any)
+{
+    AUTO_VALUE(StateSessions) l = {0};
+    StateSessionFilter f = {.peer = w->o->peer,
+                            .statuses = 1u << SYNC_FAILED | 1u << SYNC_CANCELLED,
+                            .roles = 1u << SYNC_INITIATOR,
+                            .limit = DEAD_LOOKED_AT};
+    TRY(state_session_list(sync_session_state(w->session), &f, &l));
+    for (size_t i = 0; i < l.count; i++) {
+        const StateSession *s = &l.items[i];
+        AUTO(Doc) answer = NULL;
+        if (s->heartbeat < clock_now() - 2 * SYNC_DEAD_MS)
+            continue;
+        SyncRemote dead = {.peer = w->peer, .session = s->id, .cancel = w->remote.cancel};
+        AUTO(Error)
+        why = ERROR_NEW(ERR_FENCED, "%s", s->error_message ? s->error_message : "it has ended");
+        AUTO(Error) untold = sync_remote_end(&dead, why, NULL, &answer);
+        *any = *any || !untold;
+    }
+    return NULL;
+}
+
 Error *sync_open_there(SyncWork *w, bool resume)
 {
-    TRY(sync_remote_open(&w->remote, w->o, resume));
+    bool buried = false;
+    Error *e = sync_remote_open(&w->remote, w->o, resume);
+    if (e && error_kind(e) == ERR_BUSY)
+        e = error_first(e, bury_our_dead(w, &buried));
+    if (buried) {
+        error_drop(e);
+        e = sync_remote_open(&w->remote, w->o, resume);
+    }
+    TRY(e);
     sync_at(w, SYNC_PREPARING);
     sync_session_log(w->session, "info", "the session is open at peer %s, database %s", w->o->peer,
                      doc_str(w->remote.opened, "database", "?"));
