@@ -5,8 +5,10 @@
 
 #include "base/text.h"
 
-/* One may be taken from a window before its time to a window behind it. */
-#define KEEP_MS (2 * REPLAY_WINDOW_MS)
+/* One may be taken from a window before its time to a window behind it; and longer where our clock
+ * is set back, up to so much. Beyond that it is as after a restart. */
+#define SET_BACK_MS 60000
+#define KEEP_MS (2 * REPLAY_WINDOW_MS + SET_BACK_MS)
 #define FIRST_ROOM 1024u
 
 /* Nonces, by open addressing; they are random, so they are their own hashes. */
@@ -27,6 +29,7 @@ struct Replay {
     pthread_mutex_t lock;
     Nonces now, before; /* of this window and of the one before */
     Instant since;      /* when this window began */
+    Instant newest;     /* the latest time at which something was taken */
     Node *nodes;
     size_t node_count, node_cap;
 };
@@ -101,16 +104,24 @@ static void add(Nonces *n, const uint8_t nonce[REPLAY_NONCE])
 
 static void turn(Replay *r, Instant now)
 {
-    if (now >= r->since && now - r->since < KEEP_MS)
+    if (now - r->since < KEEP_MS)
         return;
-    /* Also where the clock was set back: what is kept longer than need be does no harm. */
-    bool long_ago = now - r->since >= 2 * KEEP_MS;
     nonces_clear(&r->before);
-    if (!long_ago)
-        r->before = r->now;
-    else
-        nonces_clear(&r->now);
+    r->before = r->now;
     r->now = (Nonces){0};
+    r->since = now;
+}
+
+/* Nonces are kept by our clock. Where that was set back some may have been forgotten too early. */
+static void look_at_clock(Replay *r, Instant now)
+{
+    if (now >= r->newest - SET_BACK_MS) {
+        r->newest = now > r->newest ? now : r->newest;
+        return;
+    }
+    for (size_t i = 0; i < r->node_count; i++)
+        r->nodes[i].refused = r->nodes[i].written;
+    r->newest = now;
     r->since = now;
 }
 
@@ -150,9 +161,12 @@ static Error *take(Replay *r, const char *name, Instant time, const uint8_t nonc
 {
     Node *node;
     TRY(node_of(r, name, &node));
+    look_at_clock(r, now);
     if (time < node->refused)
-        FAIL(ERR_RATE, "the service has just started, and takes no request that may have been sent "
-                       "before");
+        return error_hint(ERROR_NEW(ERR_RATE,
+                                    "this request may have been taken before this service "
+                                    "was started, or its clock set back"),
+                          "again in a moment");
     turn(r, now);
     if (has(&r->now, nonce) || has(&r->before, nonce))
         return error_hint(ERROR_NEW(ERR_TOKEN, "this request was taken before"),
