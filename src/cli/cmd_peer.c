@@ -42,8 +42,8 @@ static Error *whole_path(PeerText text, const char *value, char **out)
     bool file = text == PEER_TEXT_key_file || text == PEER_TEXT_registration_file ||
                 text == PEER_TEXT_ca_file || text == PEER_TEXT_repo_key_file;
     *out = file ? file_real_path(value) : mem_strdup(value);
-    if (!*out)
-        return error_hint(ERROR_NEW(ERR_USAGE, "there is no file %s", value),
+    if (!*out || (file && !file_exists(*out)))
+        return error_hint(ERROR_NEW(ERR_USAGE, "there is no file %s that can be read", value),
                           "openssl rand -hex 32 makes a key: both sides need the same one");
     return NULL;
 }

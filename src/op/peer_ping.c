@@ -1,6 +1,8 @@
 /* A peer is asked how it is. */
 #include "op/peer.h"
 
+#define RATE_MS 500
+#define RATE_TIMES 6
 #define ANSWER_MS 15000 /* it looks for tools, and into its repositories */
 
 void peer_ping_clear(PeerPing *p)
@@ -45,7 +47,14 @@ static Error *ask(const Peer *p, PeerPing *ping)
 Error *op_peer_ping(const Peer *p, PeerPing *out)
 {
     AUTO_VALUE(PeerPing) ping = {0};
+    bool ready;
     ping.error = ask(p, &ping);
+    /* One that has just started wants to be asked a little later (serve/replay.h). */
+    for (int i = 0; ping.error && error_kind(ping.error) == ERR_RATE && i < RATE_TIMES; i++) {
+        TRY(cancel_poll(p->cancel, -1, 0, RATE_MS, &ready));
+        error_drop(STEAL(ping.error));
+        ping.error = ask(p, &ping);
+    }
     TRY(cancel_check(p->cancel));
     ping.online = !ping.error || is_said(error_kind(ping.error));
     ping.accepted = !ping.error;

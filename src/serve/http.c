@@ -25,6 +25,8 @@
     (HTTP_HEADERS_MAX + HTTP_TARGET_MAX + 12288) /* libmicrohttpd's, a connection                  \
                                                   */
 #define DISCARD_MAX (1u << 20) /* of a body that is too large; beyond that we hang up */
+/* Of a body that is refused: who hears no more while he sends may not hear why. */
+#define SWALLOW_MAX (8u << 20)
 #define PEM_MAX (1u << 20)
 #define TAG_HEX 32
 
@@ -36,6 +38,8 @@ typedef struct Request {
     bool begun, old; /* old: it is of HTTP/1.0 */
     Http *http;
     HttpAdmission admission;
+    HttpReply refused; /* by HttpAdmit: told when the body is over, of which nothing is kept */
+    bool is_refused;
     bool large; /* it counts among those with a large body */
     Flow *flow; /* its reply's body; or NULL */
 } Request;
@@ -241,6 +245,7 @@ static void end_request(Request *r, bool whole)
         r->admission.release(r->admission.who);
     if (r->large)
         atomic_fetch_sub(&r->http->large, 1);
+    http_reply_clear(&r->refused);
     free(r->target);
     buf_free(&r->body);
     free(r);
@@ -341,6 +346,19 @@ static bool admit(Http *h, struct MHD_Connection *c, const char *method, Request
                          h->admit(h->ctx, &called.call, &r->admission, reply));
 }
 
+/* Whether a refused body is to come all the same: where it is under way already. */
+static bool swallows(struct MHD_Connection *c, Request *r, unsigned long long announced,
+                     HttpReply *reply)
+{
+    if (!announced || announced > SWALLOW_MAX ||
+        MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Expect"))
+        return false;
+    r->refused = *reply;
+    r->is_refused = true;
+    *reply = (HttpReply){0};
+    return true;
+}
+
 /* What is wrong with it by its head alone; the body is then not waited for. */
 static bool refuse_head(Http *h, struct MHD_Connection *c, const char *method, Request *r,
                         HttpReply *reply)
@@ -357,7 +375,7 @@ static bool refuse_head(Http *h, struct MHD_Connection *c, const char *method, R
         http_refuse(reply, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "LIMIT",
                     "the request's headers are too large", NULL);
     else if (!admit(h, c, method, r, reply))
-        return true;
+        return !swallows(c, r, announced, reply);
     else if (announced > r->admission.body_max)
         http_refuse(reply, MHD_HTTP_CONTENT_TOO_LARGE, "LIMIT", "the request's body is too large",
                     NULL);
@@ -370,6 +388,8 @@ static bool refuse_head(Http *h, struct MHD_Connection *c, const char *method, R
 static bool take_body(Request *r, const char *data, size_t n)
 {
     size_t max = r->large ? r->admission.body_max : HTTP_BODY_MAX;
+    if (r->is_refused)
+        return true;
     Error *e = r->discarded ? NULL : buf_reserve(&r->body, n, max);
     if (r->discarded || e) {
         error_drop(e);
@@ -384,7 +404,10 @@ static void answer(Http *h, struct MHD_Connection *c, const char *method, Reques
                    HttpReply *reply)
 {
     AUTO_VALUE(Called) called = {0};
-    if (r->discarded)
+    if (r->is_refused) {
+        *reply = r->refused;
+        r->refused = (HttpReply){0};
+    } else if (r->discarded)
         http_refuse(reply, MHD_HTTP_CONTENT_TOO_LARGE, "LIMIT", "the request's body is too large",
                     NULL);
     else if (make_call(c, method, r, &called, reply))
