@@ -33,7 +33,6 @@ const char *http_header(const HttpResponse *r, const char *name)
 struct HttpLine {
     NetLine *net;
     uint64_t sent, received;
-    unsigned heads; /* of requests that were sent in this exchange */
 };
 
 HttpLine *http_line_new(void)
@@ -304,7 +303,6 @@ static int on_wire(CURL *h, curl_infotype type, char *p, size_t n, void *ctx)
     HttpLine *l = ctx;
     (void)h;
     (void)p;
-    l->heads += type == CURLINFO_HEADER_OUT;
     if (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT)
         l->sent += n;
     else if (type == CURLINFO_HEADER_IN || type == CURLINFO_DATA_IN)
@@ -343,9 +341,7 @@ static Error *exchange(HttpLine *l, const HttpRequest *q, const char *url, bool 
     NET_SET(h, CURLOPT_DEBUGFUNCTION, on_wire);
     NET_SET(h, CURLOPT_DEBUGDATA, l);
     NET_SET(h, CURLOPT_VERBOSE, 1L);
-    l->heads = 0;
     TRY(net_run(l->net, h, who, c, &x.error));
-    out->resent = l->heads > 1;
     if (!x.headed) /* libcurl takes it for the end of an empty body */
         FAIL(ERR_NETWORK, "%s: its answer broke off among the headers", who);
     long status = 0;

@@ -48,7 +48,6 @@ typedef struct HttpResponse {
     Buf body;       /* where the request has no `write` */
     Buf headers;    /* names and values in turn, each with its NUL; see http_header */
     uint64_t bytes; /* of the body */
-    bool resent;    /* perhaps on a second connection, as the kept one had ended */
 } HttpResponse;
 void http_response_clear(HttpResponse *r);
 DEFINE_AUTO_VALUE(HttpResponse, http_response_clear)

@@ -314,9 +314,8 @@ typedef struct Attempt {
     Link *link;
     const LinkCall *q;
     const char *method;
-    bool sent;   /* something of the last one was */
-    bool came;   /* something went to the caller's `write` */
-    bool resent; /* libcurl sent it twice: the second one may have been taken for a replay */
+    bool sent; /* something of the last one was */
+    bool came; /* something went to the caller's `write` */
     int status;
 } Attempt;
 
@@ -375,7 +374,6 @@ static Error *attempt(Attempt *a, const Cancel *c, HttpResponse *out)
     free(headers);
     a->sent = sent > 0;
     a->status = e ? 0 : out->status;
-    a->resent = out->resent;
     return e ? error_context(e, "peer %s", l->name) : judge(l, q, out);
 }
 
@@ -387,8 +385,6 @@ static bool may_pass(const Attempt *a, const Error *e)
     ErrorKind kind = error_kind(e);
     if (!a->status)
         return kind == ERR_NETWORK || kind == ERR_TIMEOUT;
-    if (a->status == 401 && a->resent && a->link->key)
-        return true;
     bool later = a->status == 429 || (a->status >= 502 && a->status <= 504);
     return (later && error_kind_info(kind)->retryable) || (a->q->ranged && kind == ERR_NETWORK);
 }
