@@ -9,6 +9,7 @@
 #include "op/sync_work.h"
 
 #define DEAD_LOOKED_AT 20
+#define BURIAL_MS 10000
 
 void sync_result_clear(SyncResult *r)
 {
@@ -159,8 +160,12 @@ Error *sync_open_there(SyncWork *w, bool resume)
     Error *e = sync_remote_open(&w->remote, w->o, resume);
     if (e && error_kind(e) == ERR_BUSY)
         e = error_first(e, bury_our_dead(w, &buried));
-    if (buried) {
+    /* What worked for them there comes to its end first. */
+    for (int64_t until = clock_mono_ms() + BURIAL_MS;
+         e && buried && error_kind(e) == ERR_BUSY && clock_mono_ms() < until;) {
+        bool ready;
         error_drop(e);
+        TRY(cancel_poll(w->remote.cancel, -1, 0, BURIAL_MS / 50, &ready));
         e = sync_remote_open(&w->remote, w->o, resume);
     }
     TRY(e);

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import signal
+import tempfile
 
-from harness.sites import ENTRY, REGISTRATION, WRITTEN
+import pytest
+from harness.sites import ENTRY, REGISTRATION, WRITTEN, Sites
 
 SQL = """
 CREATE SCHEMA shop;
@@ -16,6 +19,20 @@ INSERT INTO shop.customer SELECT g, 'name ' || g, g % 10 = 0 FROM generate_serie
 INSERT INTO shop.item SELECT g, 1 + g % 200, g * 0.25, jsonb_build_object('n', g) FROM generate_series(1, 800) g;
 SELECT setval('shop.numbers', 4711);
 """
+
+@pytest.fixture(scope="module")
+def pair(cluster, other_cluster, scratch):
+    """Two sites for all tests of a file; each begins with reset()."""
+    made = Sites((cluster, other_cluster), tempfile.mkdtemp(dir=scratch), "", faults=True)
+    yield made
+    made.close()
+
+
+def reset(two, of_a, of_b):
+    """Both databases anew, with this in them."""
+    for site, sql in ((two.a, of_a), (two.b, of_b)):
+        site.sql("DROP SCHEMA IF EXISTS shop, pgstow CASCADE;" + sql)
+    return two
 
 
 def peer_headers(key=REGISTRATION, node="testnode"):
@@ -67,9 +84,9 @@ def test_initiate_backup_without_pg_dump(sites):
     assert two.a.ids() == []
 
 
-def test_pull(sites):
+def test_pull(pair):
     """All rows come, once; then only what is new."""
-    two = sites(SQL, SQL + ROWS)
+    two = reset(pair, SQL, SQL + ROWS)
     first = two.pull("--session", "first")
     assert first.id == "first" and first.doc["rows"] == 1000 and first.doc["method"] == "backup"
     assert first.counts() == {"inserted": 1000}
@@ -85,17 +102,17 @@ def test_pull(sites):
     two.assert_same()
 
 
-def test_pull_into_nothing(sites):
+def test_pull_into_nothing(pair):
     """A target without any tables gets the whole, by a restore."""
-    two = sites("", SQL + ROWS)
+    two = reset(pair, "", SQL + ROWS)
     done = two.pull()
     assert done.doc["applied"]["restored"] is True and done.doc["rows"] == 1000
     two.assert_same()
     assert not WRITTEN & set(two.pull("--delta").counts())
 
 
-def test_dry_run_changes_nothing(sites):
-    two = sites(SQL + "INSERT INTO shop.customer VALUES (1, 'mine');", SQL + ROWS)
+def test_dry_run_changes_nothing(pair):
+    two = reset(pair, SQL + "INSERT INTO shop.customer VALUES (1, 'mine');", SQL + ROWS)
     before = two.a.hashes()
     done = two.pull("--dry-run")
     assert done.counts()["inserted"] == 999 and done.counts()["updated"] == 1
@@ -121,12 +138,13 @@ def test_excluded_by_the_source(sites):
     assert part.doc["rows"] == 18 + 72 and len(part.doc["leftOut"]) == 2
 
 
-def test_schemas_are_compared_first(sites):
+def test_schemas_are_compared_first(pair):
     """Nothing moves where they do not fit: the list, and no backup."""
-    two = sites(SQL, SQL + ROWS + "ALTER TABLE shop.customer ADD COLUMN email text; CREATE TABLE shop.more (id int);")
+    two = reset(pair, SQL, SQL + ROWS + "ALTER TABLE shop.customer ADD COLUMN email text; CREATE TABLE shop.more (id int);")
+    before = two.b.ids()
     refused = two.run("pull", expect="PREFLIGHT").json["error"]["message"]
     assert "email" in refused or "shop.more" in refused
-    assert two.b.ids() == [] and two.a.sql("SELECT count(*) FROM shop.customer") == "0"
+    assert two.b.ids() == before and two.a.sql("SELECT count(*) FROM shop.customer") == "0"
     two.b.sql("DROP TABLE shop.more")
     assert "email" in two.run("pull", expect="PREFLIGHT").json["error"]["message"]
     done = two.pull("--ignore-extra-columns")
@@ -134,21 +152,22 @@ def test_schemas_are_compared_first(sites):
     assert any("email" in d["text"] for d in done.doc["differences"])
 
 
-def test_resume_uses_the_backup_that_is_there(sites):
+def test_resume_uses_the_backup_that_is_there(pair):
     """A run that died when the peer had its backup goes on with that one."""
-    two = sites(SQL, SQL + ROWS, faults=True)
+    two = reset(pair, SQL, SQL + ROWS)
+    before = two.b.ids()
     two.run("pull", "--session", "cut", env={"PGSTOW_FAULT": "sync.pull.backed-up:kill"}, expect=None)
     backups = two.b.ids()
-    assert len(backups) == 1
+    assert len(backups) == len(before) + 1
     done = two.a.run("sync", "resume", "cut", "--entry", ENTRY, "--json").json
-    assert done["sourceBackup"] == backups[0] and two.b.ids() == backups
+    assert done["sourceBackup"] in set(backups) - set(before) and two.b.ids() == backups
     assert two.statuses("cut") == ("COMPLETED", "COMPLETED")
     two.assert_same()
 
 
-def test_the_peer_is_told_of_a_failure(sites):
+def test_the_peer_is_told_of_a_failure(pair):
     """What fails here ends the session there, with the same words; and the target is as it was."""
-    two = sites(SQL + "ALTER TABLE shop.customer ADD CONSTRAINT few CHECK (id < 50);", SQL + ROWS)
+    two = reset(pair, SQL + "ALTER TABLE shop.customer ADD CONSTRAINT few CHECK (id < 50);", SQL + ROWS)
     two.run("pull", "--session", "bad", expect=None)
     here, there = two.wait_ended("bad")
     assert here["status"] == there["status"] == "FAILED" and "few" in there["error_message"]
@@ -157,9 +176,37 @@ def test_the_peer_is_told_of_a_failure(sites):
     two.again("pull")
 
 
-def test_tell_by_text(sites):
+def test_tell_by_text(pair):
     """What a person reads."""
-    two = sites(SQL, SQL + ROWS)
+    two = reset(pair, SQL, SQL + ROWS)
     with two.a.pgstow.start("sync", "pull", "b", "--entry", ENTRY, repo=False) as running:
         text = running.wait(60).expect("OK").stdout
     assert "1,000 rows in sync" in text and "INSERTED" in text and "shop.customer" in text
+
+
+def test_stopped_by_hand(pair):
+    """Ctrl-C here, or `sync cancel` here, while the peer backs up or before the merge: both sides say CANCELLED."""
+    two = reset(pair, SQL, SQL + ROWS)
+    with two.start("pull", "--session", "stopped", env={"PGSTOW_FAULT": "sync.pull.transferred:stop"}) as running:
+        running.wait_stopped()
+        running.process.send_signal(signal.SIGINT)
+        running.resume()
+        running.wait(60).expect("CANCELLED")
+    assert [s["status"] for s in two.wait_ended("stopped")] == ["CANCELLED"] * 2
+    with two.start("pull", "--session", "cancelled", env={"PGSTOW_FAULT": "sync.pull.transferred:stop"}) as running:
+        running.wait_stopped()
+        two.a.run("sync", "cancel", "cancelled", expect=None)
+        running.resume()
+        running.wait(60).expect("CANCELLED")
+    assert [s["status"] for s in two.wait_ended("cancelled")] == ["CANCELLED"] * 2
+    assert two.a.sql("SELECT count(*) FROM shop.customer") == "0"
+
+
+def test_by_the_api(pair):
+    """POST /api/admin/sync/full-sync runs the very command as a job."""
+    two = reset(pair, SQL, SQL + ROWS)
+    status, _, begun = two.a.call("POST", "/api/admin/sync/full-sync", body=json.dumps(
+        {"direction": "pull", "peer": "b", "entry": ENTRY, "sessionId": "asked"}), headers={"Content-Type": "application/json"})  # fmt: skip
+    assert status == 202, begun
+    assert [s["status"] for s in two.wait_ended("asked")] == ["COMPLETED"] * 2
+    two.assert_same()
