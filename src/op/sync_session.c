@@ -27,7 +27,7 @@ struct SyncSession {
     int attempt;
     void (*beat)(void *ctx);
     void *ctx;
-    pthread_t thread;
+    pthread_t heart, teller; /* the second only where there is a beat */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     /* under the lock */
@@ -51,7 +51,7 @@ static StateSessionRef ref_of(const SyncSession *s)
 typedef struct Beat {
     Speed speed;
     unsigned steps;
-    int64_t written, told, alive; /* clock_mono_ms: progress, the peer, the last success */
+    int64_t written, alive; /* clock_mono_ms: the last try, the last success */
     StateSessionProgress last;
     char *last_phase;
     bool warned;
@@ -167,11 +167,12 @@ static bool write_beat(SyncSession *s, Beat *b, int64_t now)
     return true; /* it lives until it has ended */
 }
 
-static bool is_stopping(SyncSession *s)
+static bool is_stopping(SyncSession *s, int64_t ms)
 {
+    int64_t until = clock_mono_ms() + ms;
     pthread_mutex_lock(&s->lock);
-    if (!s->stopping)
-        cond_wait_until(&s->wake, &s->lock, clock_mono_ms() + TICK_MS);
+    while (!s->stopping && cond_wait_until(&s->wake, &s->lock, until))
+        ;
     bool stopping = s->stopping;
     pthread_mutex_unlock(&s->lock);
     return stopping;
@@ -181,17 +182,19 @@ static void *heart(void *arg)
 {
     SyncSession *s = arg;
     int64_t start = clock_mono_ms();
-    Beat b = {.written = start, .told = start, .alive = start};
-    bool goes_on = true;
-    while (!is_stopping(s)) {
-        int64_t now = clock_mono_ms();
-        goes_on = goes_on && write_beat(s, &b, now);
-        if (!goes_on || !s->beat || now - b.told < SYNC_BEAT_MS)
-            continue;
-        b.told = now;
-        s->beat(s->ctx);
-    }
+    Beat b = {.written = start, .alive = start};
+    while (!is_stopping(s, TICK_MS) && write_beat(s, &b, clock_mono_ms()))
+        ;
     free(b.last_phase);
+    return NULL;
+}
+
+/* By itself: a peer that does not answer must not keep this side from telling that it lives. */
+static void *teller(void *arg)
+{
+    SyncSession *s = arg;
+    while (!is_stopping(s, SYNC_BEAT_MS))
+        s->beat(s->ctx);
     return NULL;
 }
 
@@ -223,6 +226,30 @@ static int64_t own_job(void)
     return job;
 }
 
+static void stop_heart(SyncSession *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_cond_broadcast(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->heart, NULL);
+    if (s->beat)
+        pthread_join(s->teller, NULL);
+}
+
+static Error *start_heart(SyncSession *s)
+{
+    int rc = pthread_create(&s->heart, NULL, heart, s);
+    if (!rc && s->beat) {
+        rc = pthread_create(&s->teller, NULL, teller, s);
+        if (rc) {
+            s->beat = NULL;
+            stop_heart(s);
+        }
+    }
+    return rc ? ERROR_NEW(ERR_MEMORY, "no thread for the sync session: %s", strerror(rc)) : NULL;
+}
+
 /* Takes the row's facts over and begins to beat; where that fails the session has FAILED. */
 static Error *begin(const SyncSessionOptions *o, StateSession *row, SyncSession *s)
 {
@@ -233,10 +260,9 @@ static Error *begin(const SyncSessionOptions *o, StateSession *row, SyncSession 
     s->attempt = row->attempt;
     s->beat = o->beat;
     s->ctx = o->ctx;
-    int rc = pthread_create(&s->thread, NULL, heart, s);
-    if (!rc)
+    Error *e = start_heart(s);
+    if (!e)
         return NULL;
-    Error *e = ERROR_NEW(ERR_MEMORY, "no thread for the sync session: %s", strerror(rc));
     StateSessionRef ref = ref_of(s);
     StateSessionEnd end = {.status = SYNC_FAILED,
                            .error_kind = error_kind_info(ERR_MEMORY)->name,
@@ -455,15 +481,6 @@ static void tell_end(SyncSession *s, const Error *e, const SyncSessionEnd *how)
         log_warning("the sync session %s is %s, but had ended, or was begun again, before", s->id,
                     state_session_status_name(end.status));
     error_drop(failed);
-}
-
-static void stop_heart(SyncSession *s)
-{
-    pthread_mutex_lock(&s->lock);
-    s->stopping = true;
-    pthread_cond_signal(&s->wake);
-    pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
 }
 
 Error *sync_session_leave(SyncSession *session)

@@ -25,9 +25,9 @@ typedef struct SyncSessionOptions {
     const char *folder;    /* of the state; NULL: state_default_folder. Made where there is none */
     StateSessionNew state; /* pid, job, actor and now are filled in here */
     Job *job;              /* borrowed until close; not NULL */
-    /* About every SYNC_BEAT_MS, on the heartbeat's thread: for telling the peer that this side
-     * lives. It should look at the job's Cancel, and take no longer than some seconds. NULL: none.
-     */
+    /* About every SYNC_BEAT_MS, on a thread of its own: for telling the peer that this side lives.
+     * It should look at the job's Cancel, and take no longer than some seconds: close waits for
+     * it. NULL: none. */
     void (*beat)(void *ctx);
     void *ctx;
 } SyncSessionOptions;

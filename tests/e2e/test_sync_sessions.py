@@ -265,7 +265,7 @@ def test_a_merge_says_who_is_in_its_way(pgstow, cluster, database):
 # ---------------------------------------------------------------- the API
 
 
-PEER = 'sync: {nodeId: here}\npeers:\n- {name: berlin, url: "http://127.0.0.1:1", nodeId: berlin, entry: e0}\n'
+PEER = 'sync: {nodeId: here}\npeers:\n- {name: berlin, url: "http://192.0.2.1:1", nodeId: berlin, entry: e0}\n'
 
 
 @pytest.fixture(scope="module")
