@@ -381,3 +381,56 @@ def test_metrics(api):
     assert told.get("pgstow_sync_sessions", status="RESTORING", **of) == 0
     assert told.get("pgstow_sync_last_success_timestamp_seconds", **of) == now / 1000
     assert told.get("pgstow_sync_wire_bytes", **of) == 77
+
+
+# ---------------------------------------------------------------- with a peer
+
+
+SHOP = """
+CREATE TABLE customer (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE item (id int PRIMARY KEY, customer int NOT NULL REFERENCES customer);
+"""
+ROWS = "INSERT INTO customer SELECT g, 'n ' || g FROM generate_series(1, 50) g; INSERT INTO item SELECT g, g FROM generate_series(1, 50) g"
+
+
+def test_both_sides_know_it(sites):
+    """Begun over the API, seen on both sides; a second one into the database is refused while it is under way; stopped
+    over the API, it leaves nothing behind."""
+    path = "/api/admin/sync/full-sync"
+    two = sites(SHOP, SHOP + ROWS)
+    pull = {"direction": "pull", "peer": "b", "entry": "e0"}
+    before = two.a.hashes()
+    with two.a.cluster.session(two.a.database) as lock:
+        lock.run("BEGIN; LOCK TABLE customer IN ACCESS EXCLUSIVE MODE")
+        status, begun = ask(two.a, "POST", path, pull)
+        assert status == 202, begun
+        name = begun["sessionId"]
+
+        def here():
+            return ask(two.a, "GET", f"{path}/{name}")[1]["sessions"][0]
+
+        wait_until(lambda: here()["status"] == "RESTORING", "it never came to the target", 60)
+        there = ask(two.b, "GET", f"{path}?live=true")[1]["sessions"][0]
+        assert (there["sessionId"], there["role"], there["direction"], there["peer"]) == (name, "remote", "pull", "a")
+        status, refused = ask(two.a, "POST", path, pull)
+        assert status == 409 and f"session {name} (pull, peer b, " in refused["error"]["message"], refused
+        by_hand = two.run("pull", expect="BUSY", env={"PGSTOW_STATE_DIR": str(two.a.folder / "state")})
+        assert name in by_hand.said
+        status, told = ask(two.a, "DELETE", f"{path}/{name}")
+        assert status == 202, told
+        ends = two.wait_ended(name)
+        assert [e["status"] for e in ends] == ["CANCELLED", "CANCELLED"], ends
+        assert two.a.job(begun["job"])["status"] == "cancelled"
+    assert two.a.hashes() == before
+    # It can go on, and its end is on both sides, with what it took.
+    status, again = ask(two.a, "POST", path, {"resume": True, "sessionId": name})
+    assert status == 202 and again["sessionId"] == name, again
+    job = two.a.job(again["job"])
+    assert job["status"] == "succeeded", job
+    ends = two.wait_ended(name)
+    assert [e["status"] for e in ends] == ["COMPLETED", "COMPLETED"]
+    two.assert_same()
+    done = here()
+    assert done["attempt"] == 2 and done["wireBytes"] > 0 and done["backupId"] and done["result"] and done["error"] is None
+    lines = [line["line"] for line in done["log"]]
+    assert lines[0].startswith("PREPARING: pull, peer b") and lines[-1] == "COMPLETED" and any("CANCELLED" in x for x in lines)

@@ -169,6 +169,10 @@ static void test_what_is_wanted(void **state)
          {"backup", "shop", "TIMEOUT", 0, "failure shop"},
          {"backup", "shop", NULL, 0, "recovered shop"},
          {"backup", "shop", NULL, 0, "success shop"});
+    /* a sync that was done is news as a backup is; one that only looked is not */
+    WALK("backup:\n  notifyOnSuccess: true\n" WEBHOOK, {"sync", "shop", NULL, 0, "success shop"},
+         {"sync-dry-run", "shop", NULL, 0, ""}, {"sync", "shop", "NETWORK", 0, "failure shop"},
+         {"sync", "shop", "NETWORK", 0, ""}, {"sync", "shop", NULL, 0, "recovered shop"});
     /* nobody is to be told: nothing waits */
     WALK("backup:\n  notifyOnSuccess: true\n", {"backup", "shop", "TIMEOUT", 0, ""},
          {"backup", "shop", NULL, 0, ""});
