@@ -122,6 +122,17 @@ bool sync_ask_has_job(const Ask *a, const StateSession *s)
     return !e && (job->status == JOB_QUEUED || job->status == JOB_RUNNING);
 }
 
+/* Only what changes the database here is a sync that people are told of as done. */
+static const char *kind_of(const StateSession *s, const char *verb)
+{
+    AUTO(Doc) options = NULL;
+    if (strcmp(verb, "apply") != 0)
+        return "sync-backup";
+    if (s->options)
+        error_drop(doc_parse(s->options, strlen(s->options), "a session", &options));
+    return options && doc_bool(options, "dryRun", false) ? "sync-dry-run" : "sync";
+}
+
 Error *sync_ask_begin(const Ask *a, const StateSession *s, const ServiceEntry *entry,
                       const char *verb)
 {
@@ -134,7 +145,7 @@ Error *sync_ask_begin(const Ask *a, const StateSession *s, const ServiceEntry *e
     strlist_add(&words, "--");
     strlist_add(&words, s->id);
     TRY(runner_submit(a->api->service->runner,
-                      &(JobRequest){.kind = "sync",
+                      &(JobRequest){.kind = kind_of(s, verb),
                                     .entry = entry->name,
                                     .database = entry->database,
                                     .words = &words,
