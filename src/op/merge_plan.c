@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "op/merge_work.h"
+#include "pg/merge_scratch.h"
 #include "pg/pattern.h"
 #include "pg/source.h"
 #include "sql.h"
@@ -27,7 +28,8 @@ MergeSource *merge_sources_add(MergeSources *l)
 
 static bool wanted(const MergeWork *w, const Stream *s)
 {
-    if (s->kind != STREAM_TABLE || sync_base_is_table(s->schema, s->name))
+    if (s->kind != STREAM_TABLE || sync_base_is_table(s->schema, s->name) ||
+        merge_scratch_is(s->schema))
         return false;
     const TocEntry *e = toc_find(w->backup.toc, (int)s->dump_id);
     return !w->selected || (e && selection_mark(&w->selection, e) == SELECTION_CHOSEN);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "pg/merge_scratch.h"
 #include "pg/merge_table.h"
 #include "pg/pattern.h"
 #include "pg/sync_base.h"
@@ -33,6 +34,12 @@ static Doc *table_doc(const Relation *r, const Rows *sizes, size_t row)
     return d;
 }
 
+/* What pgstow keeps in a database, also what a killed merge has left there. */
+static bool is_own(const Relation *r)
+{
+    return !strcmp(r->schema, SYNC_BASE_SCHEMA) || merge_scratch_is(r->schema);
+}
+
 static Error *add_tables(Conn *c, Doc *out)
 {
     AUTO_VALUE(RelationList) l = {0};
@@ -43,7 +50,7 @@ static Error *add_tables(Conn *c, Doc *out)
     TRY(conn_query(c, sql_sync_tables, 0, NULL, &sizes));
     for (size_t i = 0; i < rows_count(sizes); i++) {
         const Relation *r = relation_find_oid(&l, rows_oid(sizes, i, 0));
-        if (r && strcmp(r->schema, SYNC_BASE_SCHEMA) != 0)
+        if (r && !is_own(r))
             doc_push(tables, table_doc(r, sizes, i));
     }
     return NULL;
@@ -284,7 +291,7 @@ static void compare_tables(Compare *c)
     c->out->no_tables = true;
     for (size_t i = 0; i < from->count; i++) {
         const Relation *r = &from->items[i];
-        if (r->kind != 'r' || excluded(c, r) || !strcmp(r->schema, SYNC_BASE_SCHEMA))
+        if (r->kind != 'r' || excluded(c, r) || is_own(r))
             continue;
         any = true;
         compare_table(c, r, c->source.named[i], met);
@@ -293,7 +300,7 @@ static void compare_tables(Compare *c)
     for (size_t i = 0; i < to->count; i++) {
         const Relation *r = &to->items[i];
         if (!met[i] && !r->root && !r->extension && r->kind != 'f' &&
-            !relation_find(from, r->schema, r->name) && strcmp(r->schema, SYNC_BASE_SCHEMA) != 0)
+            !relation_find(from, r->schema, r->name) && !is_own(r))
             differ(c->out, SYNC_EXTRA_TABLE, c->target.named[i], NULL, true,
                    mem_printf("only the target has %s: it is left alone", c->target.named[i]),
                    NULL);

@@ -5,9 +5,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "pg/advisory.h"
 
 #define MARK "pgstow merge since "
+#define PREFIX "pgstow_merge_"
 #define LOCK "1885828980, 1835364967" /* "pgst", "merg" */
 #define AT_ONCE 200                   /* tables dropped in one transaction: each takes locks */
 
@@ -75,7 +77,7 @@ Error *merge_scratch_sweep(Conn *c)
     AUTO(Rows) rows = NULL;
     TRY(conn_query(c,
                    "SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_namespace WHERE "
-                   "nspname ~ '^pgstow_merge_' AND pg_catalog.obj_description(oid, 'pg_namespace') "
+                   "nspname ~ '^" PREFIX "' AND pg_catalog.obj_description(oid, 'pg_namespace') "
                    "~ '^" MARK "'",
                    0, NULL, &rows));
     for (size_t i = 0; i < rows_count(rows); i++) {
@@ -95,7 +97,7 @@ Error *merge_scratch_create(Conn *c, char **schema)
 {
     char since[CLOCK_TEXT];
     AUTO(char)
-    name = mem_printf("pgstow_merge_%" PRIx64 "_%x", (uint64_t)clock_now(), (unsigned)getpid());
+    name = mem_printf(PREFIX "%" PRIx64 "_%x", (uint64_t)clock_now(), (unsigned)getpid());
     Error *e =
         conn_execf(c, "BEGIN; CREATE SCHEMA %s; COMMENT ON SCHEMA %s IS '" MARK "%s'; COMMIT", name,
                    name, clock_iso(clock_now(), since));
@@ -110,4 +112,9 @@ Error *merge_scratch_create(Conn *c, char **schema)
     }
     *schema = STEAL(name);
     return NULL;
+}
+
+bool merge_scratch_is(const char *schema)
+{
+    return text_starts(schema, PREFIX);
 }

@@ -18,4 +18,7 @@ Error *merge_scratch_sweep(Conn *c) MUST_CHECK;
 Error *merge_scratch_create(Conn *c, char **schema) MUST_CHECK;
 Error *merge_scratch_drop(Conn *c, const char *schema) MUST_CHECK;
 
+/* Whether a schema has the name of one: a merge that was killed leaves its own until the next. */
+bool merge_scratch_is(const char *schema);
+
 #endif
