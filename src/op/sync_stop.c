@@ -46,9 +46,13 @@ static Error *stop_job_of(State *s, const StateSession *one, SyncStopJob stop_jo
     if (!one->job)
         return NULL;
     Error *e = stop_job ? stop_job(ctx, one->job) : op_cancel_job(s, one->job, now);
-    if (!e || (error_kind(e) != ERR_EXISTS && error_kind(e) != ERR_NOT_FOUND))
+    /* It has ended: nothing is left to be stopped. Or its process is another container's: that one
+     * hears of it at its next look. */
+    ErrorKind kind = e ? error_kind(e) : ERR_EXISTS;
+    bool fine = kind == ERR_EXISTS || kind == ERR_NOT_FOUND || (kind == ERR_PREFLIGHT && one->pid);
+    if (!fine)
         return e;
-    error_drop(e); /* it has ended: nothing is left to be stopped */
+    error_drop(e);
     return NULL;
 }
 
