@@ -15,11 +15,13 @@
 typedef struct Side {
     Page page;
     uint32_t *mate; /* NONE: handed out */
+    bool *settled;  /* of side 0: the run that it is in was trimmed */
 } Side;
 static void side_clear(Side *s)
 {
     page_clear(&s->page);
     free(s->mate);
+    free(s->settled);
 }
 DEFINE_AUTO_VALUE(Side, side_clear)
 
@@ -149,18 +151,17 @@ static Error *trim(StreamDiff *d, Side *a, Side *b, size_t from, size_t to)
     return NULL;
 }
 
-static Error *trim_runs(StreamDiff *d, Side *a, Side *b)
+/* Trims the run that pair i of `a` belongs to. Only when its neighbours are handed out: their
+ * frames are at hand then, and are not decoded twice. */
+static Error *settle(StreamDiff *d, Side *a, Side *b, size_t i)
 {
-    for (size_t i = 0, end; i < a->page.count; i = end) {
-        end = i + 1;
-        if (a->mate[i] == NONE)
-            continue;
-        while (end < a->page.count && a->mate[end] == a->mate[end - 1] + 1)
-            end++;
-        TRY(cancel_check(d->cancel));
-        TRY(trim(d, a, b, i, end));
-    }
-    return NULL;
+    size_t from = i, to = i + 1;
+    while (from && a->mate[from - 1] != NONE && a->mate[from - 1] + 1 == a->mate[from])
+        from--;
+    while (to < a->page.count && a->mate[to] != NONE && a->mate[to] == a->mate[to - 1] + 1)
+        to++;
+    memset(a->settled + from, 1, to - from);
+    return trim(d, a, b, from, to);
 }
 
 /* -- handing out ------------------------------------------------------------------------------ */
@@ -190,11 +191,15 @@ static Error *hand_out(StreamDiff *d, int number, const Side *s)
 
 /* Both, side by side: a row mostly comes at about the same place on both, and whoever takes them
  * need not remember many. */
-static Error *hand_out_both(StreamDiff *d, const Side *a, const Side *b)
+static Error *hand_out_both(StreamDiff *d, Side *a, Side *b)
 {
     for (size_t i = 0, j = 0; i < a->page.count || j < b->page.count;) {
-        if (j == b->page.count ||
-            (i < a->page.count && (uint64_t)i * b->page.count <= (uint64_t)j * a->page.count))
+        bool first = j == b->page.count || (i < a->page.count && (uint64_t)i * b->page.count <=
+                                                                     (uint64_t)j * a->page.count);
+        uint32_t pair = !first ? b->mate[j] : a->mate[i] != NONE ? (uint32_t)i : NONE;
+        if (pair != NONE && !a->settled[pair])
+            TRY(settle(d, a, b, pair));
+        if (first)
             TRY(hand_out_at(d, 0, a, i++));
         else
             TRY(hand_out_at(d, 1, b, j++));
@@ -223,7 +228,7 @@ static Error *compare(StreamDiff *d, const Stream *a, const Stream *b, size_t fr
     TRY(side_load(d, b, from, b_to, &y));
     places_init(&places, &x.page);
     pair_up(&places, &x, &y);
-    TRY(trim_runs(d, &x, &y));
+    x.settled = mem_calloc(x.page.count, sizeof *x.settled);
     return hand_out_both(d, &x, &y);
 }
 
