@@ -160,7 +160,9 @@ static Error *use_base(MergeWork *w, MergeTable *t, const BackupRead *b, bool de
         t->full_for = mem_strdup("it has no key");
     else if (delta)
         try_delta(w, t);
-    if (t->base == MERGE_BASE_STAGED) {
+    if (t->base == MERGE_BASE_STAGED && !t->delta && !merge_delta_unfit(w, t))
+        t->base = MERGE_BASE_CHANGES; /* the others are the source's */
+    if (t->base != MERGE_BASE_SAME && t->base != MERGE_BASE_NONE) {
         strlist_copy(&t->base_columns, columns);
     } else {
         for (size_t i = first; i < w->sources.count; i++)

@@ -126,9 +126,10 @@ typedef struct Delta {
     const MergeTable *table;
     const MergeSource *source;
     SpillSort *before; /* the base's rows, in the order in which they came */
+    MergeInto into;    /* the backup's rows: source, or what it has more than the base */
     uint64_t rows[2];
     bool made;    /* the staging tables are there */
-    bool copying; /* into the source's */
+    bool copying; /* into one of them */
     DiffTable found;
 } Delta;
 static void delta_clear(Delta *d)
@@ -141,8 +142,8 @@ DEFINE_AUTO_VALUE(Delta, delta_clear)
 
 static Error *make_tables(Delta *d)
 {
-    AUTO(char) source = merge_sql_stage(d->table, false);
-    AUTO(char) base = merge_sql_stage(d->table, true);
+    AUTO(char) source = merge_sql_stage(d->table, d->into);
+    AUTO(char) base = merge_sql_stage(d->table, MERGE_INTO_BASE);
     TRY(conn_exec(d->conn, source));
     TRY(conn_exec(d->conn, base));
     d->made = true;
@@ -172,7 +173,7 @@ static Error *take_row(void *ctx, int side, const void *row, size_t n)
         if (!d->made)
             TRY(make_tables(d));
         if (!d->copying)
-            TRY(begin_copy(d, MERGE_INTO_SOURCE));
+            TRY(begin_copy(d, d->into));
         d->copying = true;
         return put_row(d, row, n);
     }
@@ -264,6 +265,7 @@ Error *merge_delta_stage(MergeWork *w, Conn *c, const MergeSource *first, size_t
                          Cancel *cancel, MergeDelta *out)
 {
     AUTO_VALUE(Delta) d = {.w = w, .conn = c, .table = &w->tables.items[first->table]};
+    d.into = d.table->delta ? MERGE_INTO_SOURCE : MERGE_INTO_ADDED;
     AUTO(ChunkReader) chunks = chunk_reader_new(w->backup.repo);
     size_t memory = MEMORY / op_jobs(w->c);
     for (size_t i = 0; i < count; i++) {

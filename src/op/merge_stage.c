@@ -68,22 +68,22 @@ static Error *stage_table(MergeWork *w, Conn *c, const MergeSource *first, size_
                           bool freeze, Cancel *cancel, uint64_t *fetched)
 {
     const MergeTable *t = &w->tables.items[first->table];
-    AUTO(char) sql = merge_sql_stage(t, first->base);
+    MergeInto into = first->base ? MERGE_INTO_BASE : MERGE_INTO_SOURCE;
+    AUTO(char) sql = merge_sql_stage(t, into);
     TRY(conn_exec(c, sql));
     for (size_t i = 0; i < count; i++)
-        TRY(copy_stream(w, c, &first[i], first->base ? MERGE_INTO_BASE : MERGE_INTO_SOURCE, NULL,
-                        freeze, cancel, fetched));
+        TRY(copy_stream(w, c, &first[i], into, NULL, freeze, cancel, fetched));
     return NULL;
 }
 
 /* The planner wants to know how many rows there are, and that keys differ. Of a difference also
  * how few: it would read the whole target for them. */
-static Error *analyze(Conn *c, const MergeTable *t, bool base, uint64_t rows)
+static Error *analyze(Conn *c, const MergeTable *t, MergeInto which, uint64_t rows)
 {
     if (rows < ANALYZE_FROM && !t->delta)
         return NULL;
     AUTO_VALUE(Buf) b = {0};
-    buf_printf(&b, "ANALYZE %s.%c%zu", t->schema, base ? 'b' : 's', t->number);
+    buf_printf(&b, "ANALYZE %s.%c%zu", t->schema, merge_sql_letter(which), t->number);
     if (t->key) {
         buf_add_str(&b, " (");
         merge_sql_columns(&b, NULL, &t->key->columns);
@@ -103,13 +103,18 @@ static Error *stage_delta(Stage *s, Conn *c, Unit *u)
             "staging the difference of %s", t->name);
     TRY(conn_exec(c, "COMMIT"));
     u->bytes = d.bytes;
-    t->compared = d.rows[1];
-    t->idle = !d.rows[0] && !d.rows[1];
     atomic_fetch_add(&s->fetched, d.fetched);
-    if (t->idle)
+    bool none = !d.rows[0] && !d.rows[1];
+    if (t->delta) {
+        t->compared = d.rows[1];
+        t->idle = none;
+    } else if (none) {
+        t->base = MERGE_BASE_SAME;
+    }
+    if (none)
         return NULL;
-    TRY(analyze(c, t, false, d.rows[1]));
-    return analyze(c, t, true, d.rows[0]);
+    TRY(analyze(c, t, t->delta ? MERGE_INTO_SOURCE : MERGE_INTO_ADDED, d.rows[1]));
+    return analyze(c, t, MERGE_INTO_BASE, d.rows[0]);
 }
 
 static Error *stage_unit(Stage *s, Conn *c, Unit *u)
@@ -128,7 +133,7 @@ static Error *stage_unit(Stage *s, Conn *c, Unit *u)
     TRY_CTX(stage_table(s->w, c, first, u->count, true, s->cancel, &fetched),
             "staging the rows of %s", t->name);
     TRY(conn_exec(c, "COMMIT"));
-    TRY(analyze(c, t, first->base, u->rows));
+    TRY(analyze(c, t, first->base ? MERGE_INTO_BASE : MERGE_INTO_SOURCE, u->rows));
     if (!first->base)
         t->compared = u->rows;
     FAULT_POINT("merge.stage.table");
@@ -157,26 +162,42 @@ static int larger_first(const void *a, const void *b)
     return x->first < y->first ? -1 : x->first > y->first;
 }
 
+/* Also to the last unit, where the source before was of the same. */
+static uint64_t add_to_unit(Stage *s, size_t source, bool delta)
+{
+    const MergeSource *x = &s->w->sources.items[source];
+    Unit *u = NULL;
+    for (size_t i = s->count; !u && i-- > 0 && i + 2 >= s->count;)
+        if (s->units[i].delta == delta && s->units[i].first + s->units[i].count == source &&
+            s->w->sources.items[s->units[i].first].table == x->table &&
+            s->w->sources.items[s->units[i].first].base == x->base)
+            u = &s->units[i];
+    if (!u) {
+        mem_grow(s->units, s->count, s->cap);
+        u = &s->units[s->count++];
+        *u = (Unit){.first = source, .delta = delta};
+    }
+    uint64_t bytes = delta ? merge_delta_bytes(s->w, x) : x->stream->bytes;
+    u->count++;
+    u->bytes += bytes;
+    u->rows += x->stream->rows;
+    return bytes;
+}
+
 static uint64_t find_units(Stage *s)
 {
     const MergeSources *l = &s->w->sources;
     uint64_t bytes = 0;
     for (size_t i = 0; i < l->count; i++) {
         const MergeSource *x = &l->items[i];
-        const MergeSource *before = i ? &l->items[i - 1] : NULL;
         const MergeTable *t = &s->w->tables.items[x->table];
-        if (t->idle || (t->direct && !x->base) || (t->delta && x->base))
+        bool changes = t->base == MERGE_BASE_CHANGES;
+        if (t->idle || (t->direct && !x->base))
             continue;
-        if (!before || before->table != x->table || before->base != x->base) {
-            mem_grow(s->units, s->count, s->cap);
-            s->units[s->count++] = (Unit){.first = i, .delta = t->delta};
-        }
-        Unit *u = &s->units[s->count - 1];
-        uint64_t more = t->delta ? merge_delta_bytes(s->w, x) : x->stream->bytes;
-        u->count++;
-        u->bytes += more;
-        u->rows += x->stream->rows;
-        bytes += more;
+        if (x->base ? !t->delta && !changes : !t->delta)
+            bytes += add_to_unit(s, i, false);
+        if (!x->base && (t->delta || changes))
+            bytes += add_to_unit(s, i, true);
     }
     mem_sort(s->units, s->count, sizeof *s->units, larger_first);
     return bytes;

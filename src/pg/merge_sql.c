@@ -40,8 +40,14 @@ void merge_sql_at(Buf *b, const MergeTable *t, const char *alias)
 
 /* -- scratch tables -------------------------------------------------------------------------- */
 
-char *merge_sql_stage(const MergeTable *t, bool base)
+char merge_sql_letter(MergeInto which)
 {
+    return which == MERGE_INTO_BASE ? 'b' : which == MERGE_INTO_ADDED ? 'a' : 's';
+}
+
+char *merge_sql_stage(const MergeTable *t, MergeInto which)
+{
+    bool base = which == MERGE_INTO_BASE;
     AUTO_VALUE(Buf) b = {0};
     AUTO_VALUE(StrList) all = {0};
     strlist_copy(&all, base ? &t->base_columns : &t->columns);
@@ -49,7 +55,7 @@ char *merge_sql_stage(const MergeTable *t, bool base)
         strlist_copy(&all, &t->extra_columns);
     const StrList *columns = &all;
     buf_printf(&b, "CREATE UNLOGGED TABLE %s.%c%zu WITH (autovacuum_enabled = off) AS SELECT ",
-               t->schema, base ? 'b' : 's', t->number);
+               t->schema, merge_sql_letter(which), t->number);
     for (size_t i = 0; i < columns->count; i++) {
         const char *name = columns->items[i];
         bool there = relation_column(t->target, name) != NULL;
@@ -72,7 +78,7 @@ char *merge_sql_copy(const MergeTable *t, MergeInto into, const StrList *columns
     if (into == MERGE_INTO_TARGET)
         buf_printf(&b, "COPY %s", t->sql);
     else
-        buf_printf(&b, "COPY %s.%c%zu", t->schema, into == MERGE_INTO_BASE ? 'b' : 's', t->number);
+        buf_printf(&b, "COPY %s.%c%zu", t->schema, merge_sql_letter(into), t->number);
     if (columns->count) {
         buf_add_str(&b, " (");
         merge_sql_columns(&b, NULL, columns);
@@ -174,6 +180,16 @@ static void conflict(Buf *b, const MergeTable *t)
     for (size_t i = 0; i < t->base_columns.count; i++)
         if (relation_column(t->target, t->base_columns.items[i]))
             strlist_add(&common, t->base_columns.items[i]);
+    if (t->base == MERGE_BASE_CHANGES) {
+        /* Not in b, and not new: the base's row is the source's, from which the target's differs.
+         */
+        buf_add_str(b, "CASE WHEN b.ctid IS NOT NULL THEN t.ctid IS NULL OR ");
+        merge_sql_row(b, "b", &common);
+        buf_add_str(b, MERGE_SQL_UNLIKE);
+        merge_sql_row(b, "t", &common);
+        buf_add_str(b, " WHEN a.ctid IS NOT NULL THEN t.ctid IS NOT NULL ELSE true END");
+        return;
+    }
     buf_add_str(b, "(b.ctid IS NULL) <> (t.ctid IS NULL) OR (b.ctid IS NOT NULL AND t.ctid IS NOT "
                    "NULL AND ");
     merge_sql_row(b, "b", &common);
@@ -274,9 +290,14 @@ static void joined(Buf *b, const MergeTable *t, const MergeRules *rules)
         merge_sql_key_matches(b, t, "s", NULL, "t");
     else
         buf_add_str(b, "s.r = t.r AND s.n = t.n");
-    if (t->key && t->base == MERGE_BASE_STAGED) {
+    bool changes = t->base == MERGE_BASE_CHANGES;
+    if (t->key && (t->base == MERGE_BASE_STAGED || changes)) {
         buf_printf(b, " LEFT JOIN %s.b%zu AS b ON ", t->schema, t->number);
         merge_sql_key_matches(b, t, "s", "t", "b");
+    }
+    if (t->key && changes) {
+        buf_printf(b, " LEFT JOIN %s.a%zu AS a ON ", t->schema, t->number);
+        merge_sql_key_matches(b, t, "s", NULL, "a");
     }
     buf_add_str(b, all ? " WHERE s.ctid IS NULL OR t.ctid IS NULL" : " WHERE t.ctid IS NULL");
     if (t->key && rules->mode != MERGE_INSERT) {

@@ -8,11 +8,19 @@
 
 /* -- scratch tables ------------------------------------------------------------------------- */
 
-/* sN or bN, empty, with the target's types. A column of the base that the target has no more is
- * text. */
-char *merge_sql_stage(const MergeTable *t, bool base);
-/* Into sN, bN, or the target itself. encoding: of the bytes, NULL for the client's. */
-typedef enum MergeInto { MERGE_INTO_SOURCE, MERGE_INTO_BASE, MERGE_INTO_TARGET } MergeInto;
+/* Where rows go: sN, bN, aN, or the target itself. */
+typedef enum MergeInto {
+    MERGE_INTO_SOURCE,
+    MERGE_INTO_BASE,
+    MERGE_INTO_ADDED,
+    MERGE_INTO_TARGET
+} MergeInto;
+/* One of the first three, empty, with the target's types. A column that the target has not is text.
+ */
+char *merge_sql_stage(const MergeTable *t, MergeInto which);
+/* Its name's letter. */
+char merge_sql_letter(MergeInto which);
+/* encoding: of the bytes, NULL for the client's. */
 char *merge_sql_copy(const MergeTable *t, MergeInto into, const StrList *columns,
                      const char *encoding, bool freeze);
 /* Rows of sN in which a column of the key is NULL, and keys that it has twice: one number each. */

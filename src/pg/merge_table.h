@@ -3,7 +3,7 @@
  *
  * In the scratch schema of a merge table N has: sN, its rows out of the backup (the source); bN,
  * those of the backup that was merged last (the base), or with `delta` only those that are not in
- * both; dN, the differences: one row for each row
+ * both, as with MERGE_BASE_CHANGES; dN, the differences: one row for each row
  * that is to be inserted, updated or deleted, with the places (ctid) of its two sides. While they
  * count, nobody else can write into the table: places stay what they are.
  */
@@ -31,8 +31,10 @@ typedef struct MergeRules {
 /* What of the base is known for a table. */
 typedef enum MergeBase {
     MERGE_BASE_NONE,
-    MERGE_BASE_SAME,  /* its rows are the source's */
-    MERGE_BASE_STAGED /* they are in bN */
+    MERGE_BASE_SAME,    /* its rows are the source's */
+    MERGE_BASE_CHANGES, /* in bN those that the source has not, in aN the source's that it has not
+                         */
+    MERGE_BASE_STAGED   /* they are in bN */
 } MergeBase;
 
 /* A unique index or an exclusion constraint of the target. */
