@@ -62,6 +62,23 @@ DEFINE_AUTO_VALUE(Apply, apply_clear)
 
 /* -- what came --------------------------------------------------------------------------------- */
 
+static int by_name(const void *a, const void *b)
+{
+    const Relation *x = a, *y = b;
+    int order = strcmp(x->schema, y->schema);
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* As they are looked up, whatever order they came in; and nothing but what is known of them. */
+static void order_relations(Apply *a)
+{
+    RelationList *l = &a->relations;
+    mem_sort(l->items, l->count, sizeof *l->items, by_name);
+    relation_list_index(l);
+    a->all.relations.len = 0;
+    relation_list_encode(l, &a->all.relations);
+}
+
 static Error *read_contents(Apply *a)
 {
     TRY(sync_spool_open(a->o->state_dir, a->o->session, false, &a->spool));
@@ -78,9 +95,10 @@ static Error *read_contents(Apply *a)
     TRY(sync_contents_end(&a->all));
     if (!a->all.source)
         a->all.source = doc_object();
-    return error_context(
-        relation_list_decode(a->all.relations.data, a->all.relations.len, &a->relations),
-        "what the source says of its tables");
+    TRY_CTX(relation_list_decode(a->all.relations.data, a->all.relations.len, &a->relations),
+            "what the source says of its tables");
+    order_relations(a);
+    return NULL;
 }
 
 /* -- its table of contents --------------------------------------------------------------------- */

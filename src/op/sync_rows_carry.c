@@ -164,11 +164,23 @@ static Error *pull_runs(Pull *p, const char *session)
     }
 }
 
+/* What runs that died have left: without a service nobody else does it. */
+static void sweep(const char *state_dir)
+{
+    AUTO(State) state = NULL;
+    Error *e = state_open(state_dir, &(StateOptions){.existing = true}, &state);
+    e = e ? e : sync_spool_sweep_ended(state_dir, state);
+    if (e)
+        log_debug("rows of ended syncs were not removed: %s", error_message(e));
+    error_drop(e);
+}
+
 Error *op_sync_rows_pull(const OpContext *c, Link *link, const char *session, const char *state_dir,
                          uint64_t max_rate, SyncRowsSum *out)
 {
     AUTO_VALUE(Pull)
     p = {.c = c, .link = link, .rate = rate_new(max_rate), .cancel = job_cancel(c->job)};
+    sweep(state_dir);
     TRY(sync_spool_open(state_dir, session, true, &p.spool));
     TRY(pull_runs(&p, session));
     SyncSpoolState s = sync_spool_state(p.spool);

@@ -279,3 +279,14 @@ def test_other_encodings(cluster, pgstow, database, encoding):
     cluster.sql(made + "INSERT INTO \"Größe\" VALUES ('ä', 'rot'), ('c', 'ü')", target)
     pgstow.restore(pgstow.backup(name), target, "--merge", "mirror")
     assert cluster.sql('SELECT * FROM "Größe" ORDER BY 1', target) == "b|é\nä|weiß"
+
+
+@pytest.mark.parametrize("how", [("--merge", "upsert"), ("--data-only",)])
+def test_bytes_that_are_no_text_stay_outside(cluster, pgstow, database, how):
+    """COPY lets them in under the name SQL_ASCII, into a database in UTF-8."""
+    name, target = cluster.fresh_name(), database("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    cluster.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    database.later(name)
+    cluster.sql(r"CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, E'\xe9')", name)
+    pgstow.restore(pgstow.backup(name), target, *how, expect="DB").error_says("invalid byte sequence")
+    assert cluster.sql("SELECT count(*) FROM t", target) == "0"
