@@ -157,7 +157,9 @@ static void work_clear(CopyWork *w)
     if (w->before)
         manifest_free(w->before);
     free(w->before_streams);
-    free(w->moves);
+    copy_moves_clear(w);
+    copy_units_free(w->units);
+    pthread_mutex_destroy(&w->lock);
 }
 DEFINE_AUTO_VALUE(CopyWork, work_clear)
 
@@ -201,8 +203,15 @@ static Error *copy_one(Copier *c, const char *id, CopyOutcome *out)
     w = {.ends = &c->ends,
          .m = m,
          .origins = &origins,
-         .same_ids = !repo_keys(c->ends.from) && !repo_keys(c->ends.to)};
+         .same_ids = !repo_keys(c->ends.from) && !repo_keys(c->ends.to),
+         .far = store_is_far(repo_store(c->ends.to))};
+    bool sparse;
+    pthread_mutex_init(&w.lock, NULL);
     TRY(open_writer(&w));
+    TRY(copy_streams_begin(&w));
+    TRY(copy_moves(&w, &sparse));
+    if (sparse)
+        TRY(copy_needs(&w));
     TRY(copy_packs(&w, out));
     TRY(copy_streams(&w));
     return commit(&w, out);

@@ -4,15 +4,7 @@
 #include "base/log.h"
 #include "repo/copy_work.h"
 
-static int by_source(const void *key, const void *b)
-{
-    return pack_id_compare(*(const PackId *)key, ((const Move *)b)->source);
-}
-
-const Move *copy_find_move(const CopyWork *c, PackId source)
-{
-    return c->count ? bsearch(&source, c->moves, c->count, sizeof *c->moves, by_source) : NULL;
-}
+#define GAP_MAX (64u << 10) /* bytes that are read for nothing rather than by a further request */
 
 /* -- one pack ---------------------------------------------------------------------------------- */
 
@@ -72,8 +64,9 @@ static Error *read_frame(Hand *h, PackId pack, uint32_t number, CodecId *codec)
     return NULL;
 }
 
-/* A damaged frame is left out: perhaps this backup does not use it. *whole: none was. */
-static Error *move_frame(Hand *h, PackId source, uint32_t number, OpenPack *to, bool *whole)
+/* A damaged frame is left out: perhaps this backup does not use it. Those that were copied go to
+ * `moved`. */
+static Error *move_frame(Hand *h, PackId source, uint32_t number, OpenPack *to, FrameSet *moved)
 {
     CodecId codec;
     uint64_t stored;
@@ -82,7 +75,6 @@ static Error *move_frame(Hand *h, PackId source, uint32_t number, OpenPack *to, 
     if (e && error_kind(e) == ERR_DAMAGED) {
         log_warning("left out: %s", error_message(e));
         error_drop(e);
-        *whole = false;
         return NULL;
     }
     TRY(e);
@@ -94,40 +86,102 @@ static Error *move_frame(Hand *h, PackId source, uint32_t number, OpenPack *to, 
                       .oid = f->oid,
                       .piece = f->piece};
     TRY(open_pack_add(to, number, &body, codec, &h->packed, h->hash, &stored));
+    mem_grow(moved->items, moved->count, moved->cap);
+    moved->items[moved->count++] = number;
     job_add_bytes(h->c->ends->job, f->raw.len);
     job_add_new(h->c->ends->job, stored);
     return rate_take(h->c->ends->rate, stored, h->cancel);
 }
 
-static Error *move_frames(Hand *h, const Move *m, OpenPack *to, bool *whole)
+/* How many of these frames lie so that reading them at once is no waste: [*from, *from + *n) has
+ * them, and hardly anything else. */
+static size_t read_together(const FrameInfo *f, size_t count, uint64_t *from, size_t *n)
 {
-    PackInfo info;
-    FrameInfo *frames = NULL;
-    size_t count;
-    TRY(pack_read_footer(repo_packs(h->c->ends->from), m->source, &info, &frames, &count));
-    Error *e = NULL;
-    *whole = true;
-    for (size_t i = 0; i < count && !e; i++)
-        e = move_frame(h, m->source, frames[i].number, to, whole);
-    free(frames);
-    return e;
+    uint64_t low = f[0].offset, high = low + f[0].stored, wanted = f[0].stored;
+    size_t i = 1;
+    for (; i < count; i++) {
+        uint64_t l = f[i].offset < low ? f[i].offset : low, end = f[i].offset + f[i].stored;
+        uint64_t h = end > high ? end : high;
+        if (h - l > STORE_AHEAD_MAX || h - l > (wanted + f[i].stored) + GAP_MAX)
+            break;
+        low = l;
+        high = h;
+        wanted += f[i].stored;
+    }
+    *from = low;
+    *n = (size_t)(high - low);
+    return i;
+}
+
+static Error *move_frames(Hand *h, PackId source, const FrameInfo *frames, size_t count,
+                          OpenPack *to, FrameSet *moved)
+{
+    Store *store = repo_store(h->c->ends->from);
+    char name[NAME_TEXT];
+    name_pack(source, name);
+    for (size_t i = 0; i < count;) {
+        uint64_t from;
+        size_t n, end = i + read_together(frames + i, count - i, &from, &n);
+        TRY(store_ahead(store, name, from, n));
+        for (; i < end; i++)
+            TRY(move_frame(h, source, frames[i].number, to, moved));
+    }
+    return store_ahead(store, name, 0, 0);
+}
+
+/* What is to be copied comes to the front. *whole: all of it is, or was from the beginning; of a
+ * sparse pack that pays where the frames that are wanted are half of it anyway. */
+static size_t choose_frames(const Move *m, FrameInfo *frames, size_t count, bool *whole)
+{
+    uint64_t all = 0, wanted = 0;
+    size_t chosen = 0;
+    PackId target;
+    for (size_t i = 0; i < count; i++) {
+        bool want =
+            frame_set_has(&m->needed, frames[i].number) && !move_find(m, frames[i].number, &target);
+        all += frames[i].stored;
+        wanted += want ? frames[i].stored : 0;
+    }
+    *whole = !m->sparse || (wanted >= all / 2 && !m->part_count);
+    for (size_t i = 0; i < count; i++)
+        if (*whole || (frame_set_has(&m->needed, frames[i].number) &&
+                       !move_find(m, frames[i].number, &target)))
+            frames[chosen++] = frames[i];
+    return chosen;
+}
+
+static Error *move_chosen(Hand *h, Move *m, FrameInfo *frames, size_t count)
+{
+    AUTO(OpenPack) to = NULL;
+    CopyEnds ends = *h->c->ends;
+    bool whole;
+    size_t chosen = choose_frames(m, frames, count, &whole);
+    if (!chosen && m->sparse)
+        return NULL;
+    TRY(packer_begin(h->c->w->data, h->hash, &to));
+    MovePart *part = move_add_part(m, open_pack_id(to));
+    TRY(move_frames(h, m->source, frames, chosen, to, &part->frames));
+    FAULT_POINT("copy.pack.origin");
+    /* First, so that no pack is ever there without. One that lacks something is not taken for the
+     * pack another time: the source may be healed. */
+    if (whole && part->frames.count == count)
+        TRY(origin_put(ends.to, repo_id(ends.from), m->source, part->target));
+    else if (!whole)
+        TRY(origin_put_part(ends.to, repo_id(ends.from), m->source, part->target));
+    FAULT_POINT("copy.pack.finish");
+    return open_pack_finish(h->c->w->data, to, h->hash);
 }
 
 static Error *move_pack(Hand *h, Move *m)
 {
-    AUTO(OpenPack) to = NULL;
-    bool whole;
+    PackInfo info;
+    FrameInfo *frames = NULL;
+    size_t count;
     FAULT_POINT("copy.pack");
-    TRY(packer_begin(h->c->w->data, h->hash, &to));
-    m->target = open_pack_id(to);
-    TRY(move_frames(h, m, to, &whole));
-    FAULT_POINT("copy.pack.origin");
-    /* First, so that no pack is ever there without. One that lacks something is not taken for the
-     * pack another time: the source may be healed. */
-    if (whole)
-        TRY(origin_put(h->c->ends->to, repo_id(h->c->ends->from), m->source, m->target));
-    FAULT_POINT("copy.pack.finish");
-    return open_pack_finish(h->c->w->data, to, h->hash);
+    TRY(pack_read_footer(repo_packs(h->c->ends->from), m->source, &info, &frames, &count));
+    Error *e = move_chosen(h, m, frames, count);
+    free(frames);
+    return e;
 }
 
 /* -- all --------------------------------------------------------------------------------------- */
@@ -156,35 +210,29 @@ static Error *pack_work(void *arg)
     }
 }
 
-/* A copy that may be used again: of several (an earlier one was found damaged) any sound one. */
-static void find_there(CopyWork *c, Move *m)
+/* Of a sparse one all that is needed may be there. */
+static void look_at_needs(Move *m)
 {
-    size_t count;
-    const Origin *o = origin_find(c->origins, m->source, &count);
-    ParentPacks *packs = dedup_packs(c->w->dedup);
-    for (size_t i = 0; i < count && !m->there; i++) {
-        m->target = o[i].target;
-        m->there = parent_packs_whole(packs, parent_packs_find(packs, o[i].target));
-    }
+    PackId target;
+    frame_set_sort(&m->needed);
+    m->there = true;
+    for (size_t i = 0; i < m->needed.count && m->there; i++)
+        m->there = move_find(m, m->needed.items[i], &target);
 }
 
 Error *copy_packs(CopyWork *c, CopyOutcome *out)
 {
     uint64_t bytes = 0;
-    c->moves = mem_calloc(c->m->pack_count, sizeof *c->moves);
-    for (size_t i = 0; i < c->m->pack_count; i++) {
-        const PackInfo *info = &c->m->packs[i];
-        if (info->kind != PACK_DATA)
-            continue;
-        Move *m = &c->moves[c->count++];
-        *m = (Move){.source = info->id, .info = info};
-        find_there(c, m);
+    for (size_t i = 0; i < c->count; i++) {
+        Move *m = &c->moves[i];
+        if (m->sparse)
+            look_at_needs(m);
         if (m->there) {
             out->reused++;
-            job_add_reused(c->ends->job, info->raw);
+            job_add_reused(c->ends->job, m->info->raw);
         } else {
             out->packs++;
-            bytes += info->raw;
+            bytes += m->sparse ? m->info->used : m->info->raw;
         }
     }
     job_phase(c->ends->job, "copying", bytes, out->packs);

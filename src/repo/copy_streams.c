@@ -12,16 +12,17 @@
 typedef struct Unit {
     uint32_t stream, piece, count;
 } Unit;
-typedef struct Units {
+typedef struct CopyUnits {
     Unit *items;
     size_t count, cap;
 } Units;
 
-static void units_clear(Units *u)
+void copy_units_free(Units *u)
 {
-    free(u->items);
+    if (u)
+        free(u->items);
+    free(u);
 }
-DEFINE_AUTO_VALUE(Units, units_clear)
 
 typedef struct Head {
     PackId pack;
@@ -34,8 +35,10 @@ typedef struct Hand {
     CopyWork *c;
     Codec *codec;
     Hash *hash, *digest, *source_digest;
-    ChunkHash ids;       /* of the target */
-    ChunkReader *chunks; /* of the source */
+    ChunkHash ids;        /* of the target */
+    ChunkReader *chunks;  /* of the source */
+    ChunkHash source_ids; /* where chunks are read in the target instead: */
+    ChunkReader *copied;  /* of the target; or NULL */
     Head heads[HEADS_KEPT];
     uint64_t clock;
     Page page;
@@ -51,7 +54,9 @@ static void hand_clear(Hand *h)
     hash_free(h->digest);
     hash_free(h->source_digest);
     chunk_hash_clear(&h->ids);
+    chunk_hash_clear(&h->source_ids);
     chunk_reader_free(h->chunks);
+    chunk_reader_free(h->copied);
     page_clear(&h->page);
     free(h->uses.items);
 }
@@ -59,8 +64,10 @@ DEFINE_AUTO_VALUE(Hand, hand_clear)
 
 /* -- where a chunk is now ---------------------------------------------------------------------- */
 
+/* The header of a frame, of the repository that is not far. */
 static Error *get_head(Hand *h, PackId pack, uint32_t number, const Frame **out)
 {
+    Repo *r = h->c->far ? h->c->ends->from : h->c->ends->to;
     Head *oldest = &h->heads[0];
     for (size_t i = 0; i < HEADS_KEPT; i++) {
         Head *k = &h->heads[i];
@@ -73,55 +80,119 @@ static Error *get_head(Hand *h, PackId pack, uint32_t number, const Frame **out)
             oldest = k;
     }
     oldest->used_at = 0;
-    TRY(pack_read_frame_header(repo_packs(h->c->ends->to), pack, number, h->hash, &oldest->frame));
+    TRY(pack_read_frame_header(repo_packs(r), pack, number, h->hash, &oldest->frame));
     *oldest = (Head){pack, number, ++h->clock, oldest->frame};
     *out = &oldest->frame;
     return NULL;
 }
 
 /* The chunk's bytes, known as the target knows them. */
-static Error *know_chunk(Hand *h, ChunkRef *c, const Frame *head)
+static Error *know_chunk(Hand *h, ChunkRef *c)
 {
     const uint8_t *p;
     uint8_t whole[HASH_BYTES];
     TRY(chunk_reader_get(h->chunks, c, &p, whole));
     piece_digest_add(h->source_digest, c->length, whole);
-    TRY(chunk_hash_for(&h->ids, head->tag));
     chunk_hash(&h->ids, p, c->length, whole);
     piece_digest_add(h->digest, c->length, whole);
     memcpy(c->id.b, whole, CHUNK_ID_BYTES);
     return NULL;
 }
 
+/* The same by the bytes that were copied: reading them in a source that is far would send them
+ * twice. */
+static Error *know_copied(Hand *h, ChunkRef *c, const ChunkRef *copied)
+{
+    const uint8_t *p;
+    uint8_t target[HASH_BYTES], source[HASH_BYTES];
+    TRY(chunk_reader_get(h->copied, copied, &p, target));
+    chunk_hash(&h->source_ids, p, c->length, source);
+    if (memcmp(source, c->id.b, CHUNK_ID_BYTES) != 0)
+        FAIL(ERR_DAMAGED, "chunk %u of frame %u is not the one that the recipe names", c->index,
+             c->frame);
+    piece_digest_add(h->source_digest, c->length, source);
+    piece_digest_add(h->digest, c->length, target);
+    memcpy(c->id.b, target, CHUNK_ID_BYTES);
+    return NULL;
+}
+
+static Error *other_chunk(const ChunkRef *c)
+{
+    char name[NAME_TEXT];
+    FAIL(ERR_DAMAGED, "%s: chunk %u of frame %u is not the one that the recipe names",
+         name_pack(c->pack, name), c->index, c->frame);
+}
+
+static bool fits(const Frame *head, const ChunkRef *c)
+{
+    return c->index < head->chunks && head->lengths[c->index] == c->length;
+}
+
+static bool is_it(const Frame *head, const ChunkRef *c)
+{
+    return fits(head, c) && !memcmp(head->ids[c->index].b, c->id.b, CHUNK_ID_BYTES);
+}
+
 /* The target's pack must hold at this place what the source's recipe names. */
-static Error *map_chunk(Hand *h, ChunkRef *c)
+static Error *map_near(Hand *h, ChunkRef *c, PackId target)
+{
+    const Frame *head;
+    TRY(get_head(h, target, c->frame, &head));
+    if (!fits(head, c))
+        return other_chunk(c);
+    ChunkRef copied = *c;
+    copied.pack = target;
+    copied.id = head->ids[c->index];
+    if (!h->c->same_ids)
+        TRY(h->copied ? know_copied(h, c, &copied) : know_chunk(h, c));
+    return is_it(head, c) ? NULL : other_chunk(c);
+}
+
+/* A target that is far: what was sent into its pack is what the source has, chunk for chunk, and
+ * each piece of it was compared on arrival; of one that was there before, its footer must have the
+ * frame. Not even that of one that a backup there is made of, which has this very piece. */
+static Error *map_far(Hand *h, const Move *m, ChunkRef *c, PackId target, bool same)
+{
+    const Frame *head;
+    FrameInfo there, here;
+    TRY(get_head(h, c->pack, c->frame, &head));
+    if (!is_it(head, c))
+        return other_chunk(c);
+    if (m->whole && !same) {
+        TRY(pack_frame_info(repo_packs(h->c->ends->to), target, c->frame, h->hash, &there));
+        TRY(pack_frame_info(repo_packs(h->c->ends->from), c->pack, c->frame, h->hash, &here));
+        if (there.raw != here.raw || there.chunks != here.chunks)
+            return other_chunk(c);
+    }
+    return h->c->same_ids ? NULL : know_chunk(h, c);
+}
+
+/* `same`: the backup that this one's copy builds on has the piece, too. */
+static Error *map_chunk(Hand *h, ChunkRef *c, bool same)
 {
     const Move *move = copy_find_move(h->c, c->pack);
-    const Frame *head;
+    PackId target;
     char name[NAME_TEXT];
     if (!move)
         FAIL(ERR_DAMAGED, "a recipe refers to %s, which the manifest does not name",
              name_pack(c->pack, name));
-    TRY_CTX(get_head(h, move->target, c->frame, &head),
-            "frame %u of %s was not copied, as it is damaged", c->frame, name_pack(c->pack, name));
-    if (!h->c->same_ids)
-        TRY(know_chunk(h, c, head));
-    if (c->index >= head->chunks || head->lengths[c->index] != c->length ||
-        memcmp(head->ids[c->index].b, c->id.b, CHUNK_ID_BYTES) != 0)
-        FAIL(ERR_DAMAGED, "%s: chunk %u of frame %u is not the one that the recipe names",
-             name_pack(c->pack, name), c->index, c->frame);
-    c->pack = move->target;
+    if (!move_find(move, c->frame, &target))
+        FAIL(ERR_DAMAGED, "frame %u of %s was not copied, as it is damaged", c->frame,
+             name_pack(c->pack, name));
+    TRY_CTX(h->c->far ? map_far(h, move, c, target, same) : map_near(h, c, target), "%s",
+            name_pack(c->pack, name));
+    c->pack = target;
     return NULL;
 }
 
 /* -- pieces ------------------------------------------------------------------------------------ */
 
-static Error *map_piece(Hand *h, const Piece *from, Piece *to)
+static Error *map_piece(Hand *h, const Piece *from, bool same, Piece *to)
 {
     uint64_t bytes = 0;
     TRY(chunk_reader_recipe(h->chunks, from, &h->page));
     for (size_t i = 0; i < h->page.count; i++) {
-        TRY(map_chunk(h, &h->page.chunks[i]));
+        TRY(map_chunk(h, &h->page.chunks[i], same));
         bytes += h->page.chunks[i].length;
     }
     memcpy(to->digest, from->digest, HASH_BYTES);
@@ -179,6 +250,17 @@ static Error *take_before(Hand *h, const Piece *copied, Piece *to, bool *got)
     return NULL;
 }
 
+/* What the target has of this very piece. Of one that is far only where the source does not say as
+ * much. */
+static Error *find_again(Hand *h, uint32_t stream, uint32_t number, Piece *to, bool *same,
+                         bool *got)
+{
+    const Piece *before = find_before(h->c, stream, number);
+    *same = before != NULL;
+    *got = false;
+    return before && !(h->c->far && h->c->same_ids) ? take_before(h, before, to, got) : NULL;
+}
+
 static Error *write_recipe(Hand *h, StreamState *s, uint32_t number, Piece *to)
 {
     AUTO_VALUE(RecipeIndex) index = {0};
@@ -202,15 +284,13 @@ static Error *write_recipe(Hand *h, StreamState *s, uint32_t number, Piece *to)
 static Error *copy_piece(Hand *h, StreamState *s, uint32_t stream, uint32_t number, bool last)
 {
     const Piece *from = &h->c->m->streams[stream].pieces[number];
-    const Piece *before = find_before(h->c, stream, number);
     Piece to = {.rows = from->rows, .bytes = from->bytes, .chunks = from->chunks};
-    bool got = false;
+    bool same, got;
     h->page.count = h->uses.count = 0;
-    if (before)
-        TRY(take_before(h, before, &to, &got));
+    TRY(find_again(h, stream, number, &to, &same, &got));
     if (!got) {
         h->page.count = 0;
-        TRY(map_piece(h, from, &to));
+        TRY(map_piece(h, from, same, &to));
     }
     Error *e = write_recipe(h, s, number, &to);
     if (e) {
@@ -233,31 +313,113 @@ static Error *copy_unit(Hand *h, const Unit *u, const Cancel *cancel)
     return NULL;
 }
 
+/* -- threads ----------------------------------------------------------------------------------- */
+
+/* A target whose rows its key may read can be asked for what was copied. */
+static bool may_read_copies(const CopyWork *c)
+{
+    const Keyring *k = repo_keys(c->ends->to);
+    return !c->same_ids && !c->far && store_is_far(repo_store(c->ends->from)) &&
+           (!k || keyring_full(k));
+}
+
+static Error *hand_begin(Hand *h, CopyWork *c)
+{
+    uint8_t tag[LINEAGE_TAG_BYTES];
+    *h = (Hand){.c = c,
+                .codec = codec_new(),
+                .hash = hash_new(),
+                .digest = hash_new(),
+                .source_digest = hash_new(),
+                .source_ids = {.keys = repo_keys(c->ends->from)},
+                .chunks = chunk_reader_new(c->ends->from),
+                .copied = may_read_copies(c) ? chunk_reader_new(c->ends->to) : NULL};
+    TRY(writer_chunk_hash(c->w, &h->ids));
+    if (!h->copied || !h->source_ids.keys)
+        return NULL;
+    TRY(keyring_tag(h->source_ids.keys, c->m->info.database, tag));
+    return chunk_hash_for(&h->source_ids, tag);
+}
+
 static Error *unit_work(void *arg)
 {
     CopyTurns *turns = arg;
-    const Units *units = turns->ctx;
     CopyWork *c = turns->work;
-    AUTO_VALUE(Hand)
-    h = {.c = c,
-         .codec = codec_new(),
-         .hash = hash_new(),
-         .digest = hash_new(),
-         .source_digest = hash_new(),
-         .ids = {.keys = repo_keys(c->ends->to)},
-         .chunks = chunk_reader_new(c->ends->from)};
+    AUTO_VALUE(Hand) h = {0};
+    TRY(hand_begin(&h, c));
     for (;;) {
         size_t i;
         bool got;
         TRY(copy_next(turns, &i, &got));
         if (!got)
             return NULL;
-        const Unit *u = &units->items[i];
+        const Unit *u = &c->units->items[i];
         AUTO(char) label = stream_label(&c->m->streams[u->stream]);
         job_object(c->ends->job, label);
         TRY_CTX(copy_unit(&h, u, turns->cancel), "%s", label);
         job_add_items(c->ends->job, 1);
     }
+}
+
+/* -- which frames are needed ------------------------------------------------------------------- */
+
+static void add_need(CopyWork *c, const ChunkRef *ref)
+{
+    Move *m = copy_find_move(c, ref->pack);
+    if (!m || !m->sparse)
+        return;
+    pthread_mutex_lock(&c->lock);
+    if (m->needed.count == m->needed.cap) /* a frame may come as often as it has chunks */
+        frame_set_sort(&m->needed);
+    mem_grow(m->needed.items, m->needed.count, m->needed.cap);
+    m->needed.items[m->needed.count++] = ref->frame;
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* What copy_piece will read of the source. */
+static Error *add_needs(Hand *h, uint32_t stream, uint32_t number)
+{
+    const Piece *from = &h->c->m->streams[stream].pieces[number];
+    Piece to = {.bytes = from->bytes, .chunks = from->chunks};
+    bool same, got;
+    h->page.count = 0;
+    TRY(find_again(h, stream, number, &to, &same, &got));
+    if (got)
+        return NULL;
+    h->page.count = 0;
+    TRY(chunk_reader_recipe(h->chunks, from, &h->page));
+    for (size_t i = 0; i < h->page.count; i++) {
+        const ChunkRef *r = &h->page.chunks[i];
+        if (!i || r->frame != r[-1].frame || !pack_id_equal(r->pack, r[-1].pack))
+            add_need(h->c, r);
+    }
+    return NULL;
+}
+
+static Error *needs_work(void *arg)
+{
+    CopyTurns *turns = arg;
+    CopyWork *c = turns->work;
+    AUTO_VALUE(Hand) h = {0};
+    TRY(hand_begin(&h, c));
+    for (;;) {
+        size_t i;
+        bool got;
+        TRY(copy_next(turns, &i, &got));
+        if (!got)
+            return NULL;
+        const Unit *u = &c->units->items[i];
+        AUTO(char) label = stream_label(&c->m->streams[u->stream]);
+        for (uint32_t k = 0; k < u->count; k++) {
+            TRY(cancel_check(turns->cancel));
+            TRY_CTX(add_needs(&h, u->stream, u->piece + k), "%s", label);
+        }
+    }
+}
+
+Error *copy_needs(CopyWork *c)
+{
+    return copy_parallel(c, c->units->count, needs_work, NULL);
 }
 
 /* -- streams ----------------------------------------------------------------------------------- */
@@ -319,14 +481,19 @@ static void find_before_streams(CopyWork *c)
     }
 }
 
-Error *copy_streams(CopyWork *c)
+Error *copy_streams_begin(CopyWork *c)
 {
-    AUTO_VALUE(Units) units = {0};
+    c->units = mem_new(Units);
     for (uint32_t i = 0; i < c->m->stream_count; i++)
-        TRY(add_stream(c, i, &units));
+        TRY(add_stream(c, i, c->units));
     TRY(load_before(c));
     if (c->before)
         find_before_streams(c);
-    job_phase(c->ends->job, "recipes", c->m->info.logical_size, units.count);
-    return copy_parallel(c, units.count, unit_work, &units);
+    return NULL;
+}
+
+Error *copy_streams(CopyWork *c)
+{
+    job_phase(c->ends->job, "recipes", c->m->info.logical_size, c->units->count);
+    return copy_parallel(c, c->units->count, unit_work, NULL);
 }

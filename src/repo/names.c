@@ -185,6 +185,24 @@ bool name_parse_origin(const char *name, PackId *source, PackId *target)
     return strcmp(name_origin(repository, *source, *target, again), name) == 0;
 }
 
+#define PART ".part"
+
+char *name_origin_part(const char *repository, PackId source, PackId target, char *out)
+{
+    size_t n = strlen(name_origin(repository, source, target, out));
+    snprintf(out + n, NAME_TEXT - n, PART);
+    return out;
+}
+
+bool name_parse_origin_part(const char *name, PackId *source, PackId *target)
+{
+    size_t n = strlen(name), ending = sizeof PART - 1;
+    if (n < ending || strcmp(name + n - ending, PART) != 0)
+        return false;
+    AUTO(char) whole = mem_strndup(name, n - ending);
+    return name_parse_origin(whole, source, target);
+}
+
 char *backup_id_make(const char *database, Instant t)
 {
     char time[CLOCK_TEXT];

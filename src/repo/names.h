@@ -30,11 +30,11 @@ bool name_parse_pack(const char *name, PackId *out);
 /* The same without its folders: <session>-<n>. */
 char *name_pack_text(PackId id, char *out);
 bool name_parse_pack_text(const char *text, PackId *out);
-char *name_manifest(const char *backup_id, char *out);   /* backups/<id>.manifest */
-char *name_metadata(const char *backup_id, char *out);   /* backups/<id>.metadata.json */
-char *name_session(SessionId id, char *out);             /* sessions/<session> */
-char *name_trash(const char *backup_id, char *out);      /* trash/<id> */
-char *name_pin(const char *backup_id, char *out);        /* pins/<id> */
+char *name_manifest(const char *backup_id, char *out); /* backups/<id>.manifest */
+char *name_metadata(const char *backup_id, char *out); /* backups/<id>.metadata.json */
+char *name_session(SessionId id, char *out);           /* sessions/<session> */
+char *name_trash(const char *backup_id, char *out);    /* trash/<id> */
+char *name_pin(const char *backup_id, char *out);      /* pins/<id> */
 char *name_decision(const char *by, char *out); /* purges/<what tells the marker from others> */
 char *name_damage(PackId id, uint32_t frame, char *out); /* proofs/damage/<session>-<n>-<frame> */
 bool name_parse_damage(const char *name, PackId *id, uint32_t *frame);
@@ -44,6 +44,9 @@ char *name_proof(const char *backup_id, Instant when, const char *level, bool go
  * hexadecimal digits) was copied, and to which one here */
 char *name_origin(const char *repository, PackId source, PackId target, char *out);
 bool name_parse_origin(const char *name, PackId *source, PackId *target);
+/* The same with ".part" behind it: only some of its frames were copied. */
+char *name_origin_part(const char *repository, PackId source, PackId target, char *out);
+bool name_parse_origin_part(const char *name, PackId *source, PackId *target);
 
 /* {database, odd characters escaped}-{yyyymmddThhmmssZ} */
 char *backup_id_make(const char *database, Instant t); /* caller frees */

@@ -12,14 +12,32 @@ void origin_list_clear(OriginList *l)
     *l = (OriginList){0};
 }
 
-Error *origin_put(Repo *r, const char *repository, PackId source, PackId target)
+static Error *put(Repo *r, const char *name, const char *repository, PackId source, PackId target)
 {
     AUTO(Doc) d = doc_object();
-    char name[NAME_TEXT], pack[NAME_TEXT];
+    char pack[NAME_TEXT];
     doc_set_str(d, "repository", repository);
     doc_set_str(d, "source", name_pack(source, pack));
     doc_set_str(d, "pack", name_pack(target, pack));
-    return note_put(r, name_origin(repository, source, target, name), d);
+    return note_put(r, name, d);
+}
+
+Error *origin_put(Repo *r, const char *repository, PackId source, PackId target)
+{
+    char name[NAME_TEXT];
+    return put(r, name_origin(repository, source, target, name), repository, source, target);
+}
+
+Error *origin_put_part(Repo *r, const char *repository, PackId source, PackId target)
+{
+    char name[NAME_TEXT];
+    return put(r, name_origin_part(repository, source, target, name), repository, source, target);
+}
+
+static bool parse(const char *name, Origin *out)
+{
+    out->part = name_parse_origin_part(name, &out->source, &out->target);
+    return out->part || name_parse_origin(name, &out->source, &out->target);
 }
 
 Error *origin_check(Repo *r, const char *name)
@@ -28,9 +46,11 @@ Error *origin_check(Repo *r, const char *name)
     PackId source, target;
     char own[NAME_TEXT];
     TRY(note_get(r, name, &d));
+    const char *repository = doc_str(d, "repository", "");
     bool sound = name_parse_pack(doc_str(d, "source", ""), &source) &&
                  name_parse_pack(doc_str(d, "pack", ""), &target) &&
-                 strcmp(name_origin(doc_str(d, "repository", ""), source, target, own), name) == 0;
+                 (strcmp(name_origin(repository, source, target, own), name) == 0 ||
+                  strcmp(name_origin_part(repository, source, target, own), name) == 0);
     if (!sound)
         FAIL(ERR_DAMAGED, "it is the origin of another pack");
     return NULL;
@@ -41,7 +61,7 @@ static Error *add_origin(void *ctx, const char *name, uint64_t size)
     (void)size;
     OriginList *l = ctx;
     Origin o;
-    if (!name_parse_origin(name, &o.source, &o.target))
+    if (!parse(name, &o))
         return NULL;
     mem_grow(l->items, l->count, l->cap);
     l->items[l->count++] = o;
@@ -92,8 +112,8 @@ static Error *suspect(void *ctx, const char *name, uint64_t size)
 {
     (void)size;
     Sweep *s = ctx;
-    PackId source, target;
-    if (name_parse_origin(name, &source, &target) && s->gone(s->ctx, target))
+    Origin o;
+    if (parse(name, &o) && s->gone(s->ctx, o.target))
         strlist_add(&s->names, name);
     return NULL;
 }
@@ -101,13 +121,13 @@ static Error *suspect(void *ctx, const char *name, uint64_t size)
 /* First the session: one that ended has made all its packs visible. */
 static Error *sweep_one(Repo *r, const char *name)
 {
-    PackId source, target;
+    Origin o;
     char other[NAME_TEXT];
     bool session, pack;
-    if (!name_parse_origin(name, &source, &target))
+    if (!parse(name, &o))
         return NULL;
-    TRY(store_exists(repo_store(r), name_session(target.session, other), &session));
-    TRY(store_exists(repo_store(r), name_pack(target, other), &pack));
+    TRY(store_exists(repo_store(r), name_session(o.target.session, other), &session));
+    TRY(store_exists(repo_store(r), name_pack(o.target, other), &pack));
     Error *e = session || pack ? NULL : store_delete(repo_store(r), name);
     if (e && error_kind(e) != ERR_NOT_FOUND) /* another prune was faster */
         return e;

@@ -11,6 +11,8 @@
 
 typedef struct Origin {
     PackId source, target;
+    bool part; /* the target has only some of its frames, each under its number: its footer says
+                  which */
 } Origin;
 typedef struct OriginList {
     Origin *items; /* sorted by source */
@@ -21,6 +23,8 @@ DEFINE_AUTO_VALUE(OriginList, origin_list_clear)
 
 /* `repository`: the id of the one that `source` lies in. Before the pack `target` is visible. */
 Error *origin_put(Repo *r, const char *repository, PackId source, PackId target) MUST_CHECK;
+/* The same where `target` has only some of its frames. */
+Error *origin_put_part(Repo *r, const char *repository, PackId source, PackId target) MUST_CHECK;
 /* Of packs that came from there. */
 Error *origin_list(Repo *r, const char *repository, OriginList *out) MUST_CHECK;
 /* Those of one source pack; NULL where there are none. */

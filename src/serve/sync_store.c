@@ -216,7 +216,8 @@ static Error *may_put(const SyncRight *r, Store *s, const char *name)
         return session_peer_put(s, session, r->session, r->node);
     if (!r->writes)
         return forbidden(r, "write", name);
-    if (name_parse_pack(name, &pack) || name_parse_origin(name, &source, &pack))
+    if (name_parse_pack(name, &pack) || name_parse_origin(name, &source, &pack) ||
+        name_parse_origin_part(name, &source, &pack))
         TRY(is_own(r, s, pack.session, &own));
     return own || is_backup(name) ? NULL : forbidden(r, "write", name);
 }

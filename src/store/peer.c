@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/log.h"
+
 #define BLOCK (64u << 10) /* at least so much of a pack is read */
 #define TAIL (16u << 10)  /* of one that is read at its end: the footer */
 #define WHOLE (1u << 20)  /* objects up to this are kept whole */
@@ -31,6 +33,7 @@ PeerTraffic store_peer_traffic(const Store *s)
 
 Error *peer_store_call(PeerStore *p, LinkCall *q, HttpResponse *out)
 {
+    log_debug("peer %s: %s %s", link_name(p->link), q->method ? q->method : "GET", q->target);
     Error *e = link_call(p->link, q, p->cancel, out);
     count(p, q->body_bytes, out->bytes);
     return e;
