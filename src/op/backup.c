@@ -391,7 +391,7 @@ static Error *make_filter(Backup *b)
     TRY(conn_use_utf8(b->lock));
     TRY(filter_make(b->lock, &b->relations, toc_of(b), &filter, &b->facts.warnings, &b->filter));
     filter_masked(b->filter, &b->facts.masked);
-    return conn_prepare_dump(b->lock, b->facts.encoding);
+    return b->tool ? conn_prepare_dump(b->lock, b->facts.encoding) : NULL;
 }
 
 /* What readers want to know of the tables without understanding SQL: columns, types, keys. */
@@ -440,6 +440,7 @@ static Error *write_all(Backup *b, const char *parent, Rate *rate, BackupInfo *o
                      .asked = b->asked,
                      .filter = b->filter,
                      .columns_like = b->o->columns_like,
+                     .utf8 = !b->tool,
                      .writer = b->writer,
                      .job = b->c->job,
                      .cancel = b->cancel,

@@ -283,12 +283,18 @@ static Error *lock_filtered(Conn *c, const Item *item)
     return conn_exec(c, "SET LOCAL lock_timeout = 0");
 }
 
+static Error *join(Run *r, Conn *c)
+{
+    TRY(snapshot_join(r->c->snapshot, c));
+    return r->c->utf8 ? conn_use_utf8(c) : NULL;
+}
+
 /* A lock was not to be had: those that this connection has go too, and the snapshot is joined anew.
  */
 static Error *join_again(Run *r, Conn *c)
 {
     TRY(conn_exec(c, "ROLLBACK"));
-    return snapshot_join(r->c->snapshot, c);
+    return join(r, c);
 }
 
 /* Takes the table's lock for this connection too, without waiting. *held: false where somebody
@@ -374,7 +380,7 @@ static Error *reader(void *arg)
     AUTO(Conn) c = NULL;
     AUTO(PieceWriter) w = NULL;
     TRY(conn_open_like(r->c->lock, NULL, group_cancel(r->group), &c));
-    TRY(snapshot_join(r->c->snapshot, c));
+    TRY(join(r, c));
     TRY(piece_writer_new(r->c->writer, &w));
     TRY(read_loop(r, c, w));
     TRY(conn_exec(c, "COMMIT"));

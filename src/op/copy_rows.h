@@ -18,6 +18,7 @@ typedef struct CopyRows {
     const Rows *asked;       /* of source_ask, or NULL */
     const Filter *filter;    /* or NULL */
     const Toc *columns_like; /* or NULL: see BackupOptions */
+    bool utf8;               /* as toc_make_rows has the names; otherwise the database's encoding */
     Writer *writer;
     Job *job;
     Cancel *cancel;

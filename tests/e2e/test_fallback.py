@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from harness import compare
 
 NO_PG_DUMP = {"FORCE_PG_DUMP_MISSING": "1"}
@@ -96,3 +97,17 @@ def test_a_later_whole_backup_shares_with_it(cluster, pgstow, database):
     assert rows["newBytes"] < first["newBytes"] / 20
     # What is not whole is no base for "latest good" questions.
     pgstow.run("check", "--max-age", "1h", db=cluster.url(source)).says(first["id"])
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_other_encodings(cluster, pgstow, database, encoding):
+    """Names and values as they were."""
+    name = cluster.fresh_name("enc")
+    cluster.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
+    database.later(name)
+    made = 'CREATE TABLE "Größe" ("Schlüssel" text PRIMARY KEY, "Maß" text);'
+    target = database(sql=made)
+    cluster.sql(made + "INSERT INTO \"Größe\" VALUES ('ä', 'weiß'), ('b', 'é')", name)
+    info = pgstow.run("backup", "--fallback", "json", "--json", db=cluster.url(name), env=NO_PG_DUMP).json
+    pgstow.run("restore", info["id"], "--merge", "upsert", "--yes", db=cluster.url(target))
+    assert cluster.sql('SELECT * FROM "Größe" ORDER BY 1', target) == "b|é\nä|weiß"
