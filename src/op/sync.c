@@ -96,7 +96,6 @@ void sync_at(SyncWork *w, SyncStatus status)
     w->watch.status = status;
     w->watch.opened = true;
     pthread_mutex_unlock(&w->watch.lock);
-    sync_session_wire(w->session, link_sent(w->peer->link) + link_received(w->peer->link));
 }
 
 /* What was behind a cancellation: that the peer gave up is no wish of anybody here. Takes e over.
@@ -245,7 +244,8 @@ static Error *finish(SyncWork *w, Error *e)
         e = tell_failure(w, e);
     out->sent = link_sent(w->peer->link);
     out->received = link_received(w->peer->link);
-    sync_session_wire(w->session, out->sent + out->received);
+    if (!e)
+        sync_session_rows(w->session, out->rows, out->rows);
     e = e ? e : fault_reach("sync.done");
     AUTO(Doc) result = e ? NULL : sync_result_doc(out);
     AUTO(char) text = result ? doc_print(result, false) : NULL;
@@ -264,6 +264,12 @@ static Error *open_peer(const SyncHost *h, const SyncOptions *o, Peer **out)
         return e;
     error_drop(e);
     return peer_open(h->config, state, o->peer, job_cancel(h->op->job), out);
+}
+
+static uint64_t wire(void *ctx)
+{
+    const SyncWork *w = ctx;
+    return link_sent(w->peer->link) + link_received(w->peer->link);
 }
 
 static Error *open_here(SyncWork *w)
@@ -289,6 +295,7 @@ static Error *open_here(SyncWork *w)
                                                              .resume = o->resume},
                                                    .job = w->h->op->job,
                                                    .beat = beat,
+                                                   .wire = wire,
                                                    .ctx = w},
                              &w->session);
 }

@@ -16,6 +16,8 @@ static Error *by_backup(SyncWork *w, char **id)
     TRY(sync_remote_backup(&w->remote, w->session, w->h->op->job, &answer));
     w->out->backup = mem_strdup(doc_str(answer, "backupId", NULL));
     w->out->backup_ms = clock_mono_ms() - start;
+    TRY(sync_session_learn(w->session,
+                           &(StateSessionFacts){.method = "backup", .backup = w->out->backup}));
     const Doc *left_out = doc_get(answer, "leftOut");
     for (size_t i = 0; i < doc_count(left_out); i++)
         if (doc_text(doc_at(left_out, i)))

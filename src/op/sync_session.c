@@ -26,6 +26,7 @@ struct SyncSession {
     SyncRole role;
     int attempt;
     void (*beat)(void *ctx);
+    uint64_t (*ask_wire)(void *ctx);
     void *ctx;
     pthread_t heart, teller; /* the second only where there is a beat */
     pthread_mutex_t lock;
@@ -70,6 +71,8 @@ static void look(SyncSession *s, Beat *b, StateSessionProgress *p, char **phase)
     JobProgress job;
     int64_t now = clock_mono_ms();
     job_snapshot(s->job, &job);
+    if (s->ask_wire)
+        sync_session_wire(s, s->ask_wire(s->ctx));
     pthread_mutex_lock(&s->lock);
     *p = s->reported ? s->report
                      : (StateSessionProgress){.bytes_done = job.bytes_done,
@@ -259,6 +262,7 @@ static Error *begin(const SyncSessionOptions *o, StateSession *row, SyncSession 
     s->role = row->role;
     s->attempt = row->attempt;
     s->beat = o->beat;
+    s->ask_wire = o->wire;
     s->ctx = o->ctx;
     Error *e = start_heart(s);
     if (!e)

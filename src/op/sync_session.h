@@ -29,6 +29,9 @@ typedef struct SyncSessionOptions {
      * It should look at the job's Cancel, and take no longer than some seconds: close waits for
      * it. NULL: none. */
     void (*beat)(void *ctx);
+    /* Bytes that went over the wire so far, asked for from any thread until close; NULL: what
+     * sync_session_wire says. */
+    uint64_t (*wire)(void *ctx);
     void *ctx;
 } SyncSessionOptions;
 /* A session that the service opened for the very job that this process is (PGSTOW_JOB) is taken

@@ -431,6 +431,6 @@ def test_both_sides_know_it(sites):
     assert [e["status"] for e in ends] == ["COMPLETED", "COMPLETED"]
     two.assert_same()
     done = here()
-    assert done["attempt"] == 2 and done["wireBytes"] > 0 and done["backupId"] and done["result"] and done["error"] is None
+    assert done["attempt"] == 2 and done["wireBytes"] > 0 and done["rowsDone"] == 100 and done["method"] == "backup" and done["backupId"] and done["result"] and done["error"] is None
     lines = [line["line"] for line in done["log"]]
     assert lines[0].startswith("PREPARING: pull, peer b") and lines[-1] == "COMPLETED" and any("CANCELLED" in x for x in lines)
