@@ -27,6 +27,7 @@
 #define DISCARD_MAX (1u << 20) /* of a body that is too large; beyond that we hang up */
 /* Of a body that is refused: who hears no more while he sends may not hear why. */
 #define SWALLOW_MAX (8u << 20)
+#define LEAST_PER_MS 8 /* bytes of a large body, on the average */
 #define PEM_MAX (1u << 20)
 #define TAG_HEX 32
 
@@ -40,8 +41,9 @@ typedef struct Request {
     HttpAdmission admission;
     HttpReply refused; /* by HttpAdmit: told when the body is over, of which nothing is kept */
     bool is_refused;
-    bool large; /* it counts among those with a large body */
-    Flow *flow; /* its reply's body; or NULL */
+    bool large;      /* it counts among those with a large body */
+    int64_t started; /* then: by clock_mono_ms */
+    Flow *flow;      /* its reply's body; or NULL */
 } Request;
 
 /* -- replies --------------------------------------------------------------------------------------
@@ -329,6 +331,7 @@ static bool take_large(Http *h, Request *r, HttpReply *reply)
 {
     if (atomic_fetch_add(&h->large, 1) < HTTP_LARGE_BODIES) {
         r->large = true;
+        r->started = clock_mono_ms();
         return true;
     }
     atomic_fetch_sub(&h->large, 1);
@@ -414,6 +417,15 @@ static void answer(Http *h, struct MHD_Connection *c, const char *method, Reques
         h->handler(h->ctx, &called.call, reply);
 }
 
+/* Who has proven who he is may have a slow line; but not too slow a one, and something must come.
+ */
+static int64_t time_left(const Request *r)
+{
+    int64_t end = r->started + HTTP_REQUEST_MS + (int64_t)r->body.len / LEAST_PER_MS;
+    int64_t left = end - clock_mono_ms();
+    return left < HTTP_REQUEST_MS ? left : HTTP_REQUEST_MS;
+}
+
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *n, void **state)
@@ -432,8 +444,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     if (*n) {
         bool taken = take_body(r, data, *n);
         *n = 0;
-        if (r->large) /* who has proven who he is may have a slow line */
-            http_set_deadline(h, c, HTTP_REQUEST_MS, false);
+        if (r->large)
+            http_set_deadline(h, c, time_left(r), false);
         return taken ? MHD_YES : MHD_NO;
     }
     /* What we take to answer is not the client's fault. */

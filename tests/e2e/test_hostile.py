@@ -8,7 +8,7 @@ import time
 import pytest
 from harness.api import Api
 from harness.cluster import wait_until
-from harness.hostile import Attack, Slow
+from harness.hostile import REGISTRATION, Attack, Slow
 
 SHORT, LONG = 3000, int(os.environ.get("PGSTOW_TEST_REQUESTS", 100_000))
 SANITIZED = "ASAN_OPTIONS" in os.environ  # which keeps what is freed for a while, and finds leaks at the end
@@ -22,7 +22,7 @@ def api(cluster, module_folder):
     was = os.environ.get("ASAN_OPTIONS")
     os.environ["ASAN_OPTIONS"] = ":".join(filter(None, [was, "quarantine_size_mb=8"]))
     try:
-        made = Api(cluster, module_folder)
+        made = Api(cluster, module_folder, env={"SYNC_REGISTRATION_KEY": REGISTRATION})
     finally:
         os.environ.pop("ASAN_OPTIONS") if was is None else os.environ.update(ASAN_OPTIONS=was)
     made.backup("e0")

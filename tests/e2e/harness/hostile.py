@@ -1,5 +1,6 @@
 """Clients of the API that mean no good: requests out of a seed, and connections that never end."""
 
+import hashlib
 import random
 import socket
 import struct
@@ -15,15 +16,23 @@ PATHS = [
     "/api/v1/backups?limit=-1", "/api/v1/backups?since=%f0", "/api/v1/jobs?kind=%27%3bDROP", "/api/v1/backups?" + "a=b&" * 900,
     "/" + "a/" * 1500, "/" + "%41" * 1300, "/" + "x" * 4000, "/" + "x" * 5000, "/api/v1/events?after=x",
     "http://other/healthz", "/api/backup?type=nothing", "/api/v1/tokens", "/api/v1/audit", "/api/v1/config",
+    "/api/sync/peer", "/api/sync/peer?x=1", "/api/sync/session?sessionId=x", "/api/sync/schema?sessionId=%2e%2e",
+    "/api/sync/download-backup?sessionId=x&name=config", "/api/sync/download-backup?sessionId=x&list=..%2f",
+    "/api/sync/receive-backup?sessionId=x&name=config", "/api/sync/rows?sessionId=x&attempt=1", "/api/admin/sync/full-sync",
 ]  # fmt: skip
 POSTS = ["/api/v1/backups", "/api/v1/verify", "/api/v1/drill", "/api/v1/cleanup", "/api/v1/validate", "/api/v1/doctor",
-         "/api/v1/tokens", "/api/v1/backups/restore/none.dump", "/api/v1/backups/none/pin", "/healthz"]  # fmt: skip
+         "/api/v1/tokens", "/api/v1/backups/restore/none.dump", "/api/v1/backups/none/pin", "/healthz",
+         "/api/sync/session", "/api/sync/report", "/api/sync/initiate-backup", "/api/sync/restore-backup",
+         "/api/sync/receive?sessionId=x", "/api/sync/receive-backup?sessionId=x&name=x&upload=x&offset=0",
+         "/api/admin/sync/full-sync"]  # fmt: skip
 BODIES = [
     b"", b"{", b"}", b"[]", b"null", b'"x"', b"{}x", b'{"entry": 1}', b'{"entry": null}', b'{"entry": "none"}',
     b'{"entry": "none", "entry": "none"}', b'{"entry": "../../etc"}', b"[" * 5000, b'{"a":' * 3000, b'{"entry": "' + b"x" * 60000 + b'"}',
     b'{"entry": "\\ud800"}', b'{"entry": "\xff"}', b'{"entry": "\x00"}', b'{"entry": 1e999}', b'{"n": ' + b"9" * 4000 + b"}",
     b"\xef\xbb\xbf{}", b"\x00" * 1000, b"%PDF-1.4", b"x" * 65537, b'{"entry": "none", "nonsense": {}}',
 ]  # fmt: skip
+REGISTRATION = "of the tests"
+PEER = f"X-Node-ID: hostile\r\nX-Registration-Hash: {hashlib.sha256(REGISTRATION.encode()).hexdigest()}"
 HEADERS = [
     "Host: x", "Host: ", "Host: a\r\nHost: b", "X: " + "y" * 3000, "X: " + "y" * 30000, "\r\n".join(f"H{i}: v" for i in range(400)),
     "Content-Length: -1", "Content-Length: 99999999999999999999", "Content-Length: 5\r\nContent-Length: 6", "Content-Length: 0x10",
@@ -77,13 +86,15 @@ class Attack:
         method, path, body = rng.choice(METHODS), rng.choice(PATHS), b""
         lines = rng.sample(HEADERS, rng.choice([0, 1, 1, 2, 4]))
         # What is well formed reaches further: a viewer may change nothing, and an admin's bodies are no good.
-        role = rng.choice([None, None, "viewer", "viewer", "admin"])
+        role = rng.choice([None, None, "viewer", "viewer", "admin", "peer"])
         if rng.random() < 0.3:
             method, path, body, lines = "POST", rng.choice(POSTS), rng.choice(BODIES[1:]), []
             lines.append(f"Content-Length: {len(body) + rng.choice([0, 0, 0, 0, 1, -1])}")
         elif role == "admin" or rng.random() < 0.4:
             method, lines = "GET", lines[:1]
-        if role:
+        if role == "peer":
+            lines.append(PEER)
+        elif role:
             lines.append(f"Authorization: Bearer {self.api.tokens[role]}")
         version = rng.choice(["HTTP/1.1"] * 8 + ["HTTP/1.0", "HTTP/2.0", "HTTP/9.9", ""])
         if "Host: x" not in lines and rng.random() < 0.9:
