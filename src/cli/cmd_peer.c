@@ -257,10 +257,11 @@ static void warn_of_node(const ConfigPeer *c, const PeerPing *ping)
     const char *node = ping->answer ? doc_str(ping->answer, "nodeId", NULL) : NULL;
     if (!node || !c->node || !strcmp(node, c->node))
         return;
+    AUTO(char) shown = text_printable(node);
     AUTO(char)
     text = mem_printf("the peer %s calls itself %s, and is known here as %s: its signed requests "
                       "are refused here until that is the same",
-                      c->name, node, c->node);
+                      c->name, shown, c->node);
     output_warning(text);
 }
 

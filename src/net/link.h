@@ -62,7 +62,7 @@ typedef struct LinkCall {
      * repeated only where nothing of them was sent. */
     bool repeatable;
     int64_t retry_ms; /* 0: as the link's */
-    int64_t whole_ms; /* of one attempt, instead of the link's limits.whole; 0: that */
+    int64_t whole_ms; /* of one attempt; 0: 10 min where there is no `write`, else no limit */
 } LinkCall;
 
 /* out->body is what came where there is no `write`; out->status is 2xx. */

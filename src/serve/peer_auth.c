@@ -11,9 +11,11 @@
 #define KEEP_MS 10000 /* how long a secret that was read counts before it is read again */
 #define READ_MS 10000 /* how long a command that prints one may take */
 
-/* A secret that a file or a command gives: strangers could have us read it again and again. */
+/* A secret that a file or a command gives: strangers could have us read it again and again. A
+ * command that hangs holds up those alone who need what it prints. */
 typedef struct Kept {
-    char *what; /* which one; with where it is read from */
+    char *what;           /* which one; with where it is read from */
+    pthread_mutex_t lock; /* of what follows */
     Secret *secret;
     int64_t read_at; /* by clock_mono_ms */
 } Kept;
@@ -22,8 +24,8 @@ struct PeerAuth {
     State *state;
     Failures *failures;
     Replay *replay;
-    pthread_mutex_t lock; /* of what follows */
-    Kept *kept;
+    pthread_mutex_t lock; /* of the list; its members stay where they are */
+    Kept **kept;
     size_t count, cap;
 };
 
@@ -42,8 +44,10 @@ void peer_auth_free(PeerAuth *a)
     if (!a)
         return;
     for (size_t i = 0; i < a->count; i++) {
-        free(a->kept[i].what);
-        secret_free(a->kept[i].secret);
+        free(a->kept[i]->what);
+        secret_free(a->kept[i]->secret);
+        pthread_mutex_destroy(&a->kept[i]->lock);
+        free(a->kept[i]);
     }
     free(a->kept);
     failures_free(a->failures);
@@ -89,15 +93,20 @@ static char *label_of(const Config *c, const ConfigPeer *peer)
                       or_empty(config_str(c, SETTING_SYNC_REGISTRATION_COMMAND)));
 }
 
-/* Under the lock. */
 static Kept *kept_of(PeerAuth *a, const char *what)
 {
-    for (size_t i = 0; i < a->count; i++)
-        if (!strcmp(a->kept[i].what, what))
-            return &a->kept[i];
-    mem_grow(a->kept, a->count, a->cap);
-    a->kept[a->count] = (Kept){.what = mem_strdup(what)};
-    return &a->kept[a->count++];
+    Kept *k = NULL;
+    pthread_mutex_lock(&a->lock);
+    for (size_t i = 0; i < a->count && !k; i++)
+        k = strcmp(a->kept[i]->what, what) ? NULL : a->kept[i];
+    if (!k) {
+        mem_grow(a->kept, a->count, a->cap);
+        k = a->kept[a->count++] = mem_new(Kept);
+        k->what = mem_strdup(what);
+        pthread_mutex_init(&k->lock, NULL);
+    }
+    pthread_mutex_unlock(&a->lock);
+    return k;
 }
 
 /* One that cannot be read is none: whoever asks is told no more than that he is not known, and the
@@ -105,8 +114,8 @@ static Kept *kept_of(PeerAuth *a, const char *what)
 static Secret *secret_of(PeerAuth *a, const Config *c, const ConfigPeer *peer)
 {
     AUTO(char) what = label_of(c, peer);
-    pthread_mutex_lock(&a->lock);
     Kept *k = kept_of(a, what);
+    pthread_mutex_lock(&k->lock);
     if (!k->read_at || clock_mono_ms() - k->read_at >= KEEP_MS) {
         secret_free(STEAL(k->secret));
         Error *e = read_secret(c, peer, &k->secret);
@@ -116,7 +125,7 @@ static Secret *secret_of(PeerAuth *a, const Config *c, const ConfigPeer *peer)
         k->read_at = clock_mono_ms();
     }
     Secret *copy = k->secret ? secret_copy(secret_look(k->secret), secret_length(k->secret)) : NULL;
-    pthread_mutex_unlock(&a->lock);
+    pthread_mutex_unlock(&k->lock);
     return copy;
 }
 
@@ -155,13 +164,16 @@ static PeerCaller *caller(const char *node, const ConfigPeer *peer)
     return p;
 }
 
-/* The peer of this node id; of several, as while a key is changed, the strictest. */
+/* The peer of this node id, or of this name: others know a caller by either, so nobody may call
+ * himself by the name of a peer that has to sign. Of several, as while a key is changed, the
+ * strictest. */
 static const ConfigPeer *of_node(const PeerList *peers, const char *node)
 {
     const ConfigPeer *found = NULL;
     for (size_t i = 0; i < peers->count; i++) {
         const ConfigPeer *p = &peers->items[i].config;
-        if (p->node && !strcmp(p->node, node) && (!found || config_peer_legacy(found)))
+        bool named = (p->node && !strcmp(p->node, node)) || !strcmp(p->name, node);
+        if (named && (!found || config_peer_legacy(found)))
             found = p;
     }
     return found;

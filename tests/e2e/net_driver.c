@@ -1,7 +1,10 @@
-/* src/net, from a command line, for tests/e2e/test_net.py: one request or one mail.
+/* src/net, from a command line, for tests/e2e/test_net.py and test_link.py: one request, one mail,
+ * or calls of one link.
  *
  *   net-driver http METHOD URL [-H NAME VALUE]... [-w NAME]... [OPTION]...
  *   net-driver mail HOST PORT none|starttls|tls FROM TO... [OPTION]...  (text on standard input)
+ *   net-driver link METHOD URL TARGET [--from N --to N] [--retry MS] [--times N] [--repeatable 1]
+ *              [--key TEXT] [--registration TEXT] [--count-only] [OPTION]...
  *
  * Prints "status N", "header NAME: VALUE" for each -w, "bytes N" and the body; or "error KIND:
  * MESSAGE" and "hint TEXT".
@@ -13,6 +16,7 @@
 
 #include "base/clock.h"
 #include "net/http.h"
+#include "net/link.h"
 #include "net/mail.h"
 
 typedef struct Options {
@@ -22,8 +26,10 @@ typedef struct Options {
     const char *wanted[16];
     size_t wanted_count;
     const char *ca, *body, *read, *user, *password, *subject;
-    int redirects, declared, counts;
-    uint64_t max;
+    const char *key, *registration;
+    int redirects, declared, counts, times, repeatable;
+    uint64_t max, from, to;
+    int64_t retry;
     int64_t cancel;
 } Options;
 
@@ -72,6 +78,20 @@ static int option(Options *o, char **a)
         o->limits.stall = number(v);
     else if (!strcmp(name, "--whole"))
         o->limits.whole = number(v);
+    else if (!strcmp(name, "--key"))
+        o->key = v;
+    else if (!strcmp(name, "--registration"))
+        o->registration = v;
+    else if (!strcmp(name, "--times"))
+        o->times = (int)number(v);
+    else if (!strcmp(name, "--repeatable"))
+        o->repeatable = 1;
+    else if (!strcmp(name, "--from"))
+        o->from = (uint64_t)number(v);
+    else if (!strcmp(name, "--to"))
+        o->to = (uint64_t)number(v);
+    else if (!strcmp(name, "--retry"))
+        o->retry = number(v);
     else if (!strcmp(name, "--cancel"))
         o->cancel = number(v);
     else
@@ -177,6 +197,58 @@ static Error *mail(const Options *o, char **a, const Cancel *c)
     return e;
 }
 
+static void count_anew(void *ctx)
+{
+    *(uint64_t *)ctx = 0;
+}
+
+static Error *call(const Options *o, char **a, Link *l, const Cancel *c)
+{
+    AUTO_VALUE(HttpResponse) r = {0};
+    uint64_t counted = 0;
+    LinkCall q = {.method = a[0],
+                  .target = a[2],
+                  .headers = o->headers,
+                  .header_count = o->header_count,
+                  .body = o->body,
+                  .body_bytes = o->body ? strlen(o->body) : 0,
+                  .write = o->counts ? count_some : NULL,
+                  .again = o->counts ? count_anew : NULL,
+                  .write_ctx = &counted,
+                  .max_bytes = o->max,
+                  .ranged = o->to > 0,
+                  .from = o->from,
+                  .to = o->to,
+                  .repeatable = o->repeatable};
+    TRY(link_call(l, &q, c, &r));
+    printf("status %d\nbytes %llu\n", r.status,
+           (unsigned long long)(o->counts ? counted : r.body.len));
+    fwrite(r.body.data, 1, r.body.len, stdout);
+    return NULL;
+}
+
+static Error *call_link(const Options *o, char **a, const Cancel *c)
+{
+    AUTO(Link) l = NULL;
+    AUTO(Secret) key = o->key ? secret_copy(o->key, strlen(o->key)) : NULL;
+    AUTO(Secret)
+    old = o->registration ? secret_copy(o->registration, strlen(o->registration)) : NULL;
+    TRY(link_open(&(LinkOptions){.name = "berlin",
+                                 .url = a[1],
+                                 .node = "hamburg",
+                                 .key = key,
+                                 .registration = old,
+                                 .ca_file = o->ca,
+                                 .limits = o->limits,
+                                 .retry_ms = o->retry ? o->retry : -1},
+                  &l));
+    for (int i = 0; i < (o->times ? o->times : 1); i++)
+        TRY(call(o, a, l, c));
+    printf("\nsent %llu\nreceived %llu\n", (unsigned long long)link_sent(l),
+           (unsigned long long)link_received(l));
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     AUTO(Cancel) cancel = NULL;
@@ -195,7 +267,9 @@ int main(int argc, char **argv)
     pthread_t thread;
     bool waits = o.cancel && !pthread_create(&thread, NULL, request_later, &later);
     AUTO(Error)
-    e = !strcmp(words[0], "http") ? http(&o, words + 1, cancel) : mail(&o, words + 1, cancel);
+    e = !strcmp(words[0], "http")   ? http(&o, words + 1, cancel)
+        : !strcmp(words[0], "link") ? call_link(&o, words + 1, cancel)
+                                    : mail(&o, words + 1, cancel);
     if (waits)
         pthread_join(thread, NULL);
     if (!e)

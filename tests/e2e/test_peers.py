@@ -163,6 +163,7 @@ def test_old_header(berlin):
 
 def test_old_header_turned_off_for_a_peer_with_a_key(berlin):
     assert berlin.call(old("hamburg")) == (401, "TOKEN")
+    assert berlin.call(old("the-one-in-hamburg")) == (401, "TOKEN"), "nor can anybody take its name here"
     assert berlin.call(old("both"))[1]["knownAs"] == "both"
     assert berlin.call(signed("both"))[1]["signed"] is True
 

@@ -21,6 +21,9 @@ static void test_addresses(void **state)
                                       "http://127.0.0.1.example.com",
                                       "http://[::2]",
                                       "http://0.0.0.0",
+                                      "http://127.0.0.1.",
+                                      "http://127.1.2.3.4",
+                                      "http://localhost.",
                                       "http://1270.0.0.1"};
     static const char *const none[] = {"",
                                        "berlin",
