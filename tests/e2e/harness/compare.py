@@ -71,10 +71,10 @@ def dump_lines(cluster, database, *options):
 
 
 def row_hashes(cluster, database, besides=()):
-    """Lines of name, rows and an order-independent hash, of each table and materialized view; besides: schemas that do
-    not count."""
+    """Lines of name, rows and an order-independent hash, of each table and materialized view; besides: how the names
+    of schemas begin that do not count."""
     lines = cluster.sql(HASHES, database).splitlines()
-    out = "\n".join(line for line in lines if not line.startswith(tuple(f"'{schema}." for schema in besides)))
+    out = "\n".join(line for line in lines if not line.startswith(tuple(f"'{name}" for name in besides)))
     assert out, f"{database} has no tables to compare"
     return out
 

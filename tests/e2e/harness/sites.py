@@ -16,7 +16,7 @@ from harness import compare
 from harness.api import Api, free_port
 from harness.cluster import wait_until
 from harness.merging import COUNTS
-from harness.program import program
+from harness.program import process_state, program
 from harness.proxy import Proxy
 from harness.service import children
 
@@ -56,7 +56,7 @@ class Site(Api):
 
     def hashes(self):
         """A line of name, rows and hash for each table."""
-        return compare.row_hashes(self.cluster, self.database, besides=("pgstow",))
+        return compare.row_hashes(self.cluster, self.database, besides=("pgstow.", "pgstow_merge_"))
 
     def ids(self):
         """Of the backups in its repository; the first one makes that."""
@@ -106,15 +106,20 @@ class Site(Api):
             self.running.process.wait(20)
 
     def lose_server(self):
-        """kill -9 of the whole PostgreSQL server."""
-        os.killpg(self.cluster.process.pid, signal.SIGKILL)
-        self.cluster.process.wait()
+        """kill -9 of the whole PostgreSQL server, as when the host loses power: nobody in it has a last word."""
+        server = self.cluster.process
+        server.send_signal(signal.SIGSTOP)
+        backends = [int(p) for p in os.listdir("/proc") if p.isdigit() and parent_of(p) == server.pid]
+        for pid in (*backends, server.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        server.wait()
+        wait_until(lambda: not any(process_state(pid) for pid in backends), "the server's processes stay")
         self.cluster.process = None
 
     def back(self, env=None):
         """Service and server are there, again where need be. env: of the service."""
         if self.cluster.process is None:
-            (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
             self.cluster.start()
         if not self.is_running():
             self.start(env)
@@ -126,6 +131,11 @@ class Site(Api):
             self.cluster.start()
         self.cluster.drop(*self.names)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def parent_of(pid):
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 class Synced:

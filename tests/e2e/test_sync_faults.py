@@ -1,0 +1,313 @@
+"""Syncs that something befalls: the network, either service, either PostgreSQL, either disk, keys, clocks, versions,
+schemas. Afterwards the target holds all of it or nothing (harness/trials.py)."""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from harness import proxy
+from harness.cluster import wait_until
+from harness.mounts import SmallDisk
+from harness.program import process_state
+from harness.service import children
+from harness.sites import ENTRY, KEY, REGISTRATION, Sites
+from harness.trials import SQL, Trial, faulty
+
+slow = pytest.mark.slow
+BOTH = pytest.mark.parametrize("direction", ["pull", "push"])
+PULL = pytest.mark.parametrize("direction", ["pull", pytest.param("push", marks=slow)])
+PUSH = pytest.mark.parametrize("direction", [pytest.param("pull", marks=slow), "push"])
+
+
+@pytest.fixture(scope="module")
+def two(cluster, other_cluster, module_folder):
+    made = Sites((cluster, other_cluster), module_folder, SQL, faults=True)
+    Trial(made, "pull").again()  # from here on only what differs is sent
+    yield made
+    made.close()
+
+
+# ---------------------------------------------------------------- the network
+
+
+@BOTH
+def test_a_cut_that_heals(two, direction):
+    """Every connection dies in the middle of the transfer, then the network is as before: nothing is to be seen of it."""
+    trial = Trial(two, direction)
+    two.net.heal()
+    two.net.fail(proxy.RESET, 60_000, later=proxy.PASS, of=proxy.BOTH)
+    result = trial.run()
+    assert two.net.failed.is_set()
+    trial.judge(result, must=True)
+
+
+def test_a_cut_that_stays(two):
+    """Of a push, while it sends: it is ended by hand, and gone on with when the network is back."""
+    trial = Trial(two, "push")
+    two.net.heal()
+    two.net.fail(proxy.STALL, 60_000, of=proxy.TO)
+    with trial.start() as running:
+        wait_until(two.net.failed.is_set, "the network was not used")
+        running.process.send_signal(signal.SIGTERM)
+        result = running.wait()
+    assert result.status != 0 and trial.target.hashes() == trial.before
+    assert two.statuses(trial.name)[0] == "CANCELLED"
+    two.net.heal()
+    two.b.age()
+    two.a.run("sync", "resume", trial.name, "--entry", ENTRY, "--json")
+    two.assert_same()
+    assert two.statuses(trial.name) == ("COMPLETED", "COMPLETED")
+    trial.again()
+
+
+# ---------------------------------------------------------------- processes and servers
+
+
+@pytest.mark.parametrize("direction, point", [
+    ("pull", "merge.written"), ("push", "copy.pack"), pytest.param("pull", "sync.pull.transferred", marks=slow),
+    pytest.param("pull", "merge.committed", marks=slow), pytest.param("push", "sync.push.transferred", marks=slow),
+])  # fmt: skip
+def test_the_one_who_asks_is_killed(two, direction, point):
+    trial = Trial(two, direction)
+    assert trial.run(env={"PGSTOW_FAULT": f"{point}:kill"}) is None
+    everything = trial.judge(None)
+    assert everything == (point == "merge.committed")
+    assert two.statuses(trial.name)[0] == "FAILED"
+    trial.again()
+
+
+@pytest.mark.parametrize("direction, point", [
+    ("push", "merge.committed"), pytest.param("push", "merge.written", marks=slow), pytest.param("pull", "backup.copied", marks=slow),
+])  # fmt: skip
+def test_the_peers_job_is_killed(two, direction, point):
+    trial = Trial(two, direction)
+    with faulty(two.b, point):
+        result = trial.run()
+    assert trial.judge(result) == (point == "merge.committed")
+    assert result.status != 0
+    trial.again()
+
+
+@contextlib.contextmanager
+def held(two, trial, site, point):
+    """The sync, with whoever works for this site stopped at a fault point; goes on at the end."""
+    setting = {"PGSTOW_FAULT": f"{point}:stop"}
+    with contextlib.ExitStack() as stack:
+        if site is two.b:
+            stack.enter_context(faulty(two.b, point, "stop"))
+        with trial.start(env=setting if site is two.a else None) as running:
+            stopped = []
+            wait_until(lambda: stopped.extend(p for p in children(site.clock) if process_state(p) == "T") or stopped or
+                       running.process.poll() is not None, f"{point} was not reached")  # fmt: skip
+            assert stopped, running.wait()
+            yield stopped
+            go_on(stopped)
+            trial.result = trial.ended(running.wait())
+
+
+def go_on(stopped):
+    for pid in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("direction, which, point", [
+    ("pull", "a", "merge.written"), pytest.param("pull", "b", "backup.copied", marks=slow),
+    pytest.param("push", "b", "merge.written", marks=slow),
+])  # fmt: skip
+def test_a_server_is_killed(two, direction, which, point):
+    """PostgreSQL, kill -9, while it is being read from or written to."""
+    trial, site = Trial(two, direction), getattr(two, which)
+    with held(two, trial, site, point):
+        site.lose_server()
+    assert trial.result.status != 0
+    trial.judge(trial.result, must=False)
+    trial.again()
+
+
+@pytest.mark.parametrize("direction, point", [
+    pytest.param("pull", "sync.pull.backed-up", marks=slow), ("push", "sync.push.transferred"),
+])  # fmt: skip
+def test_the_service_is_killed_and_comes_back(two, direction, point):
+    """Between two requests: what it must know is in its state, and nothing is to be seen of it."""
+    trial = Trial(two, direction)
+    with held(two, trial, two.a, point):
+        two.b.kill()
+        two.b.start()
+    trial.judge(trial.result, must=True)
+
+
+@slow
+def test_the_next_service_ends_the_jobs_of_a_killed_one(two):
+    trial = Trial(two, "push")
+    with held(two, trial, two.b, "merge.written") as stopped:
+        two.b.kill()
+        restart = threading.Thread(target=two.b.start)
+        restart.start()
+        wait_until(lambda: any("00004000" in line for pid in stopped for line in pending(pid)), "no job is ended")
+        go_on(stopped)
+        restart.join()
+    assert trial.result.status != 0
+    trial.judge(trial.result, must=False)
+    trial.again()
+
+
+def pending(pid):
+    """Lines of signals that wait for a stopped process: SIGTERM is bit 14."""
+    with contextlib.suppress(OSError):
+        return [line for line in open(f"/proc/{pid}/status") if line.startswith("ShdPnd")]
+    return []
+
+
+# ---------------------------------------------------------------- disks
+
+
+@PUSH
+def test_the_targets_disk_is_full(cluster, other_cluster, folder, direction):
+    """What lacks room is said; with room the next sync succeeds."""
+    two = Sites((cluster, other_cluster), folder, SQL, faults=True)
+    target = two.target(direction)
+    try:
+        disk = SmallDisk(target.folder / "repo", "64m")
+        with disk:
+            Trial(two, direction).again(twice=True)
+            trial = Trial(two, direction)
+            disk.fill()
+            result = trial.run()
+            assert result.json["error"]["kind"] == "REPO_FULL", result
+            result.error_says("space|full")
+            trial.judge(result, must=False)
+            disk.empty()
+            trial.again()
+            target.kill_all()
+    finally:
+        two.close()
+
+
+# ---------------------------------------------------------------- who asks, and when
+
+
+def signed(method, target, body=b"", key=KEY, node="a", ahead=0, nonce=None):
+    """The headers of a request that is signed as docs/sync.md says."""
+    at, nonce = str(int(time.time() * 1000) + ahead), nonce or os.urandom(16).hex()
+    digest = hashlib.sha256(body).hexdigest()
+    text = "\n".join(["pgstow-sync-1", method, target, digest, at, nonce, node])
+    return {"X-Node-ID": node, "X-Pgstow-Time": at, "X-Pgstow-Nonce": nonce, "X-Pgstow-Body": digest,
+            "X-Pgstow-Signature": hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()}  # fmt: skip
+
+
+def test_requests_that_prove_nothing(two):
+    """Another key, the old header, another hour, another body, a request seen before (also by a service that was
+    killed since): refused, and no session is opened."""
+    target, before = "/api/sync/session", len(two.b.sessions())
+    body = json.dumps({"sessionId": "stranger", "options": {"direction": "pull"}}).encode()
+    kind = {"Content-Type": "application/json"}
+    ask = lambda headers, sent=body: two.b.call("POST", target, None, sent, {**headers, **kind})[0]
+    assert ask(signed("POST", target, body, key="another key")) == 401
+    assert ask(signed("POST", target, body, node="c")) == 401
+    assert ask({"X-Node-ID": "a", "X-Registration-Hash": hashlib.sha256(REGISTRATION.encode()).hexdigest()}) == 401
+    assert ask({}) == 401
+    for hour in (-3_600_000, 3_600_000):
+        assert ask(signed("POST", target, body, ahead=hour)) == 401
+    assert ask(signed("POST", target, body), body.replace(b"pull", b"push")) in (400, 401)
+    assert ask(signed("GET", target, body)) == 401
+    assert len(two.b.sessions()) == before
+    peer = "/api/sync/peer"
+    seen = signed("GET", peer)
+    assert two.b.call("GET", peer, None, None, seen)[0] == 200
+    assert two.b.call("GET", peer, None, None, seen)[0] == 401
+    two.b.kill_all()
+    two.b.start()
+    assert two.b.call("GET", peer, None, None, seen)[0] in (401, 429)  # it cannot know what the one before it took
+
+
+@slow
+def test_another_key(two):
+    """The key here was changed, and there not: the sync is refused, and says what to look at."""
+    trial, key = Trial(two, "push"), two.a.folder / "key"
+    key.write_text("another key of 32 characters ....")
+    try:
+        result = trial.run()
+    finally:
+        key.write_text(KEY)
+    result.error_says("peer b", "key")
+    trial.judge(result, must=False)
+    trial.again()
+
+
+def test_the_clock_is_an_hour_off(two):
+    """Of the side that asks: refused, and the reason is the clock."""
+    from test_faults_clock import preload
+
+    trial = Trial(two, "pull")
+    result = trial.run(env={"LD_PRELOAD": preload(), "FAKETIME": "+1h", "DONT_FAKE_MONOTONIC": "1"})
+    result.error_says("clock|time")
+    trial.judge(result, must=False)
+    trial.again()
+
+
+# ---------------------------------------------------------------- schemas, and others who write
+
+
+@PULL
+def test_the_schema_was_changed(two, direction):
+    """Found before anything moves: no backup is made, and each difference is named."""
+    trial = Trial(two, direction)
+    trial.source.sql("ALTER TABLE account ADD COLUMN extra int DEFAULT 1; CREATE TABLE newer (id int PRIMARY KEY)")
+    try:
+        made = [site.ids() for site in two.made]
+        result = trial.run()
+        assert result.json["error"]["kind"] == "PREFLIGHT", result
+        result.says("account", "extra", "newer")
+        assert [site.ids() for site in two.made] == made
+        trial.judge(result, must=False)
+    finally:
+        trial.source.sql("ALTER TABLE account DROP COLUMN extra; DROP TABLE newer")
+    trial.again()
+
+
+class Writer:
+    """Does a statement again and again, with a number put in, until it is told to stop."""
+
+    def __init__(self, site, sql):
+        self.site, self.sql, self.over, self.done = site, sql, threading.Event(), 0
+        self.thread = threading.Thread(target=self.write, daemon=True)
+        self.thread.start()
+
+    def write(self):
+        while not self.over.is_set():
+            self.site.sql(self.sql.format(n=self.done))
+            self.done += 1
+
+    def stop(self):
+        self.over.set()
+        self.thread.join(60)
+        assert not self.thread.is_alive() and self.done
+
+
+@PULL
+def test_both_sites_write_meanwhile(two, direction):
+    """The source moves amounts between accounts: of whatever moment they come, their sum is right. What the target's own
+    users add stays, and all that was committed."""
+    trial = Trial(two, direction)
+    two.run(direction, "--merge", "mirror", "--no-safety-backup")
+    total = "SELECT sum(balance) FROM account"
+    sums = trial.source.sql(total)
+    writers = [
+        Writer(trial.source, "UPDATE account SET balance = balance + CASE WHEN id % 2 = 0 THEN {n} ELSE -{n} END"),
+        Writer(trial.target, "INSERT INTO move VALUES (9000000 + {n}, 1, 1, 'own')"),
+    ]
+    wait_until(lambda: all(writer.done for writer in writers), "nobody writes")
+    two.run(direction, "--merge", "upsert", "--no-safety-backup")
+    for writer in writers:
+        writer.stop()
+    assert trial.target.sql(total) == sums
+    assert int(trial.target.sql("SELECT count(*) FROM move WHERE note = 'own'")) == writers[1].done
+    trial.again()
