@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "repo/repo_internal.h"
+#include "repo/session_peer.h"
 
 static void fill(SessionInfo *s, SessionKind kind)
 {
@@ -152,12 +153,54 @@ static void test_readers(void **state)
     assert_int_equal(count_sessions(r), 1);
 }
 
+static SessionState state_of(Repo *r)
+{
+    SessionInfo *list = NULL;
+    size_t n = 0;
+    OK(session_list(r, &list, &n));
+    assert_int_equal(n, 1);
+    SessionState state = session_state(&list[0]);
+    session_list_free(list, n);
+    return state;
+}
+
+/* Another host's process cannot be asked, but the service that its session came through can say
+ * that its sync is over. Then the next run does not wait for it. */
+static void test_of_a_peer(void **state)
+{
+    (void)state;
+    AUTO(Repo) r = kit_repo();
+    AUTO_VALUE(SessionInfo) s = {0};
+    AUTO_VALUE(SessionPeer) p = {0};
+    fill(&s, SESSION_WRITER);
+    free(s.host);
+    s.host = mem_strdup("elsewhere");
+    free(s.what);
+    s.what = mem_strdup("copy");
+    OK(session_peer_put(repo_store(r), s.id, "a sync", "north"));
+    OK(session_put(r, &s));
+    assert_int_equal(state_of(r), SESSION_ELSEWHERE);
+    OK(session_peer_put(repo_store(r), s.id, "a sync", "north"));
+    FAILS(ERR_EXISTS, session_peer_put(repo_store(r), s.id, "another", "north"));
+    OK(session_peer_give_up(repo_store(r), s.id));
+    OK(session_peer_give_up(repo_store(r), s.id));
+    FAILS(ERR_EXISTS, session_peer_put(repo_store(r), s.id, "a sync", "north"));
+    assert_int_equal(state_of(r), SESSION_DEAD);
+    OK(session_peer_get(repo_store(r), s.id, &p));
+    assert_string_equal(p.sync, "a sync");
+    assert_true(p.gone);
+    OK(session_peer_drop(repo_store(r), s.id));
+    assert_int_equal(state_of(r), SESSION_ELSEWHERE);
+    session_peer_clear(&p);
+    FAILS(ERR_NOT_FOUND, session_peer_get(repo_store(r), s.id, &p));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_state),
         cmocka_unit_test(test_fence),      cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_readers),
+        cmocka_unit_test(test_readers),    cmocka_unit_test(test_of_a_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
