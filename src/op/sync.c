@@ -127,7 +127,8 @@ Error *sync_compare_schemas(SyncWork *w)
     const Doc *source = pull ? there : here;
     w->out->source = mem_strdup(doc_str(source, "database", NULL));
     w->plan.method = w->o->method;
-    return sync_plan(w->o, source, pull ? here : there, &w->plan, &w->out->differences);
+    TRY(sync_plan(w->o, source, pull ? here : there, &w->plan, &w->out->differences));
+    return sync_plan_tools(w);
 }
 
 /* Sessions of ours that died live on at the peer for a while, and are in the way there. */

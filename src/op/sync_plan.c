@@ -1,6 +1,7 @@
 /* What must fit before anything moves. */
 #include <string.h>
 
+#include "base/file.h"
 #include "op/sync_work.h"
 
 Error *sync_schema_here(const OpContext *c, Doc **out)
@@ -31,6 +32,40 @@ static Error *check_restore(const SyncOptions *o, const Doc *target, const SyncP
             "is it the right one? An empty database, or one that does not exist, is filled whole");
     (void)o;
     return NULL;
+}
+
+/* Of the target, which makes the tables by it. */
+Error *sync_plan_tools(const SyncWork *w)
+{
+    AUTO(Tool) tool = NULL;
+    if (!w->plan.restore)
+        return NULL;
+    if (w->o->direction == SYNC_PULL)
+        return tools_find(&w->h->op->tools, TOOL_PG_RESTORE, 0, 0, &tool);
+    if (!doc_has(w->remote.opened, "pgRestore") || doc_str(w->remote.opened, "pgRestore", NULL))
+        return NULL;
+    const char *hint = doc_str(w->remote.opened, "pgRestoreHint", NULL);
+    Error *e = ERROR_NEW(ERR_TOOL_MISSING,
+                         "peer %s has no pg_restore, which makes the tables that the target lacks",
+                         w->o->peer);
+    return hint ? error_hint(e, "%s", hint) : e;
+}
+
+/* What the copy may need where nothing of it is there yet: no reason to stop, but to be told. */
+void sync_plan_room(SyncWork *w, uint64_t size)
+{
+    char room[32], need[32];
+    uint64_t space = (uint64_t)doc_int(w->remote.opened, "freeBytes", INT64_MAX);
+    if (w->o->direction == SYNC_PULL)
+        error_drop(file_free_space(op_repo_dir(w->h->op), &space));
+    if (space >= size)
+        return;
+    AUTO(char)
+    text = mem_printf("the disk of the target's repository has %s left, and the backup is %s: of "
+                      "which it may have a part already",
+                      text_size(space, room), text_size(size, need));
+    sync_session_log(w->session, "warning", "%s", text);
+    strlist_own(&w->out->warnings, STEAL(text));
 }
 
 Error *sync_plan(const SyncOptions *o, const Doc *source, const Doc *target, SyncPlan *plan,

@@ -22,6 +22,7 @@ static Error *by_backup(SyncWork *w, char **id)
     for (size_t i = 0; i < doc_count(left_out); i++)
         if (doc_text(doc_at(left_out, i)))
             strlist_add(&w->out->left_out, doc_text(doc_at(left_out, i)));
+    sync_plan_room(w, (uint64_t)doc_int(answer, "size", 0));
     FAULT_POINT("sync.pull.backed-up");
     start = clock_mono_ms();
     TRY(sync_transfer(w, w->out->backup, &copy));

@@ -16,6 +16,7 @@ static Error *by_backup(SyncWork *w, char **id)
     w->out->backup_ms = clock_mono_ms() - start;
     w->out->backup = mem_strdup(made.id);
     strlist_copy(&w->out->warnings, &made.warnings);
+    sync_plan_room(w, made.size);
     FAULT_POINT("sync.push.backed-up");
     start = clock_mono_ms();
     TRY(sync_transfer(w, made.id, &copy));

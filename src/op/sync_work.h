@@ -99,6 +99,11 @@ Error *sync_run(const SyncHost *h, const SyncOptions *o, SyncResult *out, Error 
 Error *sync_open_there(SyncWork *w, bool resume) MUST_CHECK;
 Error *sync_compare_schemas(SyncWork *w) MUST_CHECK;
 
+/* Whether the target has what it needs to be made; and a warning where its disk may be too small.
+ */
+Error *sync_plan_tools(const SyncWork *w) MUST_CHECK;
+void sync_plan_room(SyncWork *w, uint64_t size);
+
 /* Where this side is, for the peer; and what went over the wire. */
 void sync_at(SyncWork *w, SyncStatus status);
 Error *sync_pull(SyncWork *w) MUST_CHECK;

@@ -397,6 +397,8 @@ static const Field sync_state[] = {
     {"repositoryId", FIELD_TEXT, 0, "of the repository here"},
     {"encrypted", FIELD_BOOL, 0, "whether that is"},
     {"freeBytes", FIELD_INTEGER, 0, "of its disk"},
+    {"pgRestore", FIELD_TEXT, FIELD_NULL, "of a push: its version here"},
+    {"pgRestoreHint", FIELD_TEXT, FIELD_NULL, "how it is installed"},
     {0}};
 static const Field sync_received[] = {
     {"success", FIELD_BOOL, FIELD_REQUIRED, "true"},

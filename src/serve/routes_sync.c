@@ -27,6 +27,16 @@ static Error *repository_facts(const Ask *a, const ServiceEntry *entry, bool cre
     return NULL;
 }
 
+/* What a target without anything will be made by; told before anything is sent. */
+static void tool_facts(const ServiceEntry *entry, Doc *d)
+{
+    AUTO(Tool) tool = NULL;
+    OpContext op = sync_ask_op(entry);
+    AUTO(Error) e = tools_find(&op.tools, TOOL_PG_RESTORE, 0, 0, &tool);
+    doc_set_str(d, "pgRestore", tool ? tool->text : NULL);
+    doc_set_str(d, "pgRestoreHint", e ? error_hint_text(e) : NULL);
+}
+
 /* One that is under way is the one that is asked for, once more: an answer was lost, or the peer's
  * run died and goes on before this side knew of it. */
 static Error *find_or_open(Ask *a, const char *id, const SyncOptions *o, const ServiceEntry *entry,
@@ -67,6 +77,8 @@ Error *api_sync_open(Ask *a)
     TRY(e);
     AUTO(Doc) d = sync_ask_doc(s);
     doc_set_str(d, "version", PGSTOW_VERSION);
+    if (o.direction == SYNC_PUSH)
+        tool_facts(entry, d);
     e = repository_facts(a, entry, o.direction == SYNC_PUSH, d);
     if (e) {
         StateSessionRef ref = {id, SYNC_REMOTE, s->attempt};

@@ -152,8 +152,10 @@ static Error *begin_restore(Ask *a, StateSession **out)
                           "it can be opened again, with \"resume\"");
     TRY(sync_ask_entry(a, s, &entry));
     StateSessionRef ref = {s->id, SYNC_REMOTE, s->attempt};
-    TRY(state_session_learn(state, &ref, &(StateSessionFacts){.backup = backup ? backup : ""},
-                            clock_now()));
+    TRY(state_session_learn(
+        state, &ref,
+        &(StateSessionFacts){.backup = backup ? backup : "", .method = backup ? "backup" : "http"},
+        clock_now()));
     return sync_ask_begin(a, s, entry, "apply");
 }
 
