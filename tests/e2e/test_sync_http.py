@@ -197,6 +197,19 @@ def test_killed_in_the_middle(two):
     s.assert_same()
 
 
+@pytest.mark.parametrize("direction,point", [("push", "sync.rows.sent"), ("pull", "sync.rows.written")])
+def test_the_peer_is_killed_and_comes_back(two, direction, point):
+    """What it has acknowledged it still has."""
+    s = two(MANY + MANY_ROWS, MANY) if direction == "push" else two(MANY, MANY + MANY_ROWS)
+    with s.start(direction, *HTTP, "--no-safety-backup", env={"PGSTOW_FAULT": f"{point}:stop:3"}) as running:
+        assert running.wait_stopped()
+        s.b.kill()
+        s.b.start()
+        running.resume()
+        running.wait().expect("OK")
+    s.assert_same()
+
+
 def test_a_disk_that_fails(two):
     s = two(MANY, MANY + MANY_ROWS)
     s.run("pull", *HTTP, env={"PGSTOW_FAULT": "sync.rows.written:error:3"}, expect="IO")
