@@ -47,6 +47,23 @@ static Error *not_here(const StateSession *s, SyncDirection direction)
     return NULL;
 }
 
+/* Batches are a sign of life, and of what the session does. Not each of them: it costs an fsync. */
+static Error *show_life(const Ask *a, const StateSession *s)
+{
+    State *state = a->api->service->state;
+    StateSessionRef ref = {s->id, SYNC_REMOTE, s->attempt};
+    Instant now = clock_now();
+    bool cancel = false;
+    if (s->status != SYNC_TRANSFERRING)
+        return state_session_step(state, &ref, SYNC_TRANSFERRING, "rows come, by http", now);
+    if (now - s->heartbeat >= 0 && now - s->heartbeat < SYNC_BEAT_MS)
+        return NULL;
+    TRY(state_session_beat(state, &ref, now, &cancel));
+    if (cancel)
+        FAIL(ERR_CANCELLED, "the session %s was cancelled", s->id);
+    return NULL;
+}
+
 /* Its reply says no other seq than that of this batch, also where further ones are there. */
 static Error *keep(Ask *a, const SyncBatch *b)
 {
@@ -72,6 +89,7 @@ Error *api_sync_receive(Ask *a)
     if (s->status > SYNC_TRANSFERRING)
         FAIL(ERR_FENCED, "the session %s is %s: its rows are being written already", s->id,
              state_session_status_name(s->status));
+    TRY(show_life(a, s));
     TRY(keep(a, &b));
     a->audited = !b.last; /* one entry for all */
     return NULL;

@@ -288,8 +288,10 @@ def test_another_client(two):
     assert c.rows(one, two_, seq=1)[0] == 200  # its answer was lost
     assert c.rows(one, ("2", "other"), seq=1)[0] == 400  # with other contents
     assert c.rows(three, seq=3)[0] == 400  # a gap
+    s.b.age(40_000)  # twice is more than a session lives: each batch is a sign of life
     status, answer = c.rows(three)
     assert (status, answer["rows"], answer["complete"]) == (200, 3, False)
+    s.b.age(40_000)
     # Not all is here: nothing is done with it.
     for wrong in (c.sum(one, two_), c.sum(one, two_, ("3", "x")), c.sum(one, two_, three, name="u")):
         assert c.last(wrong)[1]["error"]["kind"] == "MISMATCH"
