@@ -37,6 +37,9 @@ Client *http_client(struct MHD_Connection *c);
  * of a body that streams; INT64_MAX: none. */
 void http_set_deadline(Http *h, struct MHD_Connection *c, int64_t ms, bool streams);
 
+/* Of a reply that does not stream, with its ETag where it has one; NULL where there is no memory. */
+struct MHD_Response *http_make_document(struct MHD_Connection *c, HttpReply *r);
+
 /* A body on its way. */
 typedef struct Flow Flow;
 /* Takes the stream over. `old`: the client speaks HTTP/1.0, for which the end of the connection is
