@@ -38,14 +38,14 @@ static Error *by_backup(SyncWork *w, char **id)
 static Error *by_rows(SyncWork *w, char **id)
 {
     AUTO_VALUE(SyncRowsSum) sum = {0};
+    SyncRowsWay way = {.compress = w->o->compress, .max_rate = w->o->max_rate};
     AUTO_VALUE(BackupInfo) info = {0};
     AUTO(char) folder = w->h->state_dir ? mem_strdup(w->h->state_dir) : state_default_folder();
     int64_t start = clock_mono_ms();
     TRY(sync_session_learn(w->session, &(StateSessionFacts){.method = "http"}));
     TRY(sync_session_step(w->session, SYNC_TRANSFERRING, "rows, by http"));
     sync_at(w, SYNC_TRANSFERRING);
-    TRY(op_sync_rows_pull(w->h->op, w->peer->link, w->remote.session, folder, w->o->max_rate,
-                          &sum));
+    TRY(op_sync_rows_pull(w->h->op, w->peer->link, w->remote.session, folder, &way, &sum));
     w->out->transfer_ms = clock_mono_ms() - start;
     strlist_copy(&w->out->warnings, &sum.warnings);
     SyncRowsApply a = {.state_dir = folder,

@@ -31,14 +31,15 @@ static Error *by_backup(SyncWork *w, char **id)
 /* Rows, without a backup here: there they become one. */
 static Error *by_rows(SyncWork *w)
 {
-    AUTO_VALUE(BackupOptions) filters = {.max_rate = w->o->max_rate};
+    AUTO_VALUE(BackupOptions) filters = {0};
+    SyncRowsWay way = {.compress = w->o->compress, .max_rate = w->o->max_rate};
     AUTO_VALUE(SyncRowsSum) sum = {0};
     int64_t start = clock_mono_ms();
     TRY(sync_filters(w->h->exclude, w->o, &filters, NULL));
     TRY(sync_session_learn(w->session, &(StateSessionFacts){.method = "http"}));
     TRY(sync_session_step(w->session, SYNC_TRANSFERRING, "rows, by http"));
     sync_at(w, SYNC_TRANSFERRING);
-    TRY(op_sync_rows_push(w->h->op, w->peer->link, w->remote.session, &filters, &sum));
+    TRY(op_sync_rows_push(w->h->op, w->peer->link, w->remote.session, &filters, &way, &sum));
     w->out->transfer_ms = clock_mono_ms() - start;
     w->out->rows = sum.rows;
     w->out->bytes = sum.bytes;

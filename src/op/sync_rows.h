@@ -36,9 +36,9 @@ typedef Error *(*SyncRowsTake)(void *ctx, const SyncRowsBatch *batch);
 /* -- the source -------------------------------------------------------------------------------- */
 
 /* Reads the context's database: of `options` what says which rows (exclude_tables,
- * exclude_table_data, schemas, where, masks, cascade) and how (max_rate, in bytes of batches;
- * timeout_ms, lock_wait_ms). Needs no pg_dump. An attempt is one run of this: its batches bear the
- * number, and belong to no other's. Errors as op_backup's, and what `take` returns. */
+ * exclude_table_data, schemas, where, masks, cascade) and how (timeout_ms, lock_wait_ms). Needs no
+ * pg_dump. An attempt is one run of this: its batches bear the number, and belong to no other's.
+ * Errors as op_backup's, and what `take` returns. */
 Error *op_sync_rows_send(const OpContext *c, const BackupOptions *options, const char *session,
                          uint64_t attempt, SyncRowsTake take, void *ctx,
                          SyncRowsSum *out) MUST_CHECK;
@@ -55,18 +55,25 @@ Error *op_sync_rows_serve(const struct SyncHost *h, const char *session, uint64_
 
 typedef struct Link Link; /* net/link.h */
 
+/* How batches travel. */
+typedef struct SyncRowsWay {
+    bool compress;
+    uint64_t max_rate; /* bytes a second over the wire; 0: no limit */
+} SyncRowsWay;
+
 /* PUSH: op_sync_rows_send to the peer's POST /api/sync/receive, for a session that is open there.
  * A batch that was not acknowledged is sent again, for as long as this runs; a run that begins anew
  * takes a new attempt, with which the peer drops what it has of the one before. When this returns
  * NULL all of it is durable at the peer, and checked. ERR_MISMATCH where the peer has something
  * else than was sent; otherwise the peer's own errors, ERR_NETWORK, those of op_backup. */
 Error *op_sync_rows_push(const OpContext *c, Link *link, const char *session,
-                         const BackupOptions *options, SyncRowsSum *out) MUST_CHECK;
+                         const BackupOptions *options, const SyncRowsWay *way,
+                         SyncRowsSum *out) MUST_CHECK;
 /* PULL: the peer's GET /api/sync/rows (which reads with the filters of the session that is open
  * there) into the session's spool below state_dir. One that breaks off begins anew with another
  * snapshot, a few times. */
 Error *op_sync_rows_pull(const OpContext *c, Link *link, const char *session, const char *state_dir,
-                         uint64_t max_rate, SyncRowsSum *out) MUST_CHECK;
+                         const SyncRowsWay *way, SyncRowsSum *out) MUST_CHECK;
 
 /* -- the target ---------------------------------------------------------------------------------
  */

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "codec/unpack.h"
 #include "flow/rate.h"
 #include "net/link.h"
 #include "op/sync_rows.h"
+#include "op/sync_rows_pack.h"
 #include "op/sync_spool.h"
 
 #define RUNS 4 /* that a pull begins */
@@ -16,7 +18,18 @@
 typedef struct Push {
     Link *link;
     Cancel *cancel;
+    bool compress;
+    Rate *rate;
+    Buf packed;
 } Push;
+
+static void push_clear(Push *p)
+{
+    if (p->rate)
+        rate_free(p->rate);
+    buf_free(&p->packed);
+}
+DEFINE_AUTO_VALUE(Push, push_clear)
 
 /* Repeated as it is: the peer knows one that it has. */
 static Error *push_batch(void *ctx, const SyncRowsBatch *batch)
@@ -24,13 +37,21 @@ static Error *push_batch(void *ctx, const SyncRowsBatch *batch)
     Push *p = ctx;
     AUTO(Doc) answer = NULL;
     AUTO_VALUE(HttpResponse) response = {0};
-    TRY(link_call(p->link,
-                  &(LinkCall){.method = "POST",
-                              .target = "/api/sync/receive",
-                              .body = batch->json,
-                              .body_bytes = batch->n,
-                              .repeatable = true},
-                  p->cancel, &response));
+    static const HttpHeader packed = {"Content-Encoding", "gzip"};
+    LinkCall q = {.method = "POST",
+                  .target = "/api/sync/receive",
+                  .body = batch->json,
+                  .body_bytes = batch->n,
+                  .repeatable = true};
+    if (p->compress) {
+        TRY(sync_rows_pack(batch->json, batch->n, false, &p->packed));
+        q.headers = &packed;
+        q.header_count = 1;
+        q.body = p->packed.data;
+        q.body_bytes = p->packed.len;
+    }
+    TRY(rate_take(p->rate, q.body_bytes, p->cancel));
+    TRY(link_call(p->link, &q, p->cancel, &response));
     Error *e =
         doc_parse((const char *)response.body.data, response.body.len, "its answer", &answer);
     if (e)
@@ -45,9 +66,13 @@ static Error *push_batch(void *ctx, const SyncRowsBatch *batch)
 }
 
 Error *op_sync_rows_push(const OpContext *c, Link *link, const char *session,
-                         const BackupOptions *options, SyncRowsSum *out)
+                         const BackupOptions *options, const SyncRowsWay *way, SyncRowsSum *out)
 {
-    Push p = {.link = link, .cancel = job_cancel(c->job)};
+    AUTO_VALUE(Push)
+    p = {.link = link,
+         .cancel = job_cancel(c->job),
+         .compress = way->compress,
+         .rate = rate_new(way->max_rate)};
     AUTO(char) id = link_escape(session);
     AUTO(char) target = mem_printf("/api/sync/receive?sessionId=%s", id);
     AUTO(Doc) there = NULL;
@@ -66,7 +91,9 @@ typedef struct Pull {
     SyncSpool *spool;
     Rate *rate;
     Cancel *cancel;
-    Buf line; /* the beginning of one */
+    bool compress;
+    Unpack *unpack; /* of this run; NULL: nothing of it came yet */
+    Buf line;       /* the beginning of one */
     uint64_t batches, bytes;
 } Pull;
 
@@ -76,6 +103,8 @@ static void pull_clear(Pull *p)
         sync_spool_free(p->spool);
     if (p->rate)
         rate_free(p->rate);
+    if (p->unpack)
+        unpack_free(p->unpack);
     buf_free(&p->line);
 }
 DEFINE_AUTO_VALUE(Pull, pull_clear)
@@ -104,12 +133,11 @@ static Error *take_line(Pull *p, const char *line, size_t n)
     return NULL;
 }
 
-static Error *take_bytes(void *ctx, const void *data, size_t n)
+static Error *take_lines(void *ctx, const void *data, size_t n)
 {
     Pull *p = ctx;
     const char *at = data, *end = at + n;
     job_add_bytes(p->c->job, n);
-    TRY(rate_take(p->rate, n, p->cancel));
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t part = (size_t)((newline ? newline : end) - at);
@@ -125,6 +153,18 @@ static Error *take_bytes(void *ctx, const void *data, size_t n)
     return NULL;
 }
 
+/* Compressed or not: it begins as one of the two, whatever was asked for. */
+static Error *take_bytes(void *ctx, const void *data, size_t n)
+{
+    Pull *p = ctx;
+    TRY(rate_take(p->rate, n, p->cancel));
+    if (n && !p->unpack) {
+        bool packed = *(const uint8_t *)data != '{';
+        TRY(unpack_open(packed ? UNPACK_GZIP : UNPACK_NONE, take_lines, p, &p->unpack));
+    }
+    return p->unpack ? unpack_write(p->unpack, data, n) : NULL;
+}
+
 /* One run of the peer's: a snapshot, and so an attempt, of its own. */
 static Error *pull_once(Pull *p, const char *session)
 {
@@ -137,7 +177,15 @@ static Error *pull_once(Pull *p, const char *session)
     p->line.len = 0;
     p->batches = p->bytes = 0;
     job_phase(p->c->job, "receiving rows", 0, 0);
-    TRY(link_call(p->link, &(LinkCall){.target = target, .write = take_bytes, .write_ctx = p},
+    static const HttpHeader packed = {"Accept-Encoding", "gzip"};
+    if (p->unpack)
+        unpack_free(STEAL(p->unpack));
+    TRY(link_call(p->link,
+                  &(LinkCall){.target = target,
+                              .headers = &packed,
+                              .header_count = p->compress,
+                              .write = take_bytes,
+                              .write_ctx = p},
                   p->cancel, &response));
     SyncSpoolState s = sync_spool_state(p->spool);
     if (p->line.len || s.attempt != attempt || !s.complete)
@@ -176,10 +224,14 @@ static void sweep(const char *state_dir)
 }
 
 Error *op_sync_rows_pull(const OpContext *c, Link *link, const char *session, const char *state_dir,
-                         uint64_t max_rate, SyncRowsSum *out)
+                         const SyncRowsWay *way, SyncRowsSum *out)
 {
     AUTO_VALUE(Pull)
-    p = {.c = c, .link = link, .rate = rate_new(max_rate), .cancel = job_cancel(c->job)};
+    p = {.c = c,
+         .link = link,
+         .rate = rate_new(way->max_rate),
+         .compress = way->compress,
+         .cancel = job_cancel(c->job)};
     sweep(state_dir);
     TRY(sync_spool_open(state_dir, session, true, &p.spool));
     TRY(pull_runs(&p, session));

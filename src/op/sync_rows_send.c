@@ -5,7 +5,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "crypto/hash.h"
-#include "flow/rate.h"
 #include "op/backup_facts.h"
 #include "op/sync_batch.h"
 #include "op/sync_rows.h"
@@ -57,7 +56,6 @@ typedef struct Send {
     SourceList sources;
     BackupInfo facts;
     Encoding *ascii; /* of a SQL_ASCII database; NULL: what comes is UTF-8 */
-    Rate *rate;
     Hash *hash;
     Buf utf8;
     CopyRow row;
@@ -98,8 +96,6 @@ static void send_clear(Send *s)
     backup_info_clear(&s->facts);
     if (s->ascii)
         encoding_free(s->ascii);
-    if (s->rate)
-        rate_free(s->rate);
     if (s->hash)
         hash_free(s->hash);
     if (s->cancel)
@@ -238,7 +234,6 @@ static Error *batch_end(Send *s, bool last)
                        .seq = ++s->sum->batches,
                        .rows = s->batch_rows,
                        .last = last};
-    TRY(rate_take(s->rate, b.n, s->cancel));
     TRY(cancel_check(s->cancel));
     TRY(s->take(s->ctx, &b));
     FAULT_POINT("sync.rows.sent");
@@ -530,7 +525,6 @@ Error *op_sync_rows_send(const OpContext *c, const BackupOptions *options, const
          .sum = &sum};
     s.out = (TextOut){.take = to_batch, .ctx = &s};
     s.hash = hash_new();
-    s.rate = rate_new(options->max_rate);
     TRY(cancel_new(job_cancel(c->job), &s.cancel));
     if (options->timeout_ms)
         cancel_deadline(s.cancel, options->timeout_ms);

@@ -60,7 +60,6 @@ Error *op_sync_rows_serve(const SyncHost *h, const char *session, uint64_t attem
     TRY(state_open(h->state_dir, &(StateOptions){.existing = true}, &state));
     TRY(read_options(state, session, &o));
     TRY(sync_filters(h->exclude, &o, &filters, NULL));
-    filters.max_rate = o.max_rate;
     s.state = state;
     TRY(state_session_learn(state, &s.ref, &(StateSessionFacts){.method = "http"}, clock_now()));
     TRY(state_session_step(state, &s.ref, SYNC_TRANSFERRING, "the peer fetches rows", clock_now()));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "op/sync_rows_pack.h"
 #include "op/sync_spool.h"
 #include "serve/errand.h"
 #include "serve/sync_ask.h"
@@ -65,22 +66,41 @@ static Error *show_life(const Ask *a, const StateSession *s)
 }
 
 /* Its reply says no other seq than that of this batch, also where further ones are there. */
-static Error *keep(Ask *a, const SyncBatch *b)
+static Error *keep(Ask *a, const SyncBatch *b, const void *body, size_t n)
 {
     AUTO(SyncSpool) spool = NULL;
     TRY(later(sync_spool_open(a->api->service->state_dir, b->session, true, &spool)));
-    TRY(sync_spool_put(spool, b, a->call->body, a->call->length));
+    TRY(sync_spool_put(spool, b, body, n));
     SyncSpoolState s = sync_spool_state(spool);
     s.seq = b->seq;
     reply_spool(a, b->session, s);
     return NULL;
 }
 
+static Error *is_packed(const Ask *a, bool *packed)
+{
+    const char *how = http_call_header(a->call, "Content-Encoding");
+    *packed = how && text_equal_nocase(how, "gzip");
+    if (how && !*packed && !text_equal_nocase(how, "identity"))
+        FAIL(ERR_USAGE, "a batch comes as it is, or with Content-Encoding: gzip");
+    return NULL;
+}
+
 Error *api_sync_receive(Ask *a)
 {
     AUTO_VALUE(SyncBatch) b = {0};
+    AUTO_VALUE(Buf) unpacked = {0};
     AUTO(StateSession) s = NULL;
-    TRY(sync_batch_read(a->call->body, a->call->length, &b));
+    const void *body = a->call->body;
+    size_t n = a->call->length;
+    bool packed;
+    TRY(is_packed(a, &packed));
+    if (packed) {
+        TRY(sync_rows_unpack(body, n, &unpacked));
+        body = unpacked.data;
+        n = unpacked.len;
+    }
+    TRY(sync_batch_read(body, n, &b));
     a->body = doc_object();
     doc_set_str(a->body, "sessionId", b.session);
     a->object = mem_strdup(b.session);
@@ -90,7 +110,7 @@ Error *api_sync_receive(Ask *a)
         FAIL(ERR_FENCED, "the session %s is %s: its rows are being written already", s->id,
              state_session_status_name(s->status));
     TRY(show_life(a, s));
-    TRY(keep(a, &b));
+    TRY(keep(a, &b, body, n));
     a->audited = !b.last; /* one entry for all */
     return NULL;
 }
@@ -195,7 +215,7 @@ static void stream_end(void *ctx, bool whole)
 }
 
 /* Has a turn. */
-static Sending *sending_new(Ask *a, const StateSession *s, const ServiceEntry *entry)
+static Sending *sending_new(Ask *a, const StateSession *s, const ServiceEntry *entry, bool packed)
 {
     Sending *x = mem_new(Sending);
     x->api = a->api;
@@ -206,7 +226,8 @@ static Sending *sending_new(Ask *a, const StateSession *s, const ServiceEntry *e
     strlist_add(&x->words, "sync");
     strlist_add(&x->words, "rows");
     strlist_add(&x->words, "--");
-    strlist_own(&x->words, mem_printf("%s/%lld", s->id, (long long)api_int(a, "attempt", 1)));
+    strlist_own(&x->words, mem_printf("%s/%lld%s", s->id, (long long)api_int(a, "attempt", 1),
+                                      packed ? "/gzip" : ""));
     return x;
 }
 
@@ -228,7 +249,9 @@ Error *api_sync_rows(Ask *a)
     TRY(turns_take(a->api->row_turns, client, a->api->stop, &full));
     if (full)
         return crowded();
-    AUTO(Sending) x = sending_new(a, s, entry);
+    const char *takes = http_call_header(a->call, "Accept-Encoding");
+    bool packed = takes && strstr(takes, "gzip");
+    AUTO(Sending) x = sending_new(a, s, entry, packed);
     TRY(buf_reserve(&x->first, PORTION, PORTION));
     TRY(errand_start(&(ErrandOptions){.runner = a->api->service->runner,
                                       .entry = x->entry,
@@ -241,6 +264,8 @@ Error *api_sync_rows(Ask *a)
     HttpStream stream = {.read = stream_read, .end = stream_end, .length = -1};
     stream.ctx = STEAL(x);
     http_reply_header(a->reply, "Content-Type", "application/x-ndjson");
+    if (packed)
+        http_reply_header(a->reply, "Content-Encoding", "gzip");
     http_reply_stream(a->reply, 200, &stream);
     return NULL;
 }

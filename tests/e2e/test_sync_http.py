@@ -1,5 +1,6 @@
 """sync --method http: rows as JSON, for a source without pg_dump; and a client of its own, written by docs/sync.md."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -126,7 +127,7 @@ def test_push_without_pg_dump(two):
     before = made(s.a)
     done = s.push("--keyless", "replace", env=NO_PG_DUMP)
     s.assert_same()
-    assert done.doc["method"] == "http" and made(s.a) == before
+    assert done.doc["method"] == "http" and made(s.a) == before and done.doc["sentBytes"] < done.doc["bytes"] / 10
     assert s.statuses(done.id) == ("COMPLETED", "COMPLETED")
     assert int(s.b.sql(FREE)) == 12 and not list((s.b.folder / "state/rows").glob("*"))
 
@@ -136,7 +137,7 @@ def test_pull_where_the_peer_has_no_pg_dump(two):
     s = two(TABLES + LARGE, TABLES + LARGE + ROWS + LARGE_ROWS)
     done = in_b(s, NO_PG_DUMP, lambda: s.pull("--keyless", "replace"))
     s.assert_same()
-    assert done.doc["method"] == "http"
+    assert done.doc["method"] == "http" and done.doc["receivedBytes"] < done.doc["bytes"] / 10
     # Asked for as a backup it is an error that says how to get one.
     in_b(s, NO_PG_DUMP, lambda: s.run("pull", "--method", "backup", "--keyless", "replace", expect="TOOL_MISSING").error_says("install"))
 
@@ -175,13 +176,13 @@ def test_a_cut_in_the_middle(two):
     """A push goes on with the batch that was not acknowledged; a pull begins anew."""
     s = two(MANY + MANY_ROWS, MANY)
     s.net.fail(RESET, 1_500_000, later=PASS, of=TO)
-    s.push(*HTTP, "--no-safety-backup")
+    s.push(*HTTP, "--no-safety-backup", "--no-compress")
     assert s.net.failed.is_set()
     s.assert_same()
     s.a.sql("DELETE FROM many WHERE id > 5")
     s.net.heal()
     s.net.fail(CUT, 1_500_000, later=PASS)
-    s.pull(*HTTP, "--no-safety-backup")
+    s.pull(*HTTP, "--no-safety-backup", "--no-compress")
     assert s.net.failed.is_set()
     s.assert_same()
 
@@ -237,10 +238,10 @@ class Client:
         status, answer = self.post("session", {"sessionId": session, "options": {"direction": "push", "method": "http", "safetyBackup": False}})
         assert status == 200, answer
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, **headers):
         status, _, answer = self.site.call(method, f"/api/sync/{path}", None, body, {
             "X-Node-ID": "client", "X-Registration-Hash": hashlib.sha256(REGISTRATION.encode()).hexdigest(),
-            "Content-Type": "application/json"})  # fmt: skip
+            "Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}})  # fmt: skip
         assert answer["success"] is (status < 300)
         return status, answer
 
@@ -361,7 +362,15 @@ def test_hostile_bodies(two):
         assert c.call("POST", "receive", head + '"last":' + " " * (8 << 20) + "true}")[0] == 413
     except (BrokenPipeError, ConnectionResetError):
         pass
+    # Compressed: what becomes too large, is cut, or something else.
+    packed = {"Content_Encoding": "gzip"}
+    assert c.call("POST", "receive", gzip.compress(b" " * (9 << 20)), **packed)[0] == 413
+    assert c.call("POST", "receive", gzip.compress(head.encode() + b'"last":false}')[:-9], **packed)[0] == 400
+    assert c.call("POST", "receive", head + '"last":false}', **packed)[0] == 400
+    assert c.call("POST", "receive", head + '"last":false}', Content_Encoding="br")[0] == 400
+    assert c.call("GET", "receive?sessionId=hostile")[1]["seq"] == 0
+    assert c.call("POST", "receive", gzip.compress(head.encode() + b'"last":false}'), **packed)[0] == 200
+    assert c.call("POST", "receive", head + '"last":false}')[0] == 200  # the same again
     # Not its session, or none at all; one that gives rows takes none.
     assert c.post("receive", {"sessionId": "nobody", "seq": 1})[0] == 404
     assert c.call("GET", "rows?sessionId=hostile")[0] == 412
-    assert c.call("GET", "receive?sessionId=hostile")[1]["attempt"] == 0
