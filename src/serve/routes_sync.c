@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "serve/sync_ask.h"
+#include "serve/sync_rights.h"
 
 /* -- opened -------------------------------------------------------------------------------------
  */
@@ -75,6 +76,7 @@ Error *api_sync_open(Ask *a)
     Error *e = find_or_open(a, id, &o, entry, &s);
     pthread_mutex_unlock(&a->api->syncs);
     TRY(e);
+    sync_rights_opened(a->api, id, entry);
     AUTO(Doc) d = sync_ask_doc(s);
     doc_set_str(d, "version", PGSTOW_VERSION);
     if (o.direction == SYNC_PUSH)

@@ -250,10 +250,10 @@ static Error *must_name(const Ask *a, const char **name)
 }
 
 /* A disk that is full here is told where people look. */
-static Error *tell(Ask *a, const SyncGrant *g, Error *e)
+static Error *tell(Ask *a, Error *e)
 {
     if (e && error_kind(e) == ERR_REPO_FULL)
-        error_drop(state_session_log(a->api->service->state, g->right.session, SYNC_REMOTE,
+        error_drop(state_session_log(a->api->service->state, api_text(a, "sessionId"), SYNC_REMOTE,
                                      clock_now(), "error", error_message(e)));
     return e;
 }
@@ -271,7 +271,7 @@ static Error *put(Ask *a, const SyncGrant *g, const char *name)
     TRY(read_hash(a, "sha256", p.sha256));
     if (p.last)
         TRY(read_hash(a, "whole", p.whole));
-    TRY(tell(a, g, sync_store_put(a->api->sync_stores, &g->right, &p, &have)));
+    TRY(tell(a, sync_store_put(a->api->sync_stores, &g->right, &p, &have)));
     Doc *d = doc_object();
     doc_set_int(d, "have", (int64_t)have);
     doc_set_bool(d, "done", p.last);

@@ -10,7 +10,7 @@
 #define KNOWN_MAX 256
 
 typedef struct Known {
-    char *session, *peer, *folder;
+    char *session, *peer, *run, *folder; /* run: of SyncRight */
     bool writes;
     int64_t until, beat; /* by clock_mono_ms; beat: when the state was told that it lives */
 } Known;
@@ -43,6 +43,7 @@ static void known_clear(Known *k)
 {
     free(k->session);
     free(k->peer);
+    free(k->run);
     free(k->folder);
 }
 
@@ -69,7 +70,7 @@ static Known *find(SyncRights *r, const char *session, const char *peer)
 static SyncGrant *grant_of(const Known *k, const char *node)
 {
     SyncGrant *g = mem_new(SyncGrant);
-    g->session = mem_strdup(k->session);
+    g->session = mem_strdup(k->run);
     g->node = mem_strdup(node);
     g->folder = mem_strdup(k->folder);
     g->right = (SyncRight){g->session, g->node, g->folder, k->writes};
@@ -85,10 +86,18 @@ static SyncGrant *look(SyncRights *r, const char *session, const char *peer, con
     return g;
 }
 
-/* Takes the folder over. *beat: it is time to tell the state. */
-static SyncGrant *remember(SyncRights *r, const char *session, const char *peer, const char *node,
-                           char *folder, bool writes, bool *beat)
+/* What a push's source is written into is the target's; what a pull's target reads is the source's.
+ * Once the target has begun to write nothing more may come. */
+static bool may_write(const StateSession *s)
 {
+    return s->direction == SYNC_PUSH && s->status <= SYNC_TRANSFERRING;
+}
+
+/* Takes the folder over. *beat: it is time to tell the state. */
+static SyncGrant *remember(SyncRights *r, const StateSession *s, const char *peer, const char *node,
+                           char *folder, bool *beat)
+{
+    const char *session = s->id;
     int64_t now = clock_mono_ms();
     pthread_mutex_lock(&r->lock);
     Known *k = find(r, session, peer);
@@ -99,8 +108,10 @@ static SyncGrant *remember(SyncRights *r, const char *session, const char *peer,
         *k = (Known){.session = mem_strdup(session), .peer = mem_strdup(peer)};
     }
     free(k->folder);
+    free(k->run);
+    k->run = mem_printf("%s/%d", session, s->attempt);
     k->folder = folder;
-    k->writes = writes;
+    k->writes = may_write(s);
     k->until = now + SYNC_RIGHT_MS;
     *beat = !k->beat || now - k->beat >= SYNC_BEAT_MS;
     if (*beat)
@@ -118,13 +129,6 @@ static Error *over(const StateSession *s)
                                 state_session_status_name(s->status), s->error_message ? ": " : "",
                                 s->error_message ? s->error_message : ""),
                       "resume it, or begin another one");
-}
-
-/* What a push's source is written into is the target's; what a pull's target reads is the source's.
- * Once the target has begun to write nothing more may come. */
-static bool may_write(const StateSession *s)
-{
-    return s->direction == SYNC_PUSH && s->status <= SYNC_TRANSFERRING;
 }
 
 Error *sync_grant(Ask *a, SyncGrant **out)
@@ -146,7 +150,7 @@ Error *sync_grant(Ask *a, SyncGrant **out)
     TRY(sync_ask_entry(a, s, &entry));
     OpContext op = sync_ask_op(entry);
     AUTO(SyncGrant)
-    g = remember(r, id, peer, a->peer->node, mem_strdup(op_repo_dir(&op)), may_write(s), &beat);
+    g = remember(r, s, peer, a->peer->node, mem_strdup(op_repo_dir(&op)), &beat);
     if (beat) {
         bool cancel = false;
         TRY(state_session_beat(state, &(StateSessionRef){id, SYNC_REMOTE, 0}, clock_now(),
@@ -158,11 +162,16 @@ Error *sync_grant(Ask *a, SyncGrant **out)
 
 /* -- what is over ------------------------------------------------------------------------------ */
 
-static Error *lives(void *ctx, const char *session, bool *live)
+static Error *lives(void *ctx, const char *run, bool *live)
 {
     AUTO(StateSession) s = NULL;
-    Error *e = state_session_get(ctx, session, SYNC_REMOTE, &s);
-    *live = !e && !s->ended;
+    const char *slash = strrchr(run, '/');
+    AUTO(char) id = mem_strndup(run, slash ? (size_t)(slash - run) : strlen(run));
+    AUTO(char) attempt = NULL;
+    Error *e = state_session_get(ctx, id, SYNC_REMOTE, &s);
+    if (!e)
+        attempt = mem_printf("%d", s->attempt);
+    *live = !e && !s->ended && slash && !strcmp(slash + 1, attempt);
     if (!e || error_kind(e) != ERR_NOT_FOUND)
         return e;
     error_drop(e);
@@ -176,6 +185,26 @@ static void shrug(Error *e, const char *what)
     error_drop(e);
 }
 
+static void give_up(Api *a, const ServiceEntry *entry)
+{
+    OpContext op = sync_ask_op(entry);
+    shrug(sync_store_give_up(op_repo_dir(&op), lives, a->service->state),
+          "what ended syncs left in the repository was not looked at");
+}
+
+void sync_rights_opened(Api *a, const char *session, const ServiceEntry *entry)
+{
+    SyncRights *r = a->sync_rights;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = r->count; i-- > 0;)
+        if (!strcmp(r->items[i].session, session)) {
+            known_clear(&r->items[i]);
+            r->items[i] = r->items[--r->count];
+        }
+    pthread_mutex_unlock(&r->lock);
+    give_up(a, entry);
+}
+
 void sync_rights_tick(Api *a)
 {
     SyncRights *r = a->sync_rights;
@@ -187,9 +216,6 @@ void sync_rights_tick(Api *a)
     shrug(sync_stores_sweep(a->sync_stores, lives, state, IDLE_MS),
           "what ended syncs left open was not dropped");
     AUTO(ServiceConfig) config = service_config(a->service);
-    for (size_t i = 0; i < config->count; i++) {
-        OpContext op = sync_ask_op(&config->entries[i]);
-        shrug(sync_store_give_up(op_repo_dir(&op), lives, state),
-              "what ended syncs left in the repository was not looked at");
-    }
+    for (size_t i = 0; i < config->count; i++)
+        give_up(a, &config->entries[i]);
 }

@@ -25,6 +25,11 @@ DEFINE_AUTO(SyncRights, sync_rights_free)
 /* What "sessionId" means. ERR_FENCED where there is no such session of this peer, or it is over. */
 Error *sync_grant(Ask *a, SyncGrant **out) MUST_CHECK;
 
+/* A session was opened, or is gone on with: what was known of it is forgotten, and what syncs that
+ * are over (an earlier attempt of this one, too) have left in the entry's repository counts as dead
+ * at once. */
+void sync_rights_opened(Api *a, const char *session, const ServiceEntry *entry);
+
 /* About once a second: what sessions that are over have left open is dropped, and what they have
  * put as sessions of the repository is marked (repo/session_peer.h). */
 void sync_rights_tick(Api *a);

@@ -22,7 +22,7 @@
 
 /* Borrowed. */
 typedef struct SyncRight {
-    const char *session; /* the sync session's id */
+    const char *session; /* the sync session's id, a slash, and which attempt of it */
     const char *node;    /* who asks */
     const char *folder;  /* of the repository */
     bool writes;
@@ -76,7 +76,7 @@ Error *sync_store_adopt(SyncStores *s, const SyncRight *r, const void *names, si
 
 /* Drops what sessions have open that `lives` does not know for live, or that did nothing for so
  * long. */
-typedef Error *(*SyncLives)(void *ctx, const char *session, bool *lives);
+typedef Error *(*SyncLives)(void *ctx, const char *session, bool *lives); /* as in SyncRight */
 Error *sync_stores_sweep(SyncStores *s, SyncLives lives, void *ctx, int64_t idle_ms) MUST_CHECK;
 /* Repository sessions that lie in a repository for a sync that is over count as dead from now on.
  */
