@@ -22,7 +22,7 @@ class Proxy:
     fail(how, after, of): once so many bytes have come from the server (TO: have gone to it; all connections
     together, from heal() on), it fails: CUT ends every connection in an orderly way, RESET by a TCP reset; STALL
     passes nothing more, in either direction, and says nothing. What connects later fails as well, unless `later`
-    is PASS. refuse(): nobody listens. slow(rate): so many bytes a second, in each direction of each connection.
+    is PASS. spoil(after): one bit of what comes from the server then is another. refuse(): nobody listens. slow(rate): so many bytes a second, in each direction of each connection.
     `bytes` came from the server, `sent` went to it, since heal().
     """
 
@@ -47,6 +47,10 @@ class Proxy:
         with self.lock:
             self.how, self.after, self.later, self.of = how, after, later or how, of
 
+    def spoil(self, after):
+        with self.lock:
+            self.spoiled = self.bytes + after
+
     def slow(self, rate):
         self.rate = rate
 
@@ -63,7 +67,7 @@ class Proxy:
         with self.lock:
             self.how, self.after, self.later, self.of = PASS, None, PASS, FROM
             self.bytes = self.sent = 0
-            self.rate = None
+            self.rate = self.spoiled = None
             if self.listener.fileno() < 0:
                 self.listener = socket.create_server((self.host, self.port))
         self.failed = threading.Event()
@@ -80,6 +84,14 @@ class Proxy:
                 return PASS
             self.failed.set()
             return self.how
+
+    def _spoil(self, data):
+        """What comes from the server, counted already."""
+        with self.lock:
+            if self.spoiled is None or self.bytes <= self.spoiled:
+                return data
+            self.spoiled = None
+        return data[:-1] + bytes([data[-1] ^ 1])
 
     def _state(self):
         return self.how if self.failed.is_set() else PASS
@@ -134,6 +146,8 @@ class Proxy:
                         return
                     if not is_later:
                         state = self._count(len(data), source is server)
+                    if source is server:
+                        data = self._spoil(data)
                     if self.rate:
                         time.sleep(len(data) / self.rate)
                     if state == PASS:
