@@ -282,3 +282,14 @@ Error *peer_open(const Config *c, State *s, const char *name, Cancel *cancel, Pe
     const PeerFacts *found = named(&all, name);
     return found ? peer_open_one(c, &found->config, cancel, out) : peer_unknown(&all, name);
 }
+
+Error *peer_check_protocol(const char *who, int64_t version)
+{
+    if (version == PEER_PROTOCOL)
+        return NULL;
+    return error_hint(ERROR_NEW(ERR_PREFLIGHT,
+                                "%s speaks version %lld of what syncs are agreed in, and this host "
+                                "version %d",
+                                who, (long long)version, PEER_PROTOCOL),
+                      "install the same pgstow on both hosts; nothing was touched");
+}

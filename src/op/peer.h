@@ -67,6 +67,10 @@ Error *peer_open_one(const Config *c, const ConfigPeer *facts, Cancel *cancel,
 /* The error for a name that none of them has. */
 Error *peer_unknown(const PeerList *l, const char *name);
 
+/* Whether this host understands what is said in that version: else ERR_PREFLIGHT. `who`: says it.
+ */
+Error *peer_check_protocol(const char *who, int64_t version) MUST_CHECK;
+
 /* The key that signs, and the registration key of this host; ERR_CONFIG where a file or command
  * does not give it. *out is NULL where none is named. What the service checks requests with. */
 Error *peer_read_key(const ConfigPeer *p, const Cancel *c, Secret **out) MUST_CHECK;

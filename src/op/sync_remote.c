@@ -44,9 +44,12 @@ Error *sync_remote_open(SyncRemote *r, const SyncOptions *o, bool resume)
     if (!doc_str(body, "entry", NULL))
         doc_remove(body, "entry");
     doc_set_bool(body, "resume", resume);
+    doc_set_int(body, "protocol", PEER_PROTOCOL);
     sync_remote_clear(r);
     /* Said twice it finds what the first one has made: the peer knows whose session it is. */
-    return ask(r, "POST", "/api/sync/session", body, true, &r->opened);
+    TRY(ask(r, "POST", "/api/sync/session", body, true, &r->opened));
+    AUTO(char) who = mem_printf("peer %s", r->peer->config.name);
+    return peer_check_protocol(who, doc_int(r->opened, "protocol", 0));
 }
 
 const Doc *sync_remote_result(const SyncRemote *r)

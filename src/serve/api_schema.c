@@ -394,6 +394,7 @@ static const Field sync_state[] = {
     {"logicalSize", FIELD_INTEGER, 0, "bytes of its rows"},
     {"newBytes", FIELD_INTEGER, 0, "stored bytes that it added"},
     {"version", FIELD_TEXT, 0, "of pgstow here"},
+    {"protocol", FIELD_INTEGER, 0, "what both must agree on"},
     {"repositoryId", FIELD_TEXT, 0, "of the repository here"},
     {"encrypted", FIELD_BOOL, 0, "whether that is"},
     {"freeBytes", FIELD_INTEGER, 0, "of its disk"},

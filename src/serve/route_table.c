@@ -193,6 +193,7 @@ static const Field sync_open_body[] = {
     ENTRY,
     {"resume", FIELD_BOOL, 0, "also one that has ended, but for a COMPLETED one"},
     {"options", FIELD_OBJECT, FIELD_REQUIRED, "what is wanted: direction, filters, merge ..."},
+    {"protocol", FIELD_INTEGER, 0, "what both must agree on; another than here is refused"},
     {0}};
 static const Field sync_backup_body[] = {
     SESSION,
@@ -479,7 +480,7 @@ static const Route routes[] = {
     {"POST", "/api/sync/session", ROLE_PEER, "sync.open", api_sync_open, .id = "openSync",
      .summary = "Open a session for a sync", .body = sync_open_body,
      .answers = SYNC_STATE("it is open; or COMPLETED, where it was resumed after that"),
-     .errors = KINDS_SYNC | KINDS_REPO | KIND(REPO_FULL)},
+     .errors = KINDS_SYNC | KINDS_REPO | KIND(REPO_FULL) | KIND(PREFLIGHT)},
     {"GET", "/api/sync/session", ROLE_PEER, NULL, api_sync_look, .id = "getSync",
      .summary = "How far a session is", .query = sync_session_query,
      .answers = SYNC_STATE("the session"), .errors = KIND(NOT_FOUND)},

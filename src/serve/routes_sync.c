@@ -1,6 +1,7 @@
 /* The session of a sync, as the peer that asks for it opens it, looks at it, and ends it. */
 #include <string.h>
 
+#include "op/peer.h"
 #include "serve/sync_ask.h"
 #include "serve/sync_rights.h"
 
@@ -70,6 +71,7 @@ Error *api_sync_open(Ask *a)
     const ServiceEntry *entry;
     const char *id = api_text(a, "sessionId");
     a->object = mem_strdup(id);
+    TRY(peer_check_protocol("the host that asks", api_int(a, "protocol", PEER_PROTOCOL)));
     TRY(sync_options_read(doc_get(a->body, "options"), &o));
     TRY(api_asked_entry(a, &entry));
     pthread_mutex_lock(&a->api->syncs);
@@ -79,6 +81,7 @@ Error *api_sync_open(Ask *a)
     sync_rights_opened(a->api, id, entry);
     AUTO(Doc) d = sync_ask_doc(s);
     doc_set_str(d, "version", PGSTOW_VERSION);
+    doc_set_int(d, "protocol", PEER_PROTOCOL);
     if (o.direction == SYNC_PUSH)
         tool_facts(entry, d);
     e = repository_facts(a, entry, o.direction == SYNC_PUSH, d);

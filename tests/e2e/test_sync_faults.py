@@ -1,24 +1,29 @@
 """Syncs that something befalls: the network, either service, either PostgreSQL, either disk, keys, clocks, versions,
 schemas. Afterwards the target holds all of it or nothing (harness/trials.py)."""
 
+import collections
 import contextlib
 import hashlib
 import hmac
+import http.client
+import http.server
 import json
 import os
+import random
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
 from harness import proxy
-from harness.cluster import wait_until
+from harness.cluster import SLOWER, wait_until
 from harness.mounts import SmallDisk
 from harness.program import process_state
 from harness.service import children
 from harness.sites import ENTRY, KEY, REGISTRATION, Sites
-from harness.trials import SQL, Trial, faulty
+from harness.trials import SQL, Trial, faulty, points
 
 slow = pytest.mark.slow
 BOTH = pytest.mark.parametrize("direction", ["pull", "push"])
@@ -253,6 +258,53 @@ def test_the_clock_is_an_hour_off(two):
     trial.again()
 
 
+class OtherVersion(http.server.BaseHTTPRequestHandler):
+    """Answers for site b, whose address is here, and calls its protocol another one."""
+
+    port = 0
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        ask = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        ask.request("POST", self.path, body, {k: v for k, v in self.headers.items() if k.startswith(("X-", "Content-Type"))})
+        answer = ask.getresponse()
+        text = answer.read().replace(b'"protocol":1', b'"protocol":2').replace(b'"protocol": 1', b'"protocol": 2')
+        ask.close()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_another_version(two):
+    """Both sides look: the one who asks, and the one who is asked."""
+    ask = lambda protocol: json.dumps({"sessionId": "newer", "protocol": protocol, "options": {"direction": "pull"}}).encode()
+    for protocol, wanted in ((2, 412), (0, 412)):
+        body = ask(protocol)
+        head = {**signed("POST", "/api/sync/session", body), "Content-Type": "application/json"}
+        status, _, answer = two.b.call("POST", "/api/sync/session", None, body, head)
+        assert status == wanted and "version" in json.dumps(answer), answer
+    assert two.b.session("newer") is None
+    trial = Trial(two, "push")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Other", (OtherVersion,), {"port": two.b.port}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    direct, two.net.server = two.net.server, type("There", (), {"host": "127.0.0.1", "port": server.server_port})
+    try:
+        result = trial.run()
+    finally:
+        two.net.server = direct
+        server.shutdown()
+        server.server_close()
+    assert result.json["error"]["kind"] == "PREFLIGHT", result
+    result.error_says("version 2", "version 1")
+    trial.judge(result, must=False)
+    trial.again()
+
+
 # ---------------------------------------------------------------- schemas, and others who write
 
 
@@ -311,3 +363,135 @@ def test_both_sites_write_meanwhile(two, direction):
     assert trial.target.sql(total) == sums
     assert int(trial.target.sql("SELECT count(*) FROM move WHERE note = 'own'")) == writers[1].done
     trial.again()
+
+
+# ---------------------------------------------------------------- everywhere, and by chance
+
+
+def everywhere(two, folder):
+    """(direction, whose, point, passing): each point that a sync passes, at its first and its last passing."""
+    for direction in ("pull", "push"):
+        for site, counted in zip(two.made, points(two, direction, folder)):
+            assert counted
+            for point, most in sorted(counted.items()):
+                for passing in sorted({1, most}):
+                    yield direction, site, point, passing
+
+
+@slow
+def test_killed_everywhere(two, module_folder):
+    """Either side, at every point that it passes: the one who asks, the service and its jobs."""
+    tried = 0
+    for direction, site, point, passing in list(everywhere(two, module_folder)):
+        trial = Trial(two, direction)
+        with faulty(site, f"{point}", f"kill:{passing}") if site is two.b else contextlib.nullcontext():
+            result = trial.run(env={"PGSTOW_FAULT": f"{point}:kill:{passing}"} if site is two.a else None)
+        trial.judge(result)
+        tried += 1
+    assert tried > 40
+    Trial(two, "pull").again(twice=True)
+    Trial(two, "push").again(twice=True)
+
+
+class Chance:
+    """What befalls one trial, by chance."""
+
+    def __init__(self, two, seed):
+        self.two, self.dice = two, random.Random(seed)
+        self.direction = self.dice.choice(["pull", "push"])
+        self.what = self.dice.choice([self.cut, self.cut, self.stall, self.slow_line, self.refused, self.killed, self.killed,
+                                      self.service_gone, self.site_gone, self.server_gone, self.disk_full, self.two_things])  # fmt: skip
+        self.delay = self.dice.uniform(0, 1.5) * SLOWER
+
+    def __str__(self):
+        return f"{self.direction} {self.what.__name__} after {self.delay:.2f} s"
+
+    def site(self):
+        return self.dice.choice(self.two.made)
+
+    def befall(self, running):
+        """While it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.process.wait(self.delay)
+        self.what(running)
+
+    def cut(self, running):
+        self.two.net.fail(self.dice.choice([proxy.CUT, proxy.RESET]), self.dice.randint(0, 300_000), proxy.PASS,
+                          self.dice.choice([proxy.FROM, proxy.TO, proxy.BOTH]))  # fmt: skip
+
+    def stall(self, running):
+        self.two.net.fail(proxy.STALL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.process.wait(self.dice.uniform(0, 3))
+        self.two.net.heal()
+
+    def refused(self, running):
+        self.two.net.refuse()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.process.wait(self.dice.uniform(0, 3))
+        self.two.net.heal()
+
+    def slow_line(self, running):
+        self.two.net.slow(200_000)
+
+    def killed(self, running):
+        running.process.kill()
+
+    def service_gone(self, running):
+        site = self.site()
+        site.kill()
+        site.start()
+
+    def site_gone(self, running):
+        site = self.site()
+        site.kill_all()
+        site.start()
+
+    def server_gone(self, running):
+        site = self.site()
+        site.lose_server()
+        site.back()
+
+    def disk_full(self, running):
+        disk = self.two.disks[self.dice.randint(0, 1)]
+        disk.fill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.process.wait(self.dice.uniform(0, 2))
+        disk.empty()
+
+    def two_things(self, running):
+        for what in self.dice.sample([self.cut, self.service_gone, self.server_gone, self.refused], 2):
+            what(running)
+
+
+@slow
+def test_a_hundred_times_by_chance(cluster, other_cluster, module_folder):
+    """Anything, at any time, one after the other on the same two sites; after each the target is compared row by row.
+    PGSTOW_TEST_SEED repeats the choices."""
+    seed = int(os.environ.get("PGSTOW_TEST_SEED", random.SystemRandom().randint(1, 10**6)))
+    where = module_folder / "chance"
+    where.mkdir()
+    where.chmod(0o755)
+    two = Sites((cluster, other_cluster), where, SQL)
+    two.disks = [SmallDisk(site.folder / "repo", "200m") for site in two.made]
+    counts = collections.Counter()
+    try:
+        for disk in two.disks:
+            disk.__enter__()
+        Trial(two, "pull").again()
+        for n in range(int(os.environ.get("PGSTOW_TEST_RUNS", 100))):
+            chance = Chance(two, f"{seed}/{n}")
+            trial = Trial(two, chance.direction)
+            print(f"seed {seed}, {n}: {chance}", flush=True)
+            with trial.start(*chance.dice.choice([(), ("--no-safety-backup",)])) as running:
+                chance.befall(running)
+                result = trial.ended(running.wait(200))
+            counts[trial.judge(result), result is not None and result.status == 0] += 1
+            if n % 10 == 9:
+                trial.again(twice=True)
+        print(f"seed {seed}: {counts}")
+    finally:
+        two.close()
+        for disk in two.disks:
+            disk.__exit__()
+    assert counts[True, True] > 10 and counts[False, False] > 10, counts

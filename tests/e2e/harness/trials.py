@@ -67,10 +67,10 @@ class Trial:
         two.net.heal()
         for site in two.made:
             site.back()
+        statuses = self.ends(where)  # first: a job whose asker was killed may go on to a good end
         holds = self.target.hashes()
         everything, nothing = holds == self.wanted, holds == self.before
         assert everything or nothing, f"half of it: {where}\n{holds}"
-        statuses = self.ends(where)
         if "COMPLETED" in statuses:
             assert everything, f"{statuses}, and nothing is there: {where}"
         if result is not None and result.status == 0:
