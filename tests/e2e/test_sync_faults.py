@@ -384,7 +384,8 @@ def test_killed_everywhere(two, module_folder):
     tried = 0
     for direction, site, point, passing in list(everywhere(two, module_folder)):
         trial = Trial(two, direction)
-        with faulty(site, f"{point}", f"kill:{passing}") if site is two.b else contextlib.nullcontext():
+        print(f"{direction}, site {site.name}, {point}, passing {passing}", flush=True)
+        with faulty(site, point, f"kill:{passing}") if site is two.b else contextlib.nullcontext():
             result = trial.run(env={"PGSTOW_FAULT": f"{point}:kill:{passing}"} if site is two.a else None)
         trial.judge(result)
         tried += 1
