@@ -83,7 +83,7 @@ typedef struct PeerPing {
     bool online;       /* a pgstow serve answered, whatever it said */
     bool accepted;     /* and takes us for whom we are */
     int64_t answer_ms; /* how long it took */
-    int64_t clock_ms;  /* how far its clock is ahead of ours; half the way is taken off */
+    int64_t clock_ms;  /* how far its clock is ahead of ours, at least */
     Doc *answer;       /* of GET /api/sync/peer; NULL where it did not accept us */
     Error *error;      /* why not; NULL */
 } PeerPing;

@@ -1,6 +1,7 @@
 /* A peer is asked how it is. */
 #include "op/peer.h"
 
+#define TIME_MAX 253402300800000 /* the year 10000 */
 #define RATE_MS 500
 #define RATE_TIMES 6
 #define ANSWER_MS 15000 /* it looks for tools, and into its repositories */
@@ -23,7 +24,9 @@ static Error *parse(const HttpResponse *r, const Peer *p, Doc **out)
     TRY_CTX(error_rekind(doc_parse((const char *)r->body.data, r->body.len, "its answer", out),
                          ERR_REFUSED),
             "peer %s", p->config.name);
-    if (doc_type(*out) != DOC_OBJECT || doc_int(*out, "protocol", 0) < 1)
+    Instant there = doc_int(*out, "timeMs", -1);
+    if (doc_type(*out) != DOC_OBJECT || doc_int(*out, "protocol", 0) < 1 || there < 0 ||
+        there > TIME_MAX)
         FAIL(ERR_REFUSED, "peer %s: what answers there is no pgstow serve that can sync",
              p->config.name);
     return NULL;
@@ -40,7 +43,9 @@ static Error *ask(const Peer *p, PeerPing *ping)
     ping->answer_ms = clock_mono_ms() - began;
     TRY(parse(&r, p, &ping->answer));
     Instant there = doc_int(ping->answer, "timeMs", 0);
-    ping->clock_ms = there - (sent + ping->answer_ms / 2);
+    /* It wrote its time between these two; what lies between is no difference. */
+    Instant received = sent + ping->answer_ms;
+    ping->clock_ms = there < sent ? there - sent : there > received ? there - received : 0;
     return NULL;
 }
 

@@ -417,7 +417,9 @@ def test_what_answers_is_no_service(nodes, folder):
         port = listener.getsockname()[1]
         a.run("peer", "add", "odd", "--url", f"http://127.0.0.1:{port}", "--node", "odd")
         try:
-            answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+            far = b'{"protocol": 1, "timeMs": -9223372036854775808}'
+            answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+                       b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(far), far), b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
                        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
                        b"HTTP/1.1 500 No\r\nContent-Length: 47\r\n\r\n"
                        b'{"error":"oh \x1b[31m no","hint":"do","kind":"HOOK"}', b"SSH-2.0\r\n", b""]  # fmt: skip
