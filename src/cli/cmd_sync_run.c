@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/cmd_cleanup.h"
 #include "cli/cmd_sync.h"
 #include "cli/findings.h"
 #include "cli/sync_print.h"
@@ -44,6 +45,25 @@ static void options_from(const Run *run, SyncDirection direction, SyncOptions *o
     strlist_copy(&out->keys, config_list(c, SETTING_KEY));
 }
 
+/* What becomes of old backups afterwards, as after any backup. */
+typedef struct Cleaning {
+    CleanupOptions options;
+    Zone *zone;
+} Cleaning;
+static void cleaning_clear(Cleaning *c)
+{
+    zone_free(c->zone);
+}
+DEFINE_AUTO_VALUE(Cleaning, cleaning_clear)
+
+static Error *cleaning_from(const Run *run, Cleaning *c, SyncHost *h)
+{
+    TRY(cleanup_options_from(run->config, &c->zone, &c->options));
+    if (!config_bool(run->config, SETTING_NO_CLEANUP))
+        h->cleanup = &c->options;
+    return NULL;
+}
+
 /* -- the side that asks --------------------------------------------------------------------------
  */
 
@@ -68,6 +88,8 @@ static Error *work_sync(Run *run, void *arg)
 
 static Error *run_sync(Run *run, Work *w)
 {
+    AUTO_VALUE(Cleaning) cleaning = {0};
+    TRY(cleaning_from(run, &cleaning, &w->host));
     Error *e = run_with_progress(run, work_sync, w);
     const SyncResult *r = &w->result;
     if (r->session && (run->json || !e))
@@ -195,7 +217,9 @@ static Error *work_apply(Run *run, void *arg)
 
 Error *sync_run_backup(Run *run)
 {
+    AUTO_VALUE(Cleaning) cleaning = {0};
     AUTO_VALUE(Served) s = {.host = sync_host(run)};
+    TRY(cleaning_from(run, &cleaning, &s.host));
     TRY(sync_word(run, "session", &s.session));
     TRY(run_with_progress(run, work_backup, &s));
     run_backup(run, s.info.id);
@@ -208,7 +232,9 @@ Error *sync_run_backup(Run *run)
 
 Error *sync_run_apply(Run *run)
 {
+    AUTO_VALUE(Cleaning) cleaning = {0};
     AUTO_VALUE(Served) s = {.host = sync_host(run)};
+    TRY(cleaning_from(run, &cleaning, &s.host));
     TRY(sync_word(run, "session", &s.session));
     TRY(run_with_progress(run, work_apply, &s));
     run_backup(run, s.applied.backup);

@@ -235,6 +235,17 @@ static void tell_success(SyncWork *w, const Doc *result)
                                                   w->o->peer, error_message(e)));
 }
 
+/* Of the database here, and of what was copied here. */
+static void clean_up(SyncWork *w)
+{
+    const SyncResult *r = w->out;
+    bool pull = w->o->direction == SYNC_PULL;
+    const char *own = pull ? r->applied.database : r->source;
+    sync_clean_up(w->h, own, &w->out->warnings);
+    if (pull && r->source && own && strcmp(r->source, own) != 0)
+        sync_clean_up(w->h, r->source, &w->out->warnings);
+}
+
 /* Both sides say how it ended; a good end is the target's to say. */
 static Error *finish(SyncWork *w, Error *e)
 {
@@ -254,6 +265,8 @@ static Error *finish(SyncWork *w, Error *e)
                            &(SyncSessionEnd){.backup = out->backup, .result = text});
     if (!e && opened && w->o->direction == SYNC_PULL)
         tell_success(w, result);
+    if (!e && !w->o->dry_run)
+        clean_up(w);
     return e;
 }
 

@@ -73,12 +73,13 @@ Error *sync_schema_here(const OpContext *c, Doc **out) MUST_CHECK;
 
 /* What this host brings along; all borrowed. */
 typedef struct SyncHost {
-    const OpContext *op;    /* its repository and database, tools, job (not NULL) */
-    Config *config;         /* for peers; their secrets are taken out of it */
-    const char *state_dir;  /* NULL: the default */
-    const char *entry;      /* which of `databases:` that is; NULL: none */
-    const StrList *exclude; /* what never leaves it: sync.exclude */
-    int level;              /* of compression, as in BackupOptions */
+    const OpContext *op;           /* its repository and database, tools, job (not NULL) */
+    Config *config;                /* for peers; their secrets are taken out of it */
+    const char *state_dir;         /* NULL: the default */
+    const char *entry;             /* which of `databases:` that is; NULL: none */
+    const StrList *exclude;        /* what never leaves it: sync.exclude */
+    int level;                     /* of compression, as in BackupOptions */
+    const CleanupOptions *cleanup; /* of the databases concerned, afterwards; NULL: none */
     /* Asked before rows of an encrypted repository are written into one that is not; ERR_CONFIRM.
      */
     Error *(*ask)(void *ctx, const char *question);

@@ -18,10 +18,7 @@ static Error *by_backup(SyncWork *w, char **id)
     w->out->backup_ms = clock_mono_ms() - start;
     TRY(sync_session_learn(w->session,
                            &(StateSessionFacts){.method = "backup", .backup = w->out->backup}));
-    const Doc *left_out = doc_get(answer, "leftOut");
-    for (size_t i = 0; i < doc_count(left_out); i++)
-        if (doc_text(doc_at(left_out, i)))
-            strlist_add(&w->out->left_out, doc_text(doc_at(left_out, i)));
+    sync_add_left_out(answer, &w->out->left_out);
     sync_plan_room(w, (uint64_t)doc_int(answer, "size", 0));
     FAULT_POINT("sync.pull.backed-up");
     start = clock_mono_ms();
@@ -45,6 +42,7 @@ static Error *by_rows(SyncWork *w, char **id)
     TRY(sync_session_learn(w->session, &(StateSessionFacts){.method = "http"}));
     TRY(sync_session_step(w->session, SYNC_TRANSFERRING, "rows, by http"));
     sync_at(w, SYNC_TRANSFERRING);
+    TRY(sync_remote_left_out(&w->remote, &w->out->left_out));
     TRY(op_sync_rows_pull(w->h->op, w->peer->link, w->remote.session, folder, &way, &sum));
     w->out->transfer_ms = clock_mono_ms() - start;
     strlist_copy(&w->out->warnings, &sum.warnings);

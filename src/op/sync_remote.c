@@ -161,6 +161,22 @@ Error *sync_remote_backup(const SyncRemote *r, SyncSession *s, Job *job, Doc **a
     return NULL;
 }
 
+void sync_add_left_out(const Doc *answer, StrList *out)
+{
+    const Doc *list = doc_get(answer, "leftOut");
+    for (size_t i = 0; i < doc_count(list); i++)
+        if (doc_text(doc_at(list, i)))
+            strlist_add(out, doc_text(doc_at(list, i)));
+}
+
+Error *sync_remote_left_out(const SyncRemote *r, StrList *out)
+{
+    AUTO(Doc) answer = NULL;
+    TRY(get(r, "backup-progress", &answer));
+    sync_add_left_out(answer, out);
+    return NULL;
+}
+
 /* Asked again after a lost answer, and after a cut, it is the same job's end: the peer does it once
  * for a session. */
 Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const char *backup,

@@ -47,7 +47,12 @@ Error *op_sync_serve_backup(const SyncHost *h, const char *session, BackupInfo *
     SyncSession *s = NULL;
     TRY(join(h, session, &o, &s));
     Error *e = make(h, s, &o, out);
-    return e ? sync_session_close(s, e, NULL) : sync_session_leave(s);
+    if (e)
+        return sync_session_close(s, e, NULL);
+    e = sync_session_leave(s);
+    if (!e && !o.test)
+        sync_clean_up(h, out->database, &out->warnings);
+    return e;
 }
 
 /* -- of a push: what has arrived goes in ---------------------------------------------------------
@@ -88,5 +93,8 @@ Error *op_sync_serve_apply(const SyncHost *h, const char *session, SyncApplied *
     e = e ? e : sync_session_step(s, SYNC_VERIFYING, NULL);
     AUTO(Doc) result = e ? NULL : sync_applied_doc(out);
     AUTO(char) text = result ? doc_print(result, false) : NULL;
-    return sync_session_close(s, e, &(SyncSessionEnd){.backup = backup, .result = text});
+    e = sync_session_close(s, e, &(SyncSessionEnd){.backup = backup, .result = text});
+    if (!e && !o.dry_run)
+        sync_clean_up(h, out->database, &out->warnings);
+    return e;
 }

@@ -88,3 +88,17 @@ Error *sync_make_safety(const SyncHost *h, SyncSession *s, char **id, StrList *w
     *id = STEAL(info.id);
     return NULL;
 }
+
+void sync_clean_up(const SyncHost *h, const char *database, StrList *warnings)
+{
+    AUTO_VALUE(CleanupResult) result = {0};
+    if (!h->cleanup || !database)
+        return;
+    CleanupOptions o = *h->cleanup;
+    o.database = database;
+    Error *e = op_cleanup(h->op, &o, &result);
+    if (e)
+        strlist_own(warnings, mem_printf("old backups of %s could not be cleaned up: %s", database,
+                                         error_message(e)));
+    error_drop(e);
+}

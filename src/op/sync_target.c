@@ -166,12 +166,18 @@ static Error *merge(const SyncHost *h, SyncSession *s, const SyncOptions *o, con
     return NULL;
 }
 
-static Error *rows_of(const SyncHost *h, const char *backup, uint64_t *rows)
+/* Only what was made for this very sync: a peer may name whatever it likes. */
+static Error *look_at_backup(const SyncHost *h, const SyncSession *s, const char *backup,
+                             uint64_t *rows)
 {
     AUTO(Repo) repo = NULL;
     AUTO(Manifest) m = NULL;
+    AUTO(char) tag = mem_printf(SYNC_TAG "=%s", sync_session_id(s));
     TRY(op_open_repo(h->op, false, &repo));
     TRY(catalog_load(repo, backup, &m));
+    if (!strlist_has(&m->info.tags, tag))
+        FAIL(ERR_REFUSED, "the backup %s was not made for the sync session %s", backup,
+             sync_session_id(s));
     *rows = m->info.rows;
     return NULL;
 }
@@ -181,7 +187,7 @@ Error *sync_apply(const SyncHost *h, SyncSession *s, const SyncOptions *o, const
 {
     bool exists, empty;
     out->backup = mem_strdup(backup);
-    TRY(rows_of(h, backup, &out->rows));
+    TRY(look_at_backup(h, s, backup, &out->rows));
     TRY(sync_look_at_target(h, s, &exists, &empty));
     out->restored = !exists || empty;
     if (out->restored)

@@ -21,6 +21,9 @@ Error *sync_make_backup(const SyncHost *h, SyncSession *s, const SyncOptions *o,
 /* A backup of the target as it is, before it is changed. */
 Error *sync_make_safety(const SyncHost *h, SyncSession *s, char **id, StrList *warnings) MUST_CHECK;
 
+/* Old backups of the database go, where that is wanted; what goes wrong with it is a warning. */
+void sync_clean_up(const SyncHost *h, const char *database, StrList *warnings);
+
 /* What stands in the target: all of it or nothing. `backup` is an id of the target's repository. */
 Error *sync_apply(const SyncHost *h, SyncSession *s, const SyncOptions *o, const char *backup,
                   SyncApplied *out) MUST_CHECK;
@@ -47,6 +50,9 @@ const Doc *sync_remote_result(const SyncRemote *r);
 Error *sync_remote_schema(const SyncRemote *r, Doc **out) MUST_CHECK;
 /* Has the backup made, and follows it. Caller frees. */
 Error *sync_remote_backup(const SyncRemote *r, SyncSession *s, Job *job, Doc **answer) MUST_CHECK;
+/* What the source leaves out, by its own word, is added. */
+void sync_add_left_out(const Doc *answer, StrList *out);
+Error *sync_remote_left_out(const SyncRemote *r, StrList *out) MUST_CHECK;
 /* Has it applied, and follows that to its end. */
 Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const char *backup,
                          SyncApplied *out) MUST_CHECK;

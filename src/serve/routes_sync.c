@@ -78,6 +78,7 @@ Error *api_sync_open(Ask *a)
     Error *e = find_or_open(a, id, &o, entry, &s);
     pthread_mutex_unlock(&a->api->syncs);
     TRY(e);
+    TRY(sync_ask_entry(a, s, &entry)); /* of one that was open before: as it was opened */
     sync_rights_opened(a->api, id, entry);
     AUTO(Doc) d = sync_ask_doc(s);
     doc_set_str(d, "version", PGSTOW_VERSION);
