@@ -94,23 +94,28 @@ static Error *move_frame(Hand *h, PackId source, uint32_t number, OpenPack *to, 
 }
 
 /* How many of these frames lie so that reading them at once is no waste: [*from, *from + *n) has
- * them, and hardly anything else. */
+ * them, and hardly anything else. Frames were written by several threads, so their numbers are only
+ * about in the order of their places: a gap may be filled by one that comes later. */
 static size_t read_together(const FrameInfo *f, size_t count, uint64_t *from, size_t *n)
 {
     uint64_t low = f[0].offset, high = low + f[0].stored, wanted = f[0].stored;
-    size_t i = 1;
-    for (; i < count; i++) {
-        uint64_t l = f[i].offset < low ? f[i].offset : low, end = f[i].offset + f[i].stored;
-        uint64_t h = end > high ? end : high;
-        if (h - l > STORE_AHEAD_MAX || h - l > (wanted + f[i].stored) + GAP_MAX)
-            break;
-        low = l;
-        high = h;
-        wanted += f[i].stored;
-    }
+    size_t together = 1;
     *from = low;
-    *n = (size_t)(high - low);
-    return i;
+    *n = f[0].stored;
+    for (size_t i = 1; i < count; i++) {
+        uint64_t end = f[i].offset + f[i].stored;
+        low = f[i].offset < low ? f[i].offset : low;
+        high = end > high ? end : high;
+        wanted += f[i].stored;
+        if (high - low > STORE_AHEAD_MAX)
+            break;
+        if (high - low - wanted > GAP_MAX)
+            continue;
+        together = i + 1;
+        *from = low;
+        *n = (size_t)(high - low);
+    }
+    return together;
 }
 
 static Error *move_frames(Hand *h, PackId source, const FrameInfo *frames, size_t count,
