@@ -135,7 +135,7 @@ sync: {{nodeId: {side}}}
     def sums(self, server, database):
         tables = server.psql(database, SUMS)
         one = " UNION ALL ".join(f"SELECT '{t}', count(*), sum(hashtextextended(x::text, 0)) FROM public.{t} x" for t in tables)
-        return server.psql(database, one)
+        return sorted(server.psql(database, one))
 
     def assert_same(self, database):
         assert self.sums(self.source, database) == self.sums(self.target, database), f"{database}: the sites differ"
@@ -248,8 +248,10 @@ sync: {{nodeId: {side}}}
         number = 100 * (1 + len(self.figures.get("delta, s", ())))
         self.change(database, number)
         self.note("backup alone, s", self.backup(database))
+        self.pull(database, "--no-safety-backup", "--delta")
         self.change(database, number)
         seconds, said, wire = self.pull(database, "--no-safety-backup", "--delta", wire=True)
+        assert said["applied"]["outcome"]["delta"], said
         self.note("delta, s", seconds)
         self.note("delta, bytes on the wire", wire)
         self.assert_same(database)
