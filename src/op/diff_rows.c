@@ -191,6 +191,11 @@ static Error *take_row(void *ctx, const char *row, size_t n)
     return diff_window_add(s->waiting, row, n) ? NULL : sort_row(s, row, n);
 }
 
+Error *diff_rows_add(DiffRows *d, int side, const char *row, size_t n)
+{
+    return take_row(&d->sides[side], row, n);
+}
+
 Error *diff_rows_take(void *ctx, int side, const void *p, size_t n)
 {
     DiffRows *d = ctx;

@@ -21,6 +21,8 @@ void diff_rows_free(DiffRows *d);
 DEFINE_AUTO(DiffRows, diff_rows_free)
 /* COPY text of whole rows, in slices that may be cut anywhere. Fits a StreamDiffTake. */
 Error *diff_rows_take(void *diff_rows, int side, const void *p, size_t n) MUST_CHECK;
+/* One whole row, without its newline, from whoever cuts them. */
+Error *diff_rows_add(DiffRows *d, int side, const char *row, size_t n) MUST_CHECK;
 /* Both sides are complete: counts, and keeps rows. *spilled grows. */
 Error *diff_rows_end(DiffRows *d, uint64_t *spilled) MUST_CHECK;
 

@@ -1,16 +1,21 @@
 /* Only what differs between a backup and the one that was merged last: out of the chunks that
  * differ, into staging tables. Neither backup's table is read as a whole, nor the target's. */
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/spill_sort.h"
+#include "flow/group.h"
 #include "op/diff_rows.h"
 #include "op/merge_work.h"
 #include "pg/copy.h"
+#include "pg/copy_text.h"
 #include "pg/merge_sql.h"
 #include "repo/stream_diff.h"
 
-#define MEMORY ((size_t)96 << 20) /* of all threads */
+#define MEMORY ((size_t)96 << 20) /* of all tables at work, beside 32 frames a thread */
+#define THREAD_BYTES (16u << 20)  /* to be looked at, from which on another thread is worth it */
 
 /* -- whether a table can be merged so ---------------------------------------------------------- */
 
@@ -214,8 +219,95 @@ static Error *put_before(Delta *d)
     return end_copy(d, d->rows[0]);
 }
 
-static Error *diff_pair(Delta *d, ChunkReader *chunks, const MergeSource *base, size_t memory,
-                        Cancel *cancel, uint64_t *bytes)
+/* -- the rows of one pair of streams, by several threads --------------------------------------- */
+
+typedef struct Pair {
+    Delta *d;
+    const MergeSource *base;
+    DiffRows *rows;
+    pthread_mutex_t lock; /* of rows, and of what is counted */
+    atomic_size_t next;
+    size_t parts;
+    Cancel *cancel;
+    uint64_t bytes, fetched;
+} Pair;
+
+/* What one thread has: where the rows of each side are cut. */
+typedef struct Feed {
+    Pair *pair;
+    struct FeedSide {
+        CopyLines lines;
+        DiffRows *rows;
+        int number;
+    } sides[2];
+} Feed;
+static void feed_clear(Feed *f)
+{
+    copy_lines_clear(&f->sides[0].lines);
+    copy_lines_clear(&f->sides[1].lines);
+}
+DEFINE_AUTO_VALUE(Feed, feed_clear)
+
+static Error *feed_row(void *ctx, const char *row, size_t n)
+{
+    struct FeedSide *s = ctx;
+    return diff_rows_add(s->rows, s->number, row, n);
+}
+
+static Error *feed(void *ctx, int side, const void *p, size_t n)
+{
+    Feed *f = ctx;
+    pthread_mutex_lock(&f->pair->lock);
+    Error *e = copy_lines_feed(&f->sides[side].lines, p, n);
+    pthread_mutex_unlock(&f->pair->lock);
+    return e;
+}
+
+static Error *read_parts(void *arg)
+{
+    Pair *p = arg;
+    AUTO_VALUE(Feed) f = {.pair = p};
+    AUTO(ChunkReader) chunks = chunk_reader_new(p->d->w->backup.repo);
+    StreamDiff diff = {.chunks = chunks, .take = feed, .ctx = &f, .cancel = p->cancel};
+    for (int i = 0; i < 2; i++) {
+        f.sides[i].rows = p->rows;
+        f.sides[i].number = i;
+        f.sides[i].lines.take = feed_row;
+        f.sides[i].lines.ctx = &f.sides[i];
+    }
+    for (size_t i; (i = atomic_fetch_add(&p->next, 1)) < p->parts;) {
+        TRY(stream_diff_part(&diff, p->base->stream, p->d->source->stream, i));
+        TRY(copy_lines_end(&f.sides[0].lines));
+        TRY(copy_lines_end(&f.sides[1].lines));
+    }
+    pthread_mutex_lock(&p->lock);
+    p->bytes += diff.bytes[0] + diff.bytes[1];
+    p->fetched += chunk_reader_fetched(chunks);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static Error *read_all(Pair *p)
+{
+    uint64_t most = merge_delta_bytes(p->d->w, p->d->source) / THREAD_BYTES;
+    unsigned threads = op_jobs(p->d->w->c);
+    p->parts = stream_diff_parts(p->base->stream, p->d->source->stream);
+    if (threads > p->parts || most < 2)
+        threads = 1;
+    if (threads == 1)
+        return read_parts(p);
+    AUTO(Group) group = NULL;
+    TRY(group_new(p->cancel, &group));
+    p->cancel = group_cancel(group);
+    Error *e = NULL;
+    for (unsigned i = 0; !e && i < threads; i++)
+        e = group_start(group, read_parts, p);
+    group_fail(group, e);
+    return group_join(group);
+}
+
+static Error *diff_pair(Delta *d, const MergeSource *base, size_t memory, Cancel *cancel,
+                        MergeDelta *out)
 {
     const MergeSource *s = d->source;
     DiffRowsSpec spec = {.columns = {&base->columns, &s->columns},
@@ -224,11 +316,13 @@ static Error *diff_pair(Delta *d, ChunkReader *chunks, const MergeSource *base, 
                          .take = take_row,
                          .ctx = d};
     AUTO(DiffRows) rows = diff_rows_new(&spec, &d->found);
-    StreamDiff diff = {.chunks = chunks, .take = diff_rows_take, .ctx = rows, .cancel = cancel};
+    Pair pair = {
+        .d = d, .base = base, .rows = rows, .lock = PTHREAD_MUTEX_INITIALIZER, .cancel = cancel};
     uint64_t spilled = 0;
-    TRY(stream_diff(&diff, base->stream, s->stream));
-    *bytes += diff.bytes[0] + diff.bytes[1];
-    job_add_bytes(d->w->c->job, diff.bytes[0] + diff.bytes[1]);
+    TRY(read_all(&pair));
+    out->bytes += pair.bytes;
+    out->fetched += pair.fetched;
+    job_add_bytes(d->w->c->job, pair.bytes);
     TRY(diff_rows_end(rows, &spilled));
     if (d->copying)
         TRY(end_copy(d, d->rows[1]));
@@ -242,13 +336,12 @@ static Error *diff_pair(Delta *d, ChunkReader *chunks, const MergeSource *base, 
     return NULL;
 }
 
-static Error *stage_pair(Delta *d, ChunkReader *chunks, size_t memory, Cancel *cancel,
-                         MergeDelta *out)
+static Error *stage_pair(Delta *d, size_t memory, Cancel *cancel, MergeDelta *out)
 {
     const MergeSource *base = base_of(d->w, d->source);
     d->rows[0] = d->rows[1] = 0;
     d->before = spill_sort_new(memory / 4);
-    Error *e = diff_pair(d, chunks, base, memory - memory / 4, cancel, &out->bytes);
+    Error *e = diff_pair(d, base, memory - memory / 4, cancel, out);
     if (e && d->copying && !conn_broken(d->conn))
         error_drop(copy_in_abort(d->conn, "the merge was stopped"));
     d->copying = false;
@@ -266,12 +359,10 @@ Error *merge_delta_stage(MergeWork *w, Conn *c, const MergeSource *first, size_t
 {
     AUTO_VALUE(Delta) d = {.w = w, .conn = c, .table = &w->tables.items[first->table]};
     d.into = d.table->delta ? MERGE_INTO_SOURCE : MERGE_INTO_ADDED;
-    AUTO(ChunkReader) chunks = chunk_reader_new(w->backup.repo);
     size_t memory = MEMORY / op_jobs(w->c);
     for (size_t i = 0; i < count; i++) {
         d.source = &first[i];
-        TRY(stage_pair(&d, chunks, memory, cancel, out));
+        TRY(stage_pair(&d, memory, cancel, out));
     }
-    out->fetched += chunk_reader_fetched(chunks);
     return NULL;
 }

@@ -208,9 +208,9 @@ static Error *hand_out_both(StreamDiff *d, Side *a, Side *b)
 }
 
 /* Pieces of one side that have nothing to be compared with; one at a time, for the memory. */
-static Error *hand_out_pieces(StreamDiff *d, int number, const Stream *s, size_t from)
+static Error *hand_out_pieces(StreamDiff *d, int number, const Stream *s, size_t from, size_t to)
 {
-    for (; from < s->piece_count; from++) {
+    for (; from < to; from++) {
         AUTO_VALUE(Side) side = {0};
         TRY(side_load(d, s, from, from + 1, &side));
         TRY(hand_out(d, number, &side));
@@ -248,26 +248,45 @@ static bool same_piece(const Piece *a, const Piece *b)
 
 Error *stream_hand_out(StreamDiff *d, int side, const Stream *s)
 {
-    return hand_out_pieces(d, side, s, 0);
+    return hand_out_pieces(d, side, s, 0, s->piece_count);
+}
+
+/* Ranges of the same pages: each begins and ends with a row. */
+static bool same_ranges(const Stream *a, const Stream *b)
+{
+    return a->piece_pages && a->piece_pages == b->piece_pages;
+}
+
+size_t stream_diff_parts(const Stream *a, const Stream *b)
+{
+    if (!memcmp(a->digest, b->digest, HASH_BYTES) && a->bytes == b->bytes)
+        return 0;
+    if (!same_ranges(a, b))
+        return 1;
+    return a->piece_count > b->piece_count ? a->piece_count : b->piece_count;
+}
+
+Error *stream_diff_part(StreamDiff *d, const Stream *a, const Stream *b, size_t i)
+{
+    if (same_ranges(a, b)) {
+        if (i >= a->piece_count)
+            return hand_out_pieces(d, 1, b, i, i + 1);
+        if (i >= b->piece_count)
+            return hand_out_pieces(d, 0, a, i, i + 1);
+        return same_piece(&a->pieces[i], &b->pieces[i]) ? NULL : compare(d, a, b, i, i + 1, i + 1);
+    }
+    if (chunks_of(a) <= STREAM_DIFF_CHUNKS_MAX && chunks_of(b) <= STREAM_DIFF_CHUNKS_MAX)
+        return compare(d, a, b, 0, a->piece_count, b->piece_count);
+    TRY(stream_hand_out(d, 0, a));
+    return stream_hand_out(d, 1, b);
 }
 
 Error *stream_diff(StreamDiff *d, const Stream *a, const Stream *b)
 {
-    if (!memcmp(a->digest, b->digest, HASH_BYTES) && a->bytes == b->bytes)
-        return NULL;
-    if (!a->piece_pages || a->piece_pages != b->piece_pages) {
-        if (chunks_of(a) <= STREAM_DIFF_CHUNKS_MAX && chunks_of(b) <= STREAM_DIFF_CHUNKS_MAX)
-            return compare(d, a, b, 0, a->piece_count, b->piece_count);
-        TRY(hand_out_pieces(d, 0, a, 0));
-        return hand_out_pieces(d, 1, b, 0);
-    }
-    /* Ranges of the same pages: each begins and ends with a row. */
-    size_t both = a->piece_count < b->piece_count ? a->piece_count : b->piece_count;
-    for (size_t i = 0; i < both; i++)
-        if (!same_piece(&a->pieces[i], &b->pieces[i]))
-            TRY(compare(d, a, b, i, i + 1, i + 1));
-    TRY(hand_out_pieces(d, 0, a, both));
-    return hand_out_pieces(d, 1, b, both);
+    size_t parts = stream_diff_parts(a, b);
+    for (size_t i = 0; i < parts; i++)
+        TRY(stream_diff_part(d, a, b, i));
+    return NULL;
 }
 
 /* -- against rows from elsewhere -------------------------------------------------------------- */
@@ -304,7 +323,7 @@ Error *live_diff_new(StreamDiff *d, const Stream *s, uint32_t piece, LiveDiff **
     else if (s && all && chunks_of(s) <= STREAM_DIFF_CHUNKS_MAX)
         TRY(side_load(d, s, 0, s->piece_count, &l->a));
     else if (s && all)
-        TRY(hand_out_pieces(d, 0, s, 0));
+        TRY(stream_hand_out(d, 0, s));
     places_init(&l->places, &l->a.page);
     *out = STEAL(l);
     return NULL;

@@ -36,6 +36,11 @@ typedef struct StreamDiff {
 /* Both of kind TABLE, with rows framed. ERR_DAMAGED. */
 Error *stream_diff(StreamDiff *d, const Stream *a, const Stream *b) MUST_CHECK;
 
+/* The same in parts that have nothing to do with each other: for several threads, each with a
+ * StreamDiff of its own. Each part hands out whole rows. */
+size_t stream_diff_parts(const Stream *a, const Stream *b);
+Error *stream_diff_part(StreamDiff *d, const Stream *a, const Stream *b, size_t part) MUST_CHECK;
+
 /* All rows of one. */
 Error *stream_hand_out(StreamDiff *d, int side, const Stream *s) MUST_CHECK;
 
