@@ -210,3 +210,22 @@ def test_by_the_api(pair):
     assert status == 202, begun
     assert [s["status"] for s in two.wait_ended("asked")] == ["COMPLETED"] * 2
     two.assert_same()
+
+
+def test_encrypted_on_one_side(sites):
+    """The peer's repository opens by the key that its settings here name; into a plain one only where that is confirmed."""
+    two = sites(SQL, SQL + ROWS)
+    key = two.b.folder / "sealed"
+    settings = two.b.folder / "pgstow.yaml"
+    settings.write_text(settings.read_text().replace("backup: {", "backup: {encryption: true, ") + f"\nencryption: {{keyFile: {key}}}\n")
+    two.b.stop()
+    two.b.start()
+    two.run("pull", expect="KEY")
+    mine = two.a.folder / "pgstow.yaml"
+    mine.write_text(mine.read_text().replace(f"entry: {ENTRY}}}", f"entry: {ENTRY}, repoKeyFile: {key}}}"))
+    two.run("pull", expect="CONFIRM")
+    assert two.pull("--yes").counts()["inserted"] == 1000
+    two.assert_same()
+    two.a.sql("UPDATE shop.customer SET name = 'back' WHERE id = 3")
+    assert two.push().counts()["updated"] == 1
+    two.assert_same()
