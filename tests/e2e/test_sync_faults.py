@@ -53,6 +53,7 @@ def test_a_cut_that_heals(two, direction):
     trial.judge(result, must=True)
 
 
+@slow
 def test_a_cut_that_stays(two):
     """Of a push, while it sends: it is ended by hand, and gone on with when the network is back."""
     trial = Trial(two, "push")
@@ -89,8 +90,9 @@ def test_the_one_who_asks_is_killed(two, direction, point):
 
 
 @pytest.mark.parametrize("direction, point", [
-    ("push", "merge.committed"), pytest.param("push", "merge.written", marks=slow), pytest.param("pull", "backup.copied", marks=slow),
+    ("push", "merge.committed"), ("push", "merge.written"), ("pull", "backup.copied"),
 ])  # fmt: skip
+@slow
 def test_the_peers_job_is_killed(two, direction, point):
     trial = Trial(two, direction)
     with faulty(two.b, point):
@@ -137,9 +139,8 @@ def test_a_server_is_killed(two, direction, which, point):
     trial.again()
 
 
-@pytest.mark.parametrize("direction, point", [
-    pytest.param("pull", "sync.pull.backed-up", marks=slow), ("push", "sync.push.transferred"),
-])  # fmt: skip
+@slow
+@pytest.mark.parametrize("direction, point", [("pull", "sync.pull.backed-up"), ("push", "sync.push.transferred")])
 def test_the_service_is_killed_and_comes_back(two, direction, point):
     """Between two requests: what it must know is in its state, and nothing is to be seen of it."""
     trial = Trial(two, direction)
@@ -182,7 +183,7 @@ def test_the_targets_disk_is_full(cluster, other_cluster, folder, direction):
     try:
         disk = SmallDisk(target.folder / "repo", "64m")
         with disk:
-            Trial(two, direction).again(twice=True)
+            two.run(direction, "--no-safety-backup")
             trial = Trial(two, direction)
             disk.fill()
             result = trial.run()
