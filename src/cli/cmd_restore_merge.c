@@ -121,6 +121,17 @@ static void print_tables(const MergeResult *r)
     }
 }
 
+/* Where only the difference was wanted, and it was more. */
+static void print_full(const MergeResult *r)
+{
+    if (r->full_for)
+        printf("not by difference: %s\n", r->full_for);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->tables[i].full_for)
+            printf("%s.%s not by difference: %s\n", r->tables[i].schema, r->tables[i].name,
+                   r->tables[i].full_for);
+}
+
 static void print_result(Run *run, const MergeResult *r, const char *mode)
 {
     char rows[32], fetched[32], took[32];
@@ -137,7 +148,8 @@ static void print_result(Run *run, const MergeResult *r, const char *mode)
     AUTO(char) database = text_printable(r->database);
     if (!run->quiet) {
         print_tables(r);
-        printf("%s rows compared, %s of the repository read; %s\n", output_count(r->rows, rows),
+        print_full(r);
+        printf("%s rows compared, %s of the repository read; %s\n", output_count(r->compared, rows),
                text_size(r->fetched, fetched), text_duration(r->duration_ms, took));
     }
     if (r->dry_run)

@@ -39,6 +39,14 @@ def test_only_what_differs_is_staged(pair):
     assert merged.counts("t") == {"updated": 1, "unchanged": 3999} and merged.doc["compared"] == 1
 
 
+def test_it_says_what_was_not_by_difference(pair):
+    p = pair("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    run = lambda: p.pgstow.run("restore", p.backup(), "--merge", "upsert", "--delta", db=p.target)
+    run().says("not by difference: the target names no backup", "1 rows compared")
+    p.change("CREATE TABLE u (id int PRIMARY KEY)", "CREATE TABLE u (id int PRIMARY KEY)")
+    run().says("public.u not by difference: the base has not its rows", "0 rows compared")
+
+
 def test_the_target_is_not_read_as_a_whole(cluster, pair):
     p = first(pair)
     p.change("UPDATE t SET v = 'new' WHERE id = 7")
