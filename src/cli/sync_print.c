@@ -80,8 +80,8 @@ static void print_way(const SyncResult *r)
     printf("%s sent in %s", text_size(r->sent + r->received, wire),
            text_duration(r->transfer_ms, transfer));
     if (r->method == SYNC_METHOD_BACKUP)
-        printf(" (%llu packs, %llu were there; %s of rows)", (unsigned long long)r->packs,
-               (unsigned long long)r->reused, text_size(r->bytes, size));
+        printf(" (%llu pack%s, %llu there already; %s of rows)", (unsigned long long)r->packs,
+               r->packs == 1 ? "" : "s", (unsigned long long)r->reused, text_size(r->bytes, size));
     printf("; %s in %s\n", r->applied.restored ? "restored" : "merged",
            text_duration(r->apply_ms, apply));
 }

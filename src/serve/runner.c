@@ -21,7 +21,7 @@ typedef struct Task {
     char *kind, *entry, *database;
     StrList words, env;
     int64_t timeout_ms, not_before;
-    bool running;
+    bool running, served;
     atomic_bool over; /* its process is gone */
     atomic_int stop;
     Cancel *wake;
@@ -99,7 +99,7 @@ static bool conflict(const Task *a, const Task *b)
 
 static bool may_start(const Runner *r, const Task *t)
 {
-    unsigned backups = 0, others = 0;
+    unsigned backups = 0, others = 0, served = 0;
     bool earlier = true;
     if (t->running || t->not_before > clock_mono_ms())
         return false;
@@ -113,11 +113,17 @@ static bool may_start(const Runner *r, const Task *t)
             continue;
         if (u->running && is_backup(u))
             backups++;
+        else if (u->running && u->served)
+            served++;
         else if (u->running)
             others++;
         if ((u->running || earlier) && conflict(t, u))
             return false;
     }
+    /* Syncs that wait for their peer must not keep that one's jobs from running: with as many on
+     * both sides each would wait for the other for ever. */
+    if (t->served)
+        return served < RUNNER_SERVED;
     return is_backup(t) ? backups < (r->options.backups ? r->options.backups : 1)
                         : others < RUNNER_OTHERS;
 }
@@ -225,6 +231,7 @@ static Task *make_task(Runner *r, const JobRequest *q)
     if (q->env)
         strlist_copy(&t->env, q->env);
     t->timeout_ms = q->timeout_ms;
+    t->served = q->served;
     t->not_before = q->delay_ms > 0 ? clock_mono_ms() + q->delay_ms : 0;
     return t;
 }

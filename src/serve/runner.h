@@ -17,6 +17,7 @@
 #include "state/state_job.h"
 
 #define RUNNER_OTHERS 4        /* jobs that are no backups, at once */
+#define RUNNER_SERVED 8        /* jobs that a peer's sync waits for, besides those */
 #define RUNNER_QUEUE_MAX 1000  /* jobs that wait */
 #define RUNNER_QUEUE_ASKED 500 /* beyond so many none is taken that the API asks for */
 
@@ -35,10 +36,11 @@ typedef struct JobRequest {
     int64_t timeout_ms;  /* 0: none. Then SIGTERM, later SIGKILL: it failed with TIMEOUT */
     const StrList *env;  /* "NAME=value" for the child, not in the state; may be NULL */
     bool asked;          /* through the API: however much is asked there, schedules find room */
-    bool alone;          /* ERR_BUSY where one of this kind, entry and database is not done */
-    int64_t delay_ms;    /* not before so long from now */
-    int attempt;         /* 0 is 1 */
-    int64_t retry_of;    /* a job, or 0 */
+    bool served; /* a peer's sync waits for it: none of those that wait for peers is in its way */
+    bool alone;  /* ERR_BUSY where one of this kind, entry and database is not done */
+    int64_t delay_ms; /* not before so long from now */
+    int attempt;      /* 0 is 1 */
+    int64_t retry_of; /* a job, or 0 */
 } JobRequest;
 
 /* A job that has ended, with all that the state has of it; on the job's own thread. */

@@ -151,7 +151,8 @@ Error *sync_ask_begin(const Ask *a, const StateSession *s, const ServiceEntry *e
                                     .words = &words,
                                     .trigger = "api",
                                     .actor = a->actor,
-                                    .asked = true},
+                                    .asked = true,
+                                    .served = true},
                       &job));
     return state_session_hold(state, &ref, 0, job, clock_now());
 }

@@ -130,6 +130,29 @@ static void test_other_jobs_have_a_limit_of_their_own(void **state)
     KIT_UNTIL(told_ends(&told) == RUNNER_OTHERS + 3);
 }
 
+/* Two services whose jobs all wait for one another's would wait for ever. */
+static void test_what_a_peer_waits_for_goes_on(void **state)
+{
+    Told told;
+    AUTO(State) s = kit_state();
+    AUTO(Runner) r = make(s, 1, &told);
+    int64_t served;
+    (void)state;
+    for (int i = 0; i < RUNNER_OTHERS + 1; i++)
+        ask(r, "sync", "shop");
+    KIT_UNTIL(runner_running(r) == RUNNER_OTHERS);
+    JobRequest q = {.kind = "sync", .entry = "e", .database = "shop", .served = true};
+    for (int i = 0; i < RUNNER_SERVED; i++)
+        OK(submit(r, q, &served));
+    KIT_UNTIL(kit_status(s, served) == JOB_RUNNING);
+    OK(submit(r, q, &served));
+    runner_tick(r);
+    assert_int_equal(runner_running(r), RUNNER_OTHERS + RUNNER_SERVED);
+    assert_int_equal(runner_waiting(r), 2);
+    kit_open_gate(0);
+    KIT_UNTIL(told_ends(&told) == RUNNER_OTHERS + RUNNER_SERVED + 2);
+}
+
 static void test_alone(void **state)
 {
     Told told;
@@ -276,6 +299,7 @@ int main(int argc, char **argv)
         KIT_TEST(test_backups_wait_for_their_turn),
         KIT_TEST(test_two_never_write_to_one_database),
         KIT_TEST(test_other_jobs_have_a_limit_of_their_own),
+        KIT_TEST(test_what_a_peer_waits_for_goes_on),
         KIT_TEST(test_alone),
         KIT_TEST(test_later),
         KIT_TEST(test_the_queue_has_an_end),
