@@ -90,6 +90,7 @@ sync: {{nodeId: {side}}}
 
     def start(self, databases):
         """The source's service, and what the target knows of it: peer `wire` is behind the proxy."""
+        self.databases = databases
         file = self.settings("source", {name: name for name in databases})
         peers = "".join(f'- {{name: {name}, url: "http://127.0.0.1:{port}", nodeId: source}}\n'
                         for name, port in (("source", self.port), ("wire", self.proxy.port)))  # fmt: skip
@@ -129,6 +130,13 @@ sync: {{nodeId: {side}}}
         done = run_timed([self.pgstow, "--config", self.work / "source/pgstow.yaml", "backup", "--entry", database, "--json", "--jobs",
                           str(self.jobs)], env=self.env, cwd=self.work, capture=True)  # fmt: skip
         return done.seconds
+
+    def forget(self):
+        """As before the first sync: no repositories, and nobody remembers any."""
+        self.stop()
+        for name in ("source/repo", "source/state", "target/repo", "target/state", "state"):
+            shutil.rmtree(self.work / name, ignore_errors=True)
+        self.start(self.databases)
 
     # ------------------------------------------------------------------ data
 
@@ -212,6 +220,7 @@ sync: {{nodeId: {side}}}
         file.unlink()
         self.assert_same(database)
         self.empty_tables(database)
+        self.forget()
         seconds, said, _ = self.pull(database, "--no-safety-backup")
         assert said["rows"] == rows, said
         self.note("first, s", seconds)
@@ -223,8 +232,7 @@ sync: {{nodeId: {side}}}
         else:
             print("  pgcopydb is not installed (apt-get install pgcopydb): no comparison with it")
         self.target.psql("postgres", f"DROP DATABASE IF EXISTS {database}")
-        shutil.rmtree(self.work / "target/repo", ignore_errors=True)
-        shutil.rmtree(self.work / "target/state", ignore_errors=True)
+        self.forget()
         self.note("clone, s", self.pull(database)[0])
         self.assert_same(database)
 
