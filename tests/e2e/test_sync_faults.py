@@ -386,8 +386,14 @@ def test_killed_everywhere(two, module_folder):
     for direction, site, point, passing in list(everywhere(two, module_folder)):
         trial = Trial(two, direction)
         print(f"{direction}, site {site.name}, {point}, passing {passing}", flush=True)
+        setting = {"PGSTOW_FAULT": f"{point}:kill:{passing}"} if site is two.a else None
         with faulty(site, point, f"kill:{passing}") if site is two.b else contextlib.nullcontext():
-            result = trial.run(env={"PGSTOW_FAULT": f"{point}:kill:{passing}"} if site is two.a else None)
+            with trial.start(env=setting) as running:
+                while running.process.poll() is None:
+                    if not two.b.is_running():
+                        two.b.start()  # as systemd would; without that the other side asks for a minute
+                    time.sleep(0.02)
+                result = trial.ended(running.wait())
         trial.judge(result)
         tried += 1
     assert tried > 40
