@@ -147,8 +147,8 @@ DEFINE_AUTO_VALUE(Delta, delta_clear)
 
 static Error *make_tables(Delta *d)
 {
-    AUTO(char) source = merge_sql_stage(d->table, d->into);
-    AUTO(char) base = merge_sql_stage(d->table, MERGE_INTO_BASE);
+    AUTO(char) source = merge_sql_stage(d->table, d->into, true);
+    AUTO(char) base = merge_sql_stage(d->table, MERGE_INTO_BASE, true);
     TRY(conn_exec(d->conn, source));
     TRY(conn_exec(d->conn, base));
     d->made = true;
@@ -159,7 +159,7 @@ static Error *begin_copy(Delta *d, MergeInto into)
 {
     AUTO(char)
     sql = merge_sql_copy(d->table, into, &d->source->columns,
-                         conn_send_encoding(d->conn, d->source->backup->encoding), true);
+                         conn_send_encoding(d->conn, d->source->backup->encoding));
     return copy_in_begin(d->conn, sql);
 }
 

@@ -1,5 +1,5 @@
-/* The backup's rows into staging tables: several connections, each table in one transaction, in
- * which it was also made (so that its rows need no second look when they are read). */
+/* The backup's rows into staging tables, by several connections: each table is made, and then
+ * filled, by transactions of their own (why: pg/merge_sql.h, merge_sql_stage). */
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -42,12 +42,12 @@ static Error *take_rows(void *to, const void *p, size_t n)
 }
 
 static Error *copy_stream(MergeWork *w, Conn *c, const MergeSource *s, MergeInto into, RowSum *sum,
-                          bool freeze, Cancel *cancel, uint64_t *fetched)
+                          Cancel *cancel, uint64_t *fetched)
 {
     const MergeTable *t = &w->tables.items[s->table];
     Take take = {.conn = c, .sum = sum};
     AUTO(char)
-    sql = merge_sql_copy(t, into, &s->columns, conn_send_encoding(c, s->backup->encoding), freeze);
+    sql = merge_sql_copy(t, into, &s->columns, conn_send_encoding(c, s->backup->encoding));
     TRY(copy_in_begin(c, sql));
     Error *e = backup_read_stream(s->backup, s->stream, cancel, take_rows, &take, fetched);
     if (e) {
@@ -63,16 +63,16 @@ static Error *copy_stream(MergeWork *w, Conn *c, const MergeSource *s, MergeInto
     return sum ? row_sum_end(sum) : NULL;
 }
 
-/* The staging table of the sources from `first` on; within a transaction. */
+/* The staging table of the sources from `first` on. */
 static Error *stage_table(MergeWork *w, Conn *c, const MergeSource *first, size_t count,
-                          bool freeze, Cancel *cancel, uint64_t *fetched)
+                          bool unlogged, Cancel *cancel, uint64_t *fetched)
 {
     const MergeTable *t = &w->tables.items[first->table];
     MergeInto into = first->base ? MERGE_INTO_BASE : MERGE_INTO_SOURCE;
-    AUTO(char) sql = merge_sql_stage(t, into);
+    AUTO(char) sql = merge_sql_stage(t, into, unlogged);
     TRY(conn_exec(c, sql));
     for (size_t i = 0; i < count; i++)
-        TRY(copy_stream(w, c, &first[i], into, NULL, freeze, cancel, fetched));
+        TRY(copy_stream(w, c, &first[i], into, NULL, cancel, fetched));
     return NULL;
 }
 
@@ -98,10 +98,8 @@ static Error *stage_delta(Stage *s, Conn *c, Unit *u)
     const MergeSource *first = &s->w->sources.items[u->first];
     MergeTable *t = &s->w->tables.items[first->table];
     MergeDelta d = {0};
-    TRY(conn_exec(c, "BEGIN"));
     TRY_CTX(merge_delta_stage(s->w, c, first, u->count, s->cancel, &d),
             "staging the difference of %s", t->name);
-    TRY(conn_exec(c, "COMMIT"));
     u->bytes = d.bytes;
     atomic_fetch_add(&s->fetched, d.fetched);
     bool none = !d.rows[0] && !d.rows[1];
@@ -129,10 +127,8 @@ static Error *stage_unit(Stage *s, Conn *c, Unit *u)
         job_add_items(s->w->c->job, 1);
         return NULL;
     }
-    TRY(conn_exec(c, "BEGIN"));
     TRY_CTX(stage_table(s->w, c, first, u->count, true, s->cancel, &fetched),
             "staging the rows of %s", t->name);
-    TRY(conn_exec(c, "COMMIT"));
     TRY(analyze(c, t, first->base ? MERGE_INTO_BASE : MERGE_INTO_SOURCE, u->rows));
     if (!first->base)
         t->compared = u->rows;
@@ -251,8 +247,7 @@ Error *merge_load(MergeWork *w, size_t table)
         if (sum)
             row_sum_begin(sum);
         for (size_t k = 0; k < count; k++)
-            TRY(copy_stream(w, w->conn, &s[k], MERGE_INTO_TARGET, sum, false, w->cancel,
-                            &w->fetched));
+            TRY(copy_stream(w, w->conn, &s[k], MERGE_INTO_TARGET, sum, w->cancel, &w->fetched));
         return NULL;
     }
     return NULL;

@@ -192,7 +192,7 @@ static char *moved_sql(const MergeForeign *f, const char *schema)
     bool rekeys = true;
     for (size_t i = 0; i < f->target_columns.count; i++)
         rekeys = rekeys && strlist_has(&t->columns, f->target_columns.items[i]);
-    buf_printf(&b, "CREATE UNLOGGED TABLE %s.m%zu AS SELECT d.action", schema, f->number);
+    buf_printf(&b, "CREATE TABLE %s.m%zu AS SELECT d.action", schema, f->number);
     for (size_t i = 0; i < f->target_columns.count; i++) {
         AUTO(char) name = text_sql_ident(f->target_columns.items[i]);
         buf_printf(&b, ", t.%s AS o%zu, %s%s AS n%zu", name, i, rekeys ? "s." : "t.", name, i);

@@ -45,7 +45,7 @@ char merge_sql_letter(MergeInto which)
     return which == MERGE_INTO_BASE ? 'b' : which == MERGE_INTO_ADDED ? 'a' : 's';
 }
 
-char *merge_sql_stage(const MergeTable *t, MergeInto which)
+char *merge_sql_stage(const MergeTable *t, MergeInto which, bool unlogged)
 {
     bool base = which == MERGE_INTO_BASE;
     AUTO_VALUE(Buf) b = {0};
@@ -54,8 +54,8 @@ char *merge_sql_stage(const MergeTable *t, MergeInto which)
     if (!base)
         strlist_copy(&all, &t->extra_columns);
     const StrList *columns = &all;
-    buf_printf(&b, "CREATE UNLOGGED TABLE %s.%c%zu WITH (autovacuum_enabled = off) AS SELECT ",
-               t->schema, merge_sql_letter(which), t->number);
+    buf_printf(&b, "CREATE%s TABLE %s.%c%zu WITH (autovacuum_enabled = off) AS SELECT ",
+               unlogged ? " UNLOGGED" : "", t->schema, merge_sql_letter(which), t->number);
     for (size_t i = 0; i < columns->count; i++) {
         const char *name = columns->items[i];
         bool there = relation_column(t->target, name) != NULL;
@@ -72,7 +72,7 @@ char *merge_sql_stage(const MergeTable *t, MergeInto which)
 }
 
 char *merge_sql_copy(const MergeTable *t, MergeInto into, const StrList *columns,
-                     const char *encoding, bool freeze)
+                     const char *encoding)
 {
     AUTO_VALUE(Buf) b = {0};
     if (into == MERGE_INTO_TARGET)
@@ -89,7 +89,7 @@ char *merge_sql_copy(const MergeTable *t, MergeInto into, const StrList *columns
         AUTO(char) quoted = text_sql_literal(encoding);
         buf_printf(&b, ", ENCODING %s", quoted);
     }
-    buf_add_str(&b, freeze ? ", FREEZE)" : ")");
+    buf_add_str(&b, ")");
     return buf_steal_str(&b);
 }
 
@@ -312,7 +312,7 @@ char *merge_sql_differences(const MergeTable *t, const MergeRules *rules)
 {
     AUTO_VALUE(Buf) b = {0};
     buf_printf(&b,
-               "CREATE UNLOGGED TABLE %s.d%zu WITH (autovacuum_enabled = off) AS "
+               "CREATE TABLE %s.d%zu WITH (autovacuum_enabled = off) AS "
                "SELECT q.action, q.s, q.o, q.t, q.conflict, q.conflict AND q.loses AS kept, q.uq, "
                "false AS rewrite, NULL::pg_catalog.\"char\" AS note FROM (SELECT CASE WHEN t.ctid "
                "IS NULL THEN 'i' WHEN s.ctid IS NULL THEN 'd' ELSE 'u' END::pg_catalog.\"char\" AS "
@@ -444,7 +444,7 @@ char *merge_sql_rewrite_keep(const MergeTable *t)
     AUTO_VALUE(Buf) b = {0};
     AUTO_VALUE(StrList) more = {0};
     beyond(t, &more);
-    buf_printf(&b, "CREATE UNLOGGED TABLE %s.r%zu AS SELECT d.s", t->schema, t->number);
+    buf_printf(&b, "CREATE TABLE %s.r%zu AS SELECT d.s", t->schema, t->number);
     for (size_t i = 0; i < more.count; i++) {
         buf_add_str(&b, ", ");
         column(&b, "t", more.items[i]);

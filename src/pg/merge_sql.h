@@ -16,13 +16,17 @@ typedef enum MergeInto {
     MERGE_INTO_TARGET
 } MergeInto;
 /* One of the first three, empty, with the target's types. A column that the target has not is text.
- */
-char *merge_sql_stage(const MergeTable *t, MergeInto which);
+ *
+ * Only where it is made and committed by itself it may be unlogged. An unlogged table whose own
+ * transaction is open when the postmaster alone is killed keeps PostgreSQL (15 to 18) from starting
+ * again: the abort's deletion of its files is not in the WAL, and the recovery finds one that it
+ * wants to make ("could not create file: File exists"). */
+char *merge_sql_stage(const MergeTable *t, MergeInto which, bool unlogged);
 /* Its name's letter. */
 char merge_sql_letter(MergeInto which);
 /* encoding: of the bytes, NULL for the client's. */
 char *merge_sql_copy(const MergeTable *t, MergeInto into, const StrList *columns,
-                     const char *encoding, bool freeze);
+                     const char *encoding);
 /* Rows of sN in which a column of the key is NULL, and keys that it has twice: one number each. */
 char *merge_sql_key_nulls(const MergeTable *t);
 char *merge_sql_key_twice(const MergeTable *t);

@@ -27,7 +27,7 @@ char *merge_sql_taken(const MergeTable *t, const MergeUnique *u)
     const char *only_some = (const char *)where.data;
     buf_printf(
         &b,
-        "DROP TABLE IF EXISTS %s.q%zu; CREATE UNLOGGED TABLE %s.q%zu AS SELECT d.ctid AS d, "
+        "DROP TABLE IF EXISTS %s.q%zu; CREATE TABLE %s.q%zu AS SELECT d.ctid AS d, "
         "d.action, v.o, v.t, x.ctid AS x, x.action AS xaction FROM %s.d%zu AS d JOIN (SELECT "
         "ctid AS c",
         t->schema, t->number, t->schema, t->number, t->schema, t->number);
