@@ -6,6 +6,7 @@ import signal
 import tempfile
 
 import pytest
+from harness.cluster import wait_until
 from harness.sites import ENTRY, REGISTRATION, WRITTEN, Sites
 
 SQL = """
@@ -229,3 +230,22 @@ def test_encrypted_on_one_side(sites):
     two.a.sql("UPDATE shop.customer SET name = 'back' WHERE id = 3")
     assert two.push().counts()["updated"] == 1
     two.assert_same()
+
+
+@pytest.mark.parametrize("by", ["Ctrl-C", "the peer"])
+def test_stopped_while_the_peer_backs_up(pair, by):
+    """The peer's job waits for a lock: it is stopped along, whoever of the two wants it; and leaves no backup."""
+    two = reset(pair, SQL, SQL + ROWS)
+    before, name = two.b.ids(), "waits-" + by.replace(" ", "-")
+    with two.b.cluster.session(two.b.database) as other:
+        other.run("BEGIN; LOCK TABLE shop.item IN ACCESS EXCLUSIVE MODE")
+        with two.start("pull", "--session", name) as running:
+            wait_until(lambda: two.statuses(name)[1] == "BACKING_UP" and two.b.session(name)["pid"], "no backup begins")
+            if by == "Ctrl-C":
+                running.process.send_signal(signal.SIGINT)
+            else:
+                two.b.run("sync", "cancel", name)
+            running.wait(60).expect("CANCELLED")
+    assert [s["status"] for s in two.wait_ended(name)] == ["CANCELLED"] * 2
+    assert two.b.ids() == before
+    assert two.pull().counts()["inserted"] == 1000
