@@ -99,7 +99,7 @@ static Error *run_sync(Run *run, Work *w)
     } else if (!e) {
         sync_print(r, run->quiet);
     } else if (r->session && !run->quiet) {
-        fprintf(stderr, "session %s\n", r->session);
+        fprintf(stderr, "pgstow sync resume %s goes on with it\n", r->session);
     }
     return e;
 }
