@@ -155,18 +155,22 @@ static Error *speak(SyncSession *s, Beat *b, int64_t now, bool *cancel)
     return NULL;
 }
 
+static void stop_job(SyncSession *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->cancelled = true;
+    pthread_mutex_unlock(&s->lock);
+    cancel_request(job_cancel(s->job));
+}
+
 static bool write_beat(SyncSession *s, Beat *b, int64_t now)
 {
     bool cancel = false;
     Error *e = speak(s, b, now, &cancel);
     if (e)
         return bear(s, b, e);
-    if (!cancel)
-        return true;
-    pthread_mutex_lock(&s->lock);
-    s->cancelled = true;
-    pthread_mutex_unlock(&s->lock);
-    cancel_request(job_cancel(s->job));
+    if (cancel)
+        stop_job(s);
     return true; /* it lives until it has ended */
 }
 
@@ -380,7 +384,15 @@ Error *sync_session_step(SyncSession *s, SyncStatus status, const char *phase)
     s->rows_done = s->rows_total = 0;
     s->steps++;
     pthread_mutex_unlock(&s->lock);
-    return state_session_step(s->state, &ref, status, phase, clock_now());
+    bool cancel = false;
+    TRY(state_session_step(s->state, &ref, status, phase, clock_now()));
+    /* The heart hears of it within a second: what is short would be done before. */
+    if (status < SYNC_VERIFYING)
+        TRY(state_session_look(s->state, &ref, &cancel));
+    if (!cancel)
+        return NULL;
+    stop_job(s);
+    return cancel_check(job_cancel(s->job));
 }
 
 Error *sync_session_learn(SyncSession *s, const StateSessionFacts *facts)
