@@ -147,7 +147,9 @@ static Error *again(State *s, const Opening *c, const StateSession *old, bool ne
                    " entry = ifnull(?6, entry), database = ifnull(?7, database),"
                    " bytes_done = 0, bytes_total = 0, wire_bytes = CASE WHEN ?1 THEN 0 ELSE"
                    " wire_bytes END, rows_done = 0, rows_total = 0, speed = 0, completion = NULL,"
-                   " started = ?8, heartbeat = ?8, beat_mono = ?9, job = ifnull(?10, job),"
+                   " started = ?8, heartbeat = ?8, beat_mono = ?9,"
+                   /* An earlier attempt's job that ends only now is no end of this one. */
+                   " job = CASE WHEN ?1 THEN ?10 ELSE ifnull(?10, job) END,"
                    " pid = ?11, pid_start = ?12, boot = ?13 WHERE n = ?14",
                    &q));
     query_int(&q, next_attempt);

@@ -27,7 +27,7 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def cluster():
     """The one server that most tests share. Databases are named by cluster.fresh_name()."""
-    server = Cluster(copied=True)
+    server = Cluster(copied="one")
     server.load(E2E / "fidelity_globals.sql", "postgres")
     yield server
     server.destroy()
@@ -36,7 +36,7 @@ def cluster():
 @pytest.fixture(scope="session")
 def other_cluster():
     """The server of a second site: with a system identifier of its own."""
-    server = Cluster()
+    server = Cluster(copied="other")
     yield server
     server.destroy()
 

@@ -64,7 +64,7 @@ def test_latest_is_the_one_made_last(pgstow, shop, history):
     assert pgstow.run("show", "latest", "--json").json["id"] == behind
 
 
-@pytest.mark.parametrize("days", [-9 * YEAR, 0, 9 * YEAR])
+@pytest.mark.parametrize("days", [pytest.param(-9 * YEAR, marks=pytest.mark.slow), 0, 9 * YEAR])
 def test_cleanup_by_a_clock_that_is_off(cluster, pgstow, shop, database, history, days):
     """The last good one stays whatever the clock, and what goes can be brought back."""
     pgstow.run("cleanup", "--yes", env=clock(days))

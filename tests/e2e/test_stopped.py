@@ -53,7 +53,7 @@ def test_a_signal_while_waiting_for_a_lock(cluster, pgstow, shop):
     cluster.assert_no_connections(shop)
 
 
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda s: s.name)
+@pytest.mark.parametrize("number", [SIGNALS[0], *(pytest.param(s, marks=pytest.mark.slow) for s in SIGNALS[1:])], ids=lambda s: s.name)
 def test_a_signal_during_restore(cluster, pgstow_faults, shop, number):
     backup = pgstow_faults.backup(shop)
     cluster.sql("DELETE FROM item WHERE id > 10", shop)

@@ -9,7 +9,7 @@ from harness.cluster import wait_until
 from harness.sites import ENTRY
 from test_sync_pull import SQL, ask, pair, peer_headers, reset  # noqa: F401
 
-BOTH = pytest.mark.parametrize("direction", ["pull", "push"])
+PULL = pytest.mark.parametrize("direction", ["pull", pytest.param("push", marks=pytest.mark.slow)])
 # About 300 KB that nothing makes smaller.
 GROW = "INSERT INTO shop.customer SELECT g, (SELECT string_agg(md5(g * 31 + i || ''), '') FROM generate_series(1, 5) i) FROM generate_series({0}, {0} + 3999) g"
 
@@ -35,7 +35,7 @@ def asked(result):
     return [line for line in result.stderr.splitlines() if "/api/sync/download-backup" in line or "/api/sync/receive-backup" in line]
 
 
-@BOTH
+@PULL
 def test_no_pack_twice(pair, direction):
     """Killed in the middle of sending, and resumed: what had arrived as a whole is not sent again."""
     two = reset(pair, SQL, SQL)
@@ -58,7 +58,7 @@ def test_no_pack_twice(pair, direction):
     assert sent < (done["packs"] + 1) * max(packs(source).values()) * 1.1, (sent, done["packs"])
 
 
-@BOTH
+@PULL
 def test_little_is_asked(pair, direction):
     """Unchanged, then with a row changed: few requests, and few bytes."""
     two = reset(pair, SQL + GROW.format(1), SQL)
@@ -156,6 +156,7 @@ def test_objects(pair):
     assert (two.a.folder / "repo" / pack).read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_both_are_encrypted(sites):
     """Each by a passphrase of its own: opened with the peer's key, sealed again with one's own, in both directions."""
     two = sites(SQL, SQL + GROW.format(1))

@@ -26,7 +26,6 @@ from harness.sites import ENTRY, KEY, REGISTRATION, Sites
 from harness.trials import SQL, Trial, faulty, points
 
 slow = pytest.mark.slow
-BOTH = pytest.mark.parametrize("direction", ["pull", "push"])
 PULL = pytest.mark.parametrize("direction", ["pull", pytest.param("push", marks=slow)])
 PUSH = pytest.mark.parametrize("direction", [pytest.param("pull", marks=slow), "push"])
 
@@ -42,7 +41,7 @@ def two(cluster, other_cluster, module_folder):
 # ---------------------------------------------------------------- the network
 
 
-@BOTH
+@PUSH
 def test_a_cut_that_heals(two, direction):
     """Every connection dies in the middle of the transfer, then the network is as before: nothing is to be seen of it."""
     trial = Trial(two, direction)
@@ -175,7 +174,7 @@ def pending(pid):
 # ---------------------------------------------------------------- disks
 
 
-@PUSH
+@PULL
 def test_the_targets_disk_is_full(cluster, other_cluster, folder, direction):
     """What lacks room is said; with room the next sync succeeds."""
     two = Sites((cluster, other_cluster), folder, SQL, faults=True)

@@ -146,7 +146,7 @@ def test_filters(two):
     assert s.a.sql("SELECT count(*) FROM child") == "1" and s.a.sql("SELECT count(*) FROM keyless") == "0"
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+@pytest.mark.parametrize("encoding", ["LATIN1", pytest.param("SQL_ASCII", marks=pytest.mark.slow)])
 def test_encodings(two, encoding):
     """What is no UTF-8 there comes as text, or as the very bytes."""
     tables = "CREATE TABLE t (id int PRIMARY KEY, v text)"
@@ -167,6 +167,7 @@ MANY = "CREATE TABLE many (id int PRIMARY KEY, t text);"
 MANY_ROWS = "INSERT INTO many SELECT i, repeat(md5(i::text), 40) FROM generate_series(1, 2500) i;"
 
 
+@pytest.mark.slow
 def test_a_cut_in_the_middle(two):
     """A push goes on with the batch that was not acknowledged; a pull begins anew."""
     s = two(MANY + MANY_ROWS, MANY)

@@ -119,10 +119,10 @@ class SqlError(AssertionError):
 class Cluster:
     """One running server. Databases are made by create(), named after what they are for."""
 
-    def __init__(self, settings=None, folder=None, standby_of=None, programs=None, copied=False):
+    def __init__(self, settings=None, folder=None, standby_of=None, programs=None, copied=None):
         """settings: of postgresql.conf. standby_of: a running cluster to be a hot standby of. programs: the
-        folder of another version's. copied: initdb may have run for another process of this test run, whose
-        server then has the same system identifier."""
+        folder of another version's. copied: a name; initdb may have run under it for another process of this test
+        run, whose server then has the same system identifier."""
         self.bin = programs or pg_bin()
         self.folder = folder or scratch_folder()
         self.data = self.folder / "data"
@@ -156,7 +156,7 @@ class Cluster:
         if standby_of:
             self._copy(standby_of)
         elif copied and "PGSTOW_TEST_NEW_CLUSTER" in os.environ:
-            self._copy_new(Path(os.environ["PGSTOW_TEST_NEW_CLUSTER"]))
+            self._copy_new(Path(os.environ["PGSTOW_TEST_NEW_CLUSTER"]) / copied)
         else:
             self._init()
         with open(self.data / "postgresql.conf", "a") as f:
@@ -206,6 +206,7 @@ class Cluster:
 
     def _copy_new(self, kept):
         """Whoever comes first runs initdb for all."""
+        kept.mkdir(exist_ok=True)
         with open(kept / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (kept / "data").exists():

@@ -175,6 +175,7 @@ static void test_resume(void **state)
     StateSessionRef first = opened(s, &w);
     FAILS(ERR_BUSY, state_session_open(s, &w, &again)); /* it is under way */
     OK(state_session_learn(s, &first, &(StateSessionFacts){.backup = "shop-1"}, KIT_NOW));
+    OK(state_session_hold(s, &first, 0, 17, KIT_NOW));
     end_as(s, &first, SYNC_FAILED);
     FAILS(ERR_EXISTS, state_session_open(s, &w, &again));
     w.resume = true;
@@ -186,6 +187,7 @@ static void test_resume(void **state)
     FAILS(ERR_EXISTS, state_session_open(s, &other, &again));
     OK(state_session_open(s, &w, &again));
     assert_int_equal(again->attempt, 2);
+    assert_int_equal(again->job, 0);
     assert_string_equal(again->backup, "shop-1");
     assert_null(again->error_message);
     /* The first attempt has nothing to say any more. */
