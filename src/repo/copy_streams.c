@@ -341,9 +341,10 @@ static Error *hand_begin(Hand *h, CopyWork *c)
     return chunk_hash_for(&h->source_ids, tag);
 }
 
-static Error *unit_work(void *arg)
+/* Units in turn, by a hand of this thread's own. */
+typedef Error *(*UnitWork)(Hand *h, const Unit *u, Cancel *c);
+static Error *each_unit(CopyTurns *turns, UnitWork work)
 {
-    CopyTurns *turns = arg;
     CopyWork *c = turns->work;
     AUTO_VALUE(Hand) h = {0};
     TRY(hand_begin(&h, c));
@@ -355,10 +356,22 @@ static Error *unit_work(void *arg)
             return NULL;
         const Unit *u = &c->units->items[i];
         AUTO(char) label = stream_label(&c->m->streams[u->stream]);
-        job_object(c->ends->job, label);
-        TRY_CTX(copy_unit(&h, u, turns->cancel), "%s", label);
-        job_add_items(c->ends->job, 1);
+        TRY_CTX(work(&h, u, turns->cancel), "%s", label);
     }
+}
+
+static Error *write_unit(Hand *h, const Unit *u, Cancel *cancel)
+{
+    AUTO(char) label = stream_label(&h->c->m->streams[u->stream]);
+    job_object(h->c->ends->job, label);
+    TRY(copy_unit(h, u, cancel));
+    job_add_items(h->c->ends->job, 1);
+    return NULL;
+}
+
+static Error *unit_work(void *arg)
+{
+    return each_unit(arg, write_unit);
 }
 
 /* -- which frames are needed ------------------------------------------------------------------- */
@@ -396,25 +409,18 @@ static Error *add_needs(Hand *h, uint32_t stream, uint32_t number)
     return NULL;
 }
 
+static Error *unit_needs(Hand *h, const Unit *u, Cancel *cancel)
+{
+    for (uint32_t k = 0; k < u->count; k++) {
+        TRY(cancel_check(cancel));
+        TRY(add_needs(h, u->stream, u->piece + k));
+    }
+    return NULL;
+}
+
 static Error *needs_work(void *arg)
 {
-    CopyTurns *turns = arg;
-    CopyWork *c = turns->work;
-    AUTO_VALUE(Hand) h = {0};
-    TRY(hand_begin(&h, c));
-    for (;;) {
-        size_t i;
-        bool got;
-        TRY(copy_next(turns, &i, &got));
-        if (!got)
-            return NULL;
-        const Unit *u = &c->units->items[i];
-        AUTO(char) label = stream_label(&c->m->streams[u->stream]);
-        for (uint32_t k = 0; k < u->count; k++) {
-            TRY(cancel_check(turns->cancel));
-            TRY_CTX(add_needs(&h, u->stream, u->piece + k), "%s", label);
-        }
-    }
+    return each_unit(arg, unit_needs);
 }
 
 Error *copy_needs(CopyWork *c)

@@ -87,15 +87,7 @@ Error *api_sync_open(Ask *a)
         tool_facts(entry, d);
     e = repository_facts(a, entry, o.direction == SYNC_PUSH, d);
     if (e) {
-        StateSessionRef ref = {id, SYNC_REMOTE, s->attempt};
-        error_drop(
-            state_session_end(a->api->service->state, &ref,
-                              &(StateSessionEnd){.status = SYNC_FAILED,
-                                                 .error_kind = error_kind_info(error_kind(e))->name,
-                                                 .error_message = error_message(e),
-                                                 .error_hint = error_hint_text(e),
-                                                 .now = clock_now()},
-                              NULL));
+        sync_ask_failed(a, &(StateSessionRef){id, SYNC_REMOTE, s->attempt}, e);
         return e;
     }
     a->reply->status = 200;

@@ -5,7 +5,7 @@
 #include "op/sync_session.h"
 #include "op/sync_session_doc.h"
 #include "op/sync_stop.h"
-#include "serve/api_internal.h"
+#include "serve/sync_ask.h"
 
 /* -- begun ----------------------------------------------------------------------------------------
  */
@@ -100,21 +100,9 @@ static Error *begin(Ask *a, const StateSessionNew *new, const ServiceEntry *entr
                                            .asked = true},
                              &job);
     if (!e)
-        e = state_session_hold(state, &ref, 0, job, clock_now());
-    /* Its job has taken it over, and ended it, already. */
-    if (e && error_kind(e) == ERR_FENCED) {
-        error_free(e);
-        e = NULL;
-    }
+        e = sync_ask_hold(a, &ref, job);
     if (e) {
-        error_drop(
-            state_session_end(state, &ref,
-                              &(StateSessionEnd){.status = SYNC_FAILED,
-                                                 .error_kind = error_kind_info(error_kind(e))->name,
-                                                 .error_message = error_message(e),
-                                                 .error_hint = error_hint_text(e),
-                                                 .now = clock_now()},
-                              NULL));
+        sync_ask_failed(a, &ref, e);
         return e;
     }
     api_reply_job(a, job);

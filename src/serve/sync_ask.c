@@ -133,11 +133,30 @@ static const char *kind_of(const StateSession *s, const char *verb)
     return options && doc_bool(options, "dryRun", false) ? "sync-dry-run" : "sync";
 }
 
+Error *sync_ask_hold(const Ask *a, const StateSessionRef *ref, int64_t job)
+{
+    Error *e = state_session_hold(a->api->service->state, ref, 0, job, clock_now());
+    /* Its job has taken it over, and ended it, already. */
+    if (!e || error_kind(e) != ERR_FENCED)
+        return e;
+    error_free(e);
+    return NULL;
+}
+
+void sync_ask_failed(const Ask *a, const StateSessionRef *ref, const Error *e)
+{
+    StateSessionEnd end = {.status = SYNC_FAILED,
+                           .error_kind = error_kind_info(error_kind(e))->name,
+                           .error_message = error_message(e),
+                           .error_hint = error_hint_text(e),
+                           .now = clock_now()};
+    error_drop(state_session_end(a->api->service->state, ref, &end, NULL));
+}
+
 Error *sync_ask_begin(const Ask *a, const StateSession *s, const ServiceEntry *entry,
                       const char *verb)
 {
     AUTO_VALUE(StrList) words = {0};
-    State *state = a->api->service->state;
     StateSessionRef ref = {s->id, SYNC_REMOTE, s->attempt};
     int64_t job;
     strlist_add(&words, "sync");
@@ -154,7 +173,7 @@ Error *sync_ask_begin(const Ask *a, const StateSession *s, const ServiceEntry *e
                                     .asked = true,
                                     .served = true},
                       &job));
-    return state_session_hold(state, &ref, 0, job, clock_now());
+    return sync_ask_hold(a, &ref, job);
 }
 
 Error *sync_ask_open(const Ask *a, const char *id, const SyncOptions *o, const ServiceEntry *entry,

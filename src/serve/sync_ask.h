@@ -21,6 +21,10 @@ Doc *sync_ask_doc(const StateSession *s);
 Error *sync_ask_reply(Ask *a, unsigned status, const char *id) MUST_CHECK;
 /* Whether a job of this service waits or runs for it. */
 bool sync_ask_has_job(const Ask *a, const StateSession *s);
+/* That this job works for it. One that has done so and ended already is fine. */
+Error *sync_ask_hold(const Ask *a, const StateSessionRef *ref, int64_t job) MUST_CHECK;
+/* It has FAILED, with this; e stays the caller's. */
+void sync_ask_failed(const Ask *a, const StateSessionRef *ref, const Error *e);
 /* A run of `pgstow sync VERB SESSION` as a job of it. */
 Error *sync_ask_begin(const Ask *a, const StateSession *s, const ServiceEntry *entry,
                       const char *verb) MUST_CHECK;

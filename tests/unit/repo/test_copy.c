@@ -1,4 +1,4 @@
-#include "kit.h"
+#include "copy_kit.h"
 
 #include "repo/check.h"
 #include "repo/copy.h"
@@ -7,41 +7,6 @@
 #include "repo/trash.h"
 
 #define DAY (24 * 3600 * INT64_C(1000))
-
-static Error *other_key(void *ctx, KeyUse use, const char *where, Key *out)
-{
-    (void)ctx;
-    (void)use;
-    (void)where;
-    *out = (Key){.file = true,
-                 .secret = secret_copy("fedcba9876543210fedcba9876543210", KEY_BYTES),
-                 .from = mem_strdup("the tests")};
-    return NULL;
-}
-
-static const KeySource other_keys = {other_key, NULL};
-
-static Repo *make(bool encrypted, const KeySource *keys)
-{
-    Repo *r = NULL;
-    RepoOptions o = {.create = true, .encrypt = encrypted, .keys = keys};
-    OK(repo_open(store_open_memory(), &o, &r));
-    return r;
-}
-
-static Error *add_size(void *ctx, const char *name, uint64_t size)
-{
-    (void)name;
-    *(uint64_t *)ctx += size;
-    return NULL;
-}
-
-static uint64_t pack_bytes(Repo *r)
-{
-    uint64_t bytes = 0;
-    OK(store_list(repo_store(r), "packs/", add_size, &bytes));
-    return bytes;
-}
 
 static Error *add_one(void *ctx, const char *name, uint64_t size)
 {
@@ -124,8 +89,8 @@ static WriterOptions options_at(Instant later)
 
 static void all_ways(bool from_sealed, bool to_sealed)
 {
-    AUTO(Repo) from = make(from_sealed, &kit_keys);
-    AUTO(Repo) to = make(to_sealed, &other_keys);
+    AUTO(Repo) from = copy_kit_repo(from_sealed, &kit_keys);
+    AUTO(Repo) to = copy_kit_repo(to_sealed, &copy_kit_keys);
     KitTable t[3], u[3];
     make_tables(t, kit_sanitized() ? 20000 : 60000);
     make_tables(u, kit_sanitized() ? 20000 : 60000);
@@ -152,9 +117,9 @@ static void all_ways(bool from_sealed, bool to_sealed)
     kit_compare(to, first.id, t, 3);
 
     /* What the second backup added, and no more; its place in the target's own lineage. */
-    uint64_t before = pack_bytes(to);
+    uint64_t before = copy_kit_pack_bytes(to);
     copy(from, to, second.id, &out);
-    uint64_t added = pack_bytes(to) - before;
+    uint64_t added = copy_kit_pack_bytes(to) - before;
     print_message("# the backup added %llu, the copy %llu\n", (unsigned long long)second.new_bytes,
                   (unsigned long long)added);
     /* Where pages of recipes end depends on the ids. */
@@ -165,14 +130,14 @@ static void all_ways(bool from_sealed, bool to_sealed)
     check_all(to);
 
     /* Again: nothing. */
-    before = pack_bytes(to);
+    before = copy_kit_pack_bytes(to);
     size_t sessions = count(to, "backups/");
     copy(from, to, first.id, &out);
     assert_int_equal(out.state, COPY_THERE);
     assert_string_equal(out.info.id, first.id);
     copy(from, to, second.id, &out);
     assert_int_equal(out.state, COPY_THERE);
-    assert_int_equal(pack_bytes(to), before);
+    assert_int_equal(copy_kit_pack_bytes(to), before);
     assert_int_equal(count(to, "backups/"), sessions);
 
     /* And back: the source has what the copy was made of. */
@@ -224,8 +189,8 @@ static void stop_at(void *ctx, const JobProgress *now)
 static void test_continued(void **state)
 {
     (void)state;
-    AUTO(Repo) from = make(false, &kit_keys);
-    AUTO(Repo) to = make(true, &other_keys);
+    AUTO(Repo) from = copy_kit_repo(false, &kit_keys);
+    AUTO(Repo) to = copy_kit_repo(true, &copy_kit_keys);
     KitTable t[3];
     make_tables(t, 60000);
     AUTO_VALUE(BackupInfo) first = {0};
@@ -242,14 +207,14 @@ static void test_continued(void **state)
     assert_int_equal(l.count, 0);
     backup_list_clear(&l);
     assert_int_equal(count(to, "sessions/"), 1);
-    uint64_t before = pack_bytes(to);
+    uint64_t before = copy_kit_pack_bytes(to);
     assert_true(before > 0);
 
     copy(from, to, first.id, &out);
     assert_int_equal(out.packs, 0);
     assert_true(out.reused > 0);
     assert_string_equal(out.info.id, first.id);
-    assert_true(pack_bytes(to) - before < 100000); /* recipes */
+    assert_true(copy_kit_pack_bytes(to) - before < 100000); /* recipes */
     kit_compare(to, first.id, t, 3);
     check_all(to);
     free_tables(t);
@@ -259,8 +224,8 @@ static void test_continued(void **state)
 static void test_backup_beside(void **state)
 {
     (void)state;
-    AUTO(Repo) from = make(false, &kit_keys);
-    AUTO(Repo) to = make(false, &kit_keys);
+    AUTO(Repo) from = copy_kit_repo(false, &kit_keys);
+    AUTO(Repo) to = copy_kit_repo(false, &kit_keys);
     KitTable t[3];
     make_tables(t, 20000);
     AUTO_VALUE(BackupInfo) first = {0};
@@ -296,8 +261,8 @@ static void test_backup_beside(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    AUTO(Repo) from = make(false, &kit_keys);
-    AUTO(Repo) to = make(false, &kit_keys);
+    AUTO(Repo) from = copy_kit_repo(false, &kit_keys);
+    AUTO(Repo) to = copy_kit_repo(false, &kit_keys);
     KitTable t = kit_table("orders", 20001, 1, 1000, 0);
     AUTO_VALUE(BackupInfo) ours = {0};
     AUTO_VALUE(BackupInfo) theirs = {0};
@@ -344,8 +309,8 @@ static void damage(Repo *r, PackId pack)
 static void test_damaged_source(void **state)
 {
     (void)state;
-    AUTO(Repo) from = make(false, &kit_keys);
-    AUTO(Repo) to = make(false, &kit_keys);
+    AUTO(Repo) from = copy_kit_repo(false, &kit_keys);
+    AUTO(Repo) to = copy_kit_repo(false, &kit_keys);
     KitTable t[3];
     make_tables(t, 20000);
     AUTO_VALUE(BackupInfo) first = {0};
@@ -371,8 +336,8 @@ static void test_damaged_source(void **state)
 static void test_damaged_target(void **state)
 {
     (void)state;
-    AUTO(Repo) from = make(false, &kit_keys);
-    AUTO(Repo) to = make(true, &other_keys);
+    AUTO(Repo) from = copy_kit_repo(false, &kit_keys);
+    AUTO(Repo) to = copy_kit_repo(true, &copy_kit_keys);
     KitTable t[3];
     make_tables(t, 20000);
     AUTO_VALUE(BackupInfo) first = {0};
@@ -457,8 +422,8 @@ static void bury(Repo *r)
 static void test_pruned(void **state)
 {
     (void)state;
-    AUTO(Repo) from = make(false, &kit_keys);
-    AUTO(Repo) to = make(true, &other_keys);
+    AUTO(Repo) from = copy_kit_repo(false, &kit_keys);
+    AUTO(Repo) to = copy_kit_repo(true, &copy_kit_keys);
     KitTable t[3];
     make_tables(t, 20000);
     AUTO_VALUE(BackupInfo) first = {0};

@@ -1,5 +1,5 @@
 /* Copies of packs of which only some frames are needed, and copies from and to what is far. */
-#include "kit.h"
+#include "copy_kit.h"
 
 #include "repo/check.h"
 #include "repo/copy.h"
@@ -9,19 +9,6 @@
 #include "store/store_internal.h"
 
 #define DAY (24 * 3600 * INT64_C(1000))
-
-static Error *other_key(void *ctx, KeyUse use, const char *where, Key *out)
-{
-    (void)ctx;
-    (void)use;
-    (void)where;
-    *out = (Key){.file = true,
-                 .secret = secret_copy("fedcba9876543210fedcba9876543210", KEY_BYTES),
-                 .from = mem_strdup("the tests")};
-    return NULL;
-}
-
-static const KeySource other_keys = {other_key, NULL};
 
 /* -- a store that is far, and counts ----------------------------------------------------------- */
 
@@ -56,28 +43,6 @@ static void make_near(Repo *r)
 }
 
 /* -- what is looked at ------------------------------------------------------------------------- */
-
-static Repo *make(bool encrypted, const KeySource *keys)
-{
-    Repo *r = NULL;
-    RepoOptions o = {.create = true, .encrypt = encrypted, .keys = keys};
-    OK(repo_open(store_open_memory(), &o, &r));
-    return r;
-}
-
-static Error *add_size(void *ctx, const char *name, uint64_t size)
-{
-    (void)name;
-    *(uint64_t *)ctx += size;
-    return NULL;
-}
-
-static uint64_t pack_bytes(Repo *r)
-{
-    uint64_t bytes = 0;
-    OK(store_list(repo_store(r), "packs/", add_size, &bytes));
-    return bytes;
-}
 
 static Error *add_part(void *ctx, const char *name, uint64_t size)
 {
@@ -134,7 +99,8 @@ typedef struct Scene {
 static void begin(Scene *s, bool from_sealed, bool to_sealed)
 {
     uint64_t rows = kit_sanitized() ? 12000 : 20000;
-    *s = (Scene){.from = make(from_sealed, &kit_keys), .to = make(to_sealed, &other_keys)};
+    *s = (Scene){.from = copy_kit_repo(from_sealed, &kit_keys),
+                 .to = copy_kit_repo(to_sealed, &copy_kit_keys)};
     s->whole = table_without(rows, 0, 0);
     s->late = table_without(rows, 0, 70);
     s->early = table_without(rows, 30, 100);
@@ -170,24 +136,24 @@ static void some_frames(bool from_sealed, bool to_sealed, bool far_source, bool 
     begin(&s, from_sealed, to_sealed);
     if (far_source || far_target)
         make_far(far_source ? s.from : s.to);
-    uint64_t total = pack_bytes(s.from), before;
+    uint64_t total = copy_kit_pack_bytes(s.from), before;
     copy(s.from, s.to, s.second.id, &out);
     kit_compare(s.to, s.second.id, &s.late, 1);
     assert_int_equal(parts(s.to), 1);
     /* Its own and a third of the first one's, of three. */
-    print_message("# %llu of %llu\n", (unsigned long long)pack_bytes(s.to),
+    print_message("# %llu of %llu\n", (unsigned long long)copy_kit_pack_bytes(s.to),
                   (unsigned long long)total);
-    assert_true(pack_bytes(s.to) < total * 55 / 100);
+    assert_true(copy_kit_pack_bytes(s.to) < total * 55 / 100);
 
     /* Other frames of the same pack: those alone. */
-    before = pack_bytes(s.to);
+    before = copy_kit_pack_bytes(s.to);
     copy(s.from, s.to, s.third.id, &out);
     kit_compare(s.to, s.third.id, &s.early, 1);
     assert_int_equal(parts(s.to), 2);
-    assert_true(pack_bytes(s.to) - before < total * 55 / 100);
+    assert_true(copy_kit_pack_bytes(s.to) - before < total * 55 / 100);
 
     /* All of them: the pack as a whole, which then serves everybody. */
-    before = pack_bytes(s.to);
+    before = copy_kit_pack_bytes(s.to);
     copy(s.from, s.to, s.first.id, &out);
     kit_compare(s.to, s.first.id, &s.whole, 1);
     assert_int_equal(parts(s.to), 2);
@@ -252,12 +218,12 @@ static void test_continued(void **state)
     CopyEnds ends = {.from = s.from, .to = s.to, .jobs = 2, .job = job};
     OK(copier_new(&ends, &c));
     FAILS(ERR_CANCELLED, copier_run(c, s.second.id, &out));
-    uint64_t before = pack_bytes(s.to);
+    uint64_t before = copy_kit_pack_bytes(s.to);
     assert_int_equal(parts(s.to), 1);
     copy(s.from, s.to, s.second.id, &out);
     assert_int_equal(out.packs, 0);
     assert_int_equal(parts(s.to), 1);
-    assert_true(pack_bytes(s.to) - before < 100000); /* recipes */
+    assert_true(copy_kit_pack_bytes(s.to) - before < 100000); /* recipes */
     kit_compare(s.to, s.second.id, &s.late, 1);
     end(&s);
 }
