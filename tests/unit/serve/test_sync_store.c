@@ -196,7 +196,7 @@ static void test_what_is_over(void **state)
     OK(sessions_gone_list(s, &gone));
     assert_int_equal(gone.count, 1);
     SessionId id;
-    assert_true(text_unhex(SESSION + 9, id.b, sizeof id.b));
+    assert_true(text_unhex(&SESSION[9], id.b, sizeof id.b));
     assert_true(sessions_gone_has(&gone, id));
     /* From then on nothing of it comes any more, though somebody still thinks that it lives. */
     FAILS(ERR_REPO_PERMISSION, put(&b, &b.writer, PACK, "a pack"));
