@@ -76,7 +76,7 @@ def test_a_cut_that_stays(two):
 
 
 @pytest.mark.parametrize("direction, point", [
-    ("pull", "merge.written"), ("push", "copy.pack"), pytest.param("pull", "sync.pull.transferred", marks=slow),
+    ("pull", "merge.written"), pytest.param("push", "copy.pack", marks=slow), pytest.param("pull", "sync.pull.transferred", marks=slow),
     pytest.param("pull", "merge.committed", marks=slow), pytest.param("push", "sync.push.transferred", marks=slow),
 ])  # fmt: skip
 def test_the_one_who_asks_is_killed(two, direction, point):
@@ -344,6 +344,7 @@ class Writer:
         assert not self.thread.is_alive() and self.done
 
 
+@slow
 @PULL
 def test_both_sites_write_meanwhile(two, direction):
     """The source moves amounts between accounts: of whatever moment they come, their sum is right. What the target's own
