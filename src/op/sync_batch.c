@@ -300,11 +300,11 @@ Error *sync_batch_read(const void *p, size_t n, SyncBatch *out)
 {
     AUTO_VALUE(SyncBatch) b = {0};
     AUTO_VALUE(Buf) head = {0};
-    Scan s = {.start = p, .p = p, .end = (const char *)p + n};
     if (n > SYNC_BATCH_MAX)
         FAIL(ERR_LIMIT, "a batch has at most %zu bytes", SYNC_BATCH_MAX);
     if (!n || !text_is_utf8(p, n))
         FAIL(ERR_USAGE, "the batch is no JSON in UTF-8");
+    Scan s = {.start = p, .p = p, .end = (const char *)p + n};
     TRY(buf_reserve(&head, n + 2, SYNC_BATCH_MAX + 2));
     TRY(part(&s, &head, &b));
     Error *e = doc_parse((const char *)head.data, head.len, "the batch", &b.head);
