@@ -159,6 +159,16 @@ Error *query_row(Query *q, bool *more)
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? NULL : state_failure(q->s, rc, working);
 }
 
+Error *query_page(Query *q, size_t have, uint32_t limit, bool *more, bool *got)
+{
+    TRY(query_row(q, got));
+    if (!*got || have < limit)
+        return NULL;
+    *got = false;
+    *more = true;
+    return NULL;
+}
+
 Error *query_run(Query *q, int64_t *changed)
 {
     bool more;

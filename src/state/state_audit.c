@@ -61,14 +61,10 @@ Error *state_audit_list(State *s, const StateAuditFilter *filter, StateAudit *ou
     query_maybe_int(&q, f->until);
     query_maybe_int(&q, f->below);
     query_int(&q, limit + 1);
-    for (bool more;;) {
-        TRY(query_row(&q, &more));
-        if (!more)
+    for (bool got;;) {
+        TRY(query_page(&q, l.count, limit, &l.more, &got));
+        if (!got)
             break;
-        if (l.count == limit) {
-            l.more = true;
-            break;
-        }
         mem_grow(l.items, l.count, l.cap);
         StateAuditEntry *e = &l.items[l.count++];
         e->id = query_get_int(&q);

@@ -78,14 +78,10 @@ Error *state_event_since(State *s, int64_t after, uint32_t limit, StateEvents *o
                    &q));
     query_int(&q, after);
     query_int(&q, limit + 1);
-    for (bool more;;) {
-        TRY(query_row(&q, &more));
-        if (!more)
+    for (bool got;;) {
+        TRY(query_page(&q, l.count, limit, &l.more, &got));
+        if (!got)
             break;
-        if (l.count == limit) {
-            l.more = true;
-            break;
-        }
         mem_grow(l.items, l.count, l.cap);
         StateEvent *e = &l.items[l.count++];
         e->id = query_get_int(&q);

@@ -44,6 +44,9 @@ void query_whole_text(Query *q, const char *v); /* uncut: the caller bounds it; 
 void query_names(Query *q, unsigned bits, const char *const *names, unsigned count);
 void query_blob(Query *q, const void *p, int n); /* must live until the statement has run */
 Error *query_row(Query *q, bool *more) MUST_CHECK;
+/* The next row of a page of `limit`, of which `have` are taken already. *got is false at its end;
+ * then *more is set where the statement has a further row (ask it for limit + 1). */
+Error *query_page(Query *q, size_t have, uint32_t limit, bool *more, bool *got) MUST_CHECK;
 /* For statements without rows: runs it; `changed`, how many rows it touched, may be NULL. */
 Error *query_run(Query *q, int64_t *changed) MUST_CHECK;
 int64_t query_get_int(Query *q);       /* 0 for NULL */

@@ -114,14 +114,10 @@ static Error *take_job(Query *q, StateJob *j)
 /* All rows, and with `limit` whether there were more than so many. */
 static Error *take_jobs(Query *q, uint32_t limit, StateJobs *out)
 {
-    for (bool more;;) {
-        TRY(query_row(q, &more));
-        if (!more)
+    for (bool got;;) {
+        TRY(query_page(q, out->count, limit, &out->more, &got));
+        if (!got)
             return NULL;
-        if (out->count == limit) {
-            out->more = true;
-            return NULL;
-        }
         mem_grow(out->items, out->count, out->cap);
         out->items[out->count++] = (StateJob){0};
         TRY(take_job(q, &out->items[out->count - 1]));

@@ -146,14 +146,10 @@ Error *state_log_read(State *s, int64_t job, int64_t after, uint32_t limit, Stat
     query_int(&q, job);
     query_int(&q, after);
     query_int(&q, limit + 1);
-    for (bool more;;) {
-        TRY(query_row(&q, &more));
-        if (!more)
+    for (bool got;;) {
+        TRY(query_page(&q, l.count, limit, &l.more, &got));
+        if (!got)
             break;
-        if (l.count == limit) {
-            l.more = true;
-            break;
-        }
         mem_grow(l.items, l.count, l.cap);
         StateLogLine *line = &l.items[l.count++];
         line->n = query_get_int(&q);

@@ -52,14 +52,10 @@ static Error *take_note(Query *q, StateNote *n)
 
 static Error *take_notes(Query *q, uint32_t limit, StateOutbox *out)
 {
-    for (bool more;;) {
-        TRY(query_row(q, &more));
-        if (!more)
+    for (bool got;;) {
+        TRY(query_page(q, out->count, limit, &out->more, &got));
+        if (!got)
             return NULL;
-        if (out->count == limit) {
-            out->more = true;
-            return NULL;
-        }
         mem_grow(out->items, out->count, out->cap);
         out->items[out->count++] = (StateNote){0};
         TRY(take_note(q, &out->items[out->count - 1]));

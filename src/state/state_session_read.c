@@ -178,14 +178,10 @@ static Error *take_session(Query *q, StateSession *s)
 
 Error *session_rows(Query *q, uint32_t limit, StateSessions *out)
 {
-    for (bool more;;) {
-        TRY(query_row(q, &more));
-        if (!more)
+    for (bool got;;) {
+        TRY(query_page(q, out->count, limit, &out->more, &got));
+        if (!got)
             return NULL;
-        if (out->count == limit) {
-            out->more = true;
-            return NULL;
-        }
         mem_grow(out->items, out->count, out->cap);
         out->items[out->count++] = (StateSession){0};
         TRY(take_session(q, &out->items[out->count - 1]));
@@ -362,14 +358,10 @@ Error *state_session_log_read(State *s, const char *id, SyncRole role, int64_t a
     query_text(&q, state_session_role_name(role));
     query_int(&q, after);
     query_int(&q, limit + 1);
-    for (bool more;;) {
-        TRY(query_row(&q, &more));
-        if (!more)
+    for (bool got;;) {
+        TRY(query_page(&q, l.count, limit, &l.more, &got));
+        if (!got)
             break;
-        if (l.count == limit) {
-            l.more = true;
-            break;
-        }
         mem_grow(l.items, l.count, l.cap);
         StateSessionLine *line = &l.items[l.count++];
         line->n = query_get_int(&q);

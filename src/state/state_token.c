@@ -156,14 +156,10 @@ Error *state_token_list(State *s, int64_t below, uint32_t limit, StateTokens *ou
                    &q));
     query_maybe_int(&q, below);
     query_int(&q, limit + 1);
-    for (bool more;;) {
-        TRY(query_row(&q, &more));
-        if (!more)
+    for (bool got;;) {
+        TRY(query_page(&q, l.count, limit, &l.more, &got));
+        if (!got)
             break;
-        if (l.count == limit) {
-            l.more = true;
-            break;
-        }
         mem_grow(l.items, l.count, l.cap);
         l.items[l.count++] = (StateToken){0};
         TRY(take_token(&q, &l.items[l.count - 1]));
