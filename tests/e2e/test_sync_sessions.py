@@ -321,7 +321,10 @@ def test_a_second_one_is_refused_with_the_first_ones_id(api, path):
     assert f"session {name} (pull, peer berlin, RESTORING" in refused["error"]["message"]
     assert f"pgstow sync cancel {name}" in refused["error"]["hint"]
     # Into another database, or out of this one, there is nothing against it.
-    assert ask(api, "POST", path, {"direction": "push", "peer": "berlin", "entry": "e1"})[0] == 202
+    status, begun = ask(api, "POST", path, {"direction": "push", "peer": "berlin", "entry": "e1"})
+    assert status == 202, begun
+    ask(api, "DELETE", f"{path}?sessionId={begun['sessionId']}")  # or the next push would be refused
+    wait_until(lambda: read(api.state, begun["sessionId"], "ended"), "the push goes on")
     # It is stopped from here, too: whoever works for it hears so.
     status, told = ask(api, "DELETE", f"{path}?sessionId={name}")
     assert status == 202 and told["sessions"][0]["cancelRequested"] is True, told
