@@ -7,6 +7,8 @@
 #include "op/job_doc.h"
 #include "state/state_log.h"
 
+#define NAMES_WIDTH 11 /* of what is known of one */
+
 static Error *open_state(const Run *run, State **out)
 {
     const char *folder = config_str(run->config, SETTING_STATE_DIR);
@@ -61,21 +63,6 @@ static Error *list(Run *run, State *state)
     return NULL;
 }
 
-static void print_fact(const char *name, const char *value)
-{
-    if (!value || !*value)
-        return;
-    AUTO(char) shown = text_printable(value);
-    printf("%-11s %s\n", name, shown);
-}
-
-static void print_time(const char *name, Instant t)
-{
-    char text[CLOCK_TEXT];
-    if (t)
-        print_fact(name, clock_human(t, text));
-}
-
 static void print_job(const StateJob *j)
 {
     AUTO(char) id = mem_printf("%lld", (long long)j->id);
@@ -83,23 +70,23 @@ static void print_job(const StateJob *j)
     AUTO(char)
     repeats =
         j->retry_of ? mem_printf("job %lld, attempt %d", (long long)j->retry_of, j->attempt) : NULL;
-    print_fact("job", id);
-    print_fact("kind", j->kind);
-    print_fact("entry", j->entry);
-    print_fact("database", j->database);
-    print_fact("status", state_job_status_name(j->status));
-    print_fact("by", j->trigger);
-    print_fact("actor", j->actor);
-    print_fact("repeats", repeats);
-    print_time("created", j->created);
-    print_time("started", j->started);
-    print_time("ended", j->ended);
-    print_fact("took", long_it_took);
-    print_fact("phase", j->progress.phase);
-    print_fact("backup", j->backup);
-    print_fact("error", j->error_kind);
-    print_fact("", j->error_message);
-    print_fact("hint", j->error_hint);
+    output_fact(NAMES_WIDTH, "job", id);
+    output_fact(NAMES_WIDTH, "kind", j->kind);
+    output_fact(NAMES_WIDTH, "entry", j->entry);
+    output_fact(NAMES_WIDTH, "database", j->database);
+    output_fact(NAMES_WIDTH, "status", state_job_status_name(j->status));
+    output_fact(NAMES_WIDTH, "by", j->trigger);
+    output_fact(NAMES_WIDTH, "actor", j->actor);
+    output_fact(NAMES_WIDTH, "repeats", repeats);
+    output_time(NAMES_WIDTH, "created", j->created);
+    output_time(NAMES_WIDTH, "started", j->started);
+    output_time(NAMES_WIDTH, "ended", j->ended);
+    output_fact(NAMES_WIDTH, "took", long_it_took);
+    output_fact(NAMES_WIDTH, "phase", j->progress.phase);
+    output_fact(NAMES_WIDTH, "backup", j->backup);
+    output_fact(NAMES_WIDTH, "error", j->error_kind);
+    output_fact(NAMES_WIDTH, "", j->error_message);
+    output_fact(NAMES_WIDTH, "hint", j->error_hint);
 }
 
 static Error *print_log(Run *run, State *state, int64_t id, Doc *lines)

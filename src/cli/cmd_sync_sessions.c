@@ -7,6 +7,8 @@
 #include "op/sync_session_doc.h"
 #include "op/sync_stop.h"
 
+#define NAMES_WIDTH 12 /* of what is known of one */
+
 static Error *open_state(const Run *run, State **out)
 {
     const char *folder = config_str(run->config, SETTING_STATE_DIR);
@@ -92,28 +94,13 @@ static void print_table(const StateSessions *l)
     table_print(&t);
 }
 
-static void print_fact(const char *name, const char *value)
-{
-    if (!value || !*value)
-        return;
-    AUTO(char) shown = text_printable(value);
-    printf("%-12s %s\n", name, shown);
-}
-
-static void print_time(const char *name, Instant t)
-{
-    char text[CLOCK_TEXT];
-    if (t)
-        print_fact(name, clock_human(t, text));
-}
-
 static void print_bytes(const char *name, uint64_t bytes, const char *behind)
 {
     char text[32];
     if (!bytes)
         return;
     AUTO(char) shown = mem_printf("%s%s", text_size(bytes, text), behind);
-    print_fact(name, shown);
+    output_fact(NAMES_WIDTH, name, shown);
 }
 
 static void print_session(const StateSession *s)
@@ -127,32 +114,32 @@ static void print_session(const StateSession *s)
     AUTO(char) done = progress_text(s);
     AUTO(char) left = left_text(s);
     char count[32];
-    print_fact("session", s->id);
-    print_fact("way", way);
-    print_fact("peer", s->peer);
-    print_fact("entry", s->entry);
-    print_fact("database", s->database);
-    print_fact("status", state_session_status_name(s->status));
-    print_fact("", s->cancel_requested && !s->ended ? "it is being cancelled" : NULL);
-    print_fact("phase", s->phase);
-    print_fact("method", s->method);
-    print_fact("attempt", attempt);
-    print_fact("done", done);
-    print_fact("rows", s->rows_done ? output_count(s->rows_done, count) : NULL);
+    output_fact(NAMES_WIDTH, "session", s->id);
+    output_fact(NAMES_WIDTH, "way", way);
+    output_fact(NAMES_WIDTH, "peer", s->peer);
+    output_fact(NAMES_WIDTH, "entry", s->entry);
+    output_fact(NAMES_WIDTH, "database", s->database);
+    output_fact(NAMES_WIDTH, "status", state_session_status_name(s->status));
+    output_fact(NAMES_WIDTH, "", s->cancel_requested && !s->ended ? "it is being cancelled" : NULL);
+    output_fact(NAMES_WIDTH, "phase", s->phase);
+    output_fact(NAMES_WIDTH, "method", s->method);
+    output_fact(NAMES_WIDTH, "attempt", attempt);
+    output_fact(NAMES_WIDTH, "done", done);
+    output_fact(NAMES_WIDTH, "rows", s->rows_done ? output_count(s->rows_done, count) : NULL);
     print_bytes("on the wire", s->wire_bytes, "");
     print_bytes("speed", s->speed, "/s");
-    print_fact("time left", left);
-    print_time("started", s->started);
-    print_time("ended", s->ended);
-    print_fact("took", long_it_took);
+    output_fact(NAMES_WIDTH, "time left", left);
+    output_time(NAMES_WIDTH, "started", s->started);
+    output_time(NAMES_WIDTH, "ended", s->ended);
+    output_fact(NAMES_WIDTH, "took", long_it_took);
     if (!s->ended)
-        print_time("heartbeat", s->heartbeat);
-    print_fact("backup", s->backup);
-    print_fact("job", job);
-    print_fact("by", s->actor);
-    print_fact("error", s->error_kind);
-    print_fact("", s->error_message);
-    print_fact("hint", s->error_hint);
+        output_time(NAMES_WIDTH, "heartbeat", s->heartbeat);
+    output_fact(NAMES_WIDTH, "backup", s->backup);
+    output_fact(NAMES_WIDTH, "job", job);
+    output_fact(NAMES_WIDTH, "by", s->actor);
+    output_fact(NAMES_WIDTH, "error", s->error_kind);
+    output_fact(NAMES_WIDTH, "", s->error_message);
+    output_fact(NAMES_WIDTH, "hint", s->error_hint);
 }
 
 static Error *add_log(Run *run, State *state, const StateSession *s, Doc *d)

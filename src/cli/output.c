@@ -65,6 +65,21 @@ void table_print(const Table *t)
     free(widest);
 }
 
+void output_fact(int width, const char *name, const char *value)
+{
+    if (!value || !*value)
+        return;
+    AUTO(char) shown = text_printable(value);
+    printf("%-*s %s\n", width, name, shown);
+}
+
+void output_time(int width, const char *name, Instant t)
+{
+    char text[CLOCK_TEXT];
+    if (t)
+        output_fact(width, name, clock_human(t, text));
+}
+
 void output_json(const Doc *d)
 {
     AUTO(char) text = doc_print(d, isatty(STDOUT_FILENO));

@@ -2,6 +2,7 @@
 #ifndef PGSTOW_CLI_OUTPUT_H
 #define PGSTOW_CLI_OUTPUT_H
 
+#include "base/clock.h"
 #include "base/doc.h"
 #include "base/text.h"
 
@@ -17,6 +18,10 @@ void table_head(Table *t, size_t columns, const char *const *headings);
 void table_add(Table *t, const char *cell);
 void table_own(Table *t, char *cell);
 void table_print(const Table *t);
+
+/* A line "NAME    VALUE", the name padded to `width`; none where the value is NULL, empty, or 0. */
+void output_fact(int width, const char *name, const char *value);
+void output_time(int width, const char *name, Instant t);
 
 /* One JSON document on standard output: indented for a terminal, else on one line. */
 void output_json(const Doc *d);
