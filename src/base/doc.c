@@ -68,6 +68,12 @@ void doc_set_null(Doc *object, const char *key)
     set(object, key, json_null());
 }
 
+void doc_set_time(Doc *object, const char *key, Instant t)
+{
+    char text[CLOCK_TEXT];
+    doc_set_str(object, key, t ? clock_iso(t, text) : NULL);
+}
+
 void doc_set(Doc *object, const char *key, Doc *value)
 {
     set(object, key, raw(value));
@@ -127,6 +133,8 @@ bool doc_bool(const Doc *object, const char *key, bool fallback)
 
 DocType doc_type(const Doc *d)
 {
+    if (!d)
+        return DOC_NULL;
     switch (json_typeof(raw(d))) {
     case JSON_OBJECT:
         return DOC_OBJECT;

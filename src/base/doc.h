@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/text.h"
 
 typedef struct Doc Doc; /* one value: object, array, string, number, boolean or null */
@@ -22,6 +23,7 @@ void doc_set_str(Doc *object, const char *key,
 void doc_set_int(Doc *object, const char *key, int64_t value);
 void doc_set_bool(Doc *object, const char *key, bool value);
 void doc_set_null(Doc *object, const char *key);
+void doc_set_time(Doc *object, const char *key, Instant t); /* as clock_iso; 0 becomes null */
 /* These take `value` over. */
 void doc_set(Doc *object, const char *key, Doc *value);
 void doc_push(Doc *array, Doc *value);

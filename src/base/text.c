@@ -248,11 +248,13 @@ char *text_printable(const char *s)
 {
     Buf b = {0};
     for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c < 32 || c == 127)
-            buf_printf(&b, "\\x%02x", c);
+        unsigned char c = (unsigned char)*s, next = (unsigned char)s[1];
+        bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0; /* U+009B begins what ESC [ does */
+        if (c < 32 || c == 127 || c1)
+            buf_printf(&b, "\\x%02x", c1 ? next : c);
         else
             buf_u8(&b, c);
+        s += c1;
     }
     return buf_steal_str(&b);
 }

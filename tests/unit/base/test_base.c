@@ -266,12 +266,32 @@ static void test_file(void **state)
     assert_int_equal(system(clean), 0);
 }
 
+static void test_printable(void **state)
+{
+    static const char *const pairs[][2] = {{"a\033[31m\tb\177", "a\\x1b[31m\\x09b\\x7f"},
+                                           {"\xc2\x9b"
+                                            "31m",
+                                            "\\x9b31m"},
+                                           {"gr\xc3\xb6\xc3\x9f"
+                                            "e \xc2\xa0 \xe2\x82\xac",
+                                            NULL},
+                                           {"\xc2", NULL},
+                                           {"", ""}};
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        AUTO(char) shown = text_printable(pairs[i][0]);
+        assert_string_equal(shown, pairs[i][1] ? pairs[i][1] : pairs[i][0]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_error), cmocka_unit_test(test_buf),       cmocka_unit_test(test_text),
-        cmocka_unit_test(test_clock), cmocka_unit_test(test_doc),       cmocka_unit_test(test_proc),
-        cmocka_unit_test(test_file),  cmocka_unit_test(test_real_path),
+        cmocka_unit_test(test_error),     cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_text),      cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_doc),       cmocka_unit_test(test_proc),
+        cmocka_unit_test(test_file),      cmocka_unit_test(test_real_path),
+        cmocka_unit_test(test_printable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
