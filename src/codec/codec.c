@@ -190,6 +190,7 @@ static Error *decode_columns(Codec *c, const void *p, size_t n, size_t raw_len, 
         TRY(decompress(c, bytes, (size_t)stored, (size_t)text, &c->text));
     else
         buf_add(&c->text, bytes, (size_t)text);
+    memset(c->text.data + text, 0, COLUMNS_TEXT_SLACK); /* a look for an end goes into it */
     return c->way.decode(c->columns, r.at, reader_left(&r), &c->text, raw_len, out);
 }
 

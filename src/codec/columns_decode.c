@@ -155,6 +155,8 @@ static Error *read_shape(Decoder *d, Shape *s)
     }
 }
 
+#define SPELT_LOOK 16 /* bytes that next_text looks at */
+
 static Error *read_words(Decoder *d, Column *col)
 {
     const uint8_t *p, *end;
@@ -162,6 +164,7 @@ static Error *read_words(Decoder *d, Column *col)
     col->text = d->spelt;
     TRY(words_decode(&d->c->words_of, &d->c->numbers, &d->form, p, (size_t)(end - p), &d->spelt,
                      d->spelt_end));
+    memset(d->spelt, 0, SPELT_LOOK);
     col->text_end = d->spelt;
     col->how.kind = COLUMN_TEXT;
     return NULL;
@@ -385,6 +388,7 @@ Error *columns_decode(Columns *c, const void *form, size_t n, const Buf *text, s
     TRY(columns_room(&c->column, raw_len + TEXT_SLACK, 1));
     TRY(columns_room(&c->form, n + FORM_SLACK, 1));
     buf_add(&c->form, form, n);
+    memset(c->form.data + n, 0, FORM_SLACK); /* a look for the last codes goes into it */
     Decoder d = {.c = c,
                  .form = reader_over(c->form.data, n, "a frame in columns"),
                  .text = text->data,
