@@ -21,6 +21,7 @@ void filter_free(Filter *f)
         FilterTable *t = &f->tables[i];
         free(t->as);
         free(t->condition);
+        strlist_free(&t->given);
         free_texts(t->masks, t->relation->column_count);
         free_texts(t->generated, t->relation->column_count);
     }
@@ -222,6 +223,7 @@ static Error *put_condition(const FilterSpec *s, FilterTable *t, const char *col
         t->condition ? mem_printf("%s\n) AND (\n%s", t->condition, s->text) : mem_strdup(s->text);
     free(t->condition);
     t->condition = both;
+    strlist_add(&t->given, s->text);
     return NULL;
 }
 

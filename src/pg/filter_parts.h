@@ -8,13 +8,14 @@
 /* One per relation, at the same place. */
 typedef struct FilterTable {
     const Relation *relation;
-    bool defined; /* its definition is in the TOC */
-    bool rows;    /* so are rows */
-    size_t above; /* of a partition: the table right above; SIZE_MAX */
-    size_t unit;  /* the topmost table above, or itself */
-    char *as;     /* quoted; the partitioned table that was named, or NULL */
-    char *condition;
-    char **masks; /* by the place of the column; NULL: none at all */
+    bool defined;    /* its definition is in the TOC */
+    bool rows;       /* so are rows */
+    size_t above;    /* of a partition: the table right above; SIZE_MAX */
+    size_t unit;     /* the topmost table above, or itself */
+    char *as;        /* quoted; the partitioned table that was named, or NULL */
+    char *condition; /* of all that were given */
+    StrList given;   /* each of them */
+    char **masks;    /* by the place of the column; NULL: none at all */
     char *
         *generated; /* the same: what a generated column is computed from, where rows are masked */
     bool partial;   /* rows of it may be left out */

@@ -31,7 +31,7 @@ static const char *skip_space(const char *s)
     for (;;) {
         s += strspn(s, " \t\r\n\f\v");
         if (s[0] == '-' && s[1] == '-')
-            s += strcspn(s, "\n");
+            s += strcspn(s, "\r\n");
         else if (s[0] == '/' && s[1] == '*')
             s = comment_end(s);
         else
@@ -50,6 +50,31 @@ static const char *quoted_end(const char *s, bool backslashes)
             return s;
     }
     return s;
+}
+
+/* Where a string goes on: behind a line break, and nothing but space and line comments, another
+ * quote; or NULL. */
+static const char *continued(const char *s)
+{
+    for (bool line = false;; s++) {
+        if (s[0] == '-' && s[1] == '-')
+            s += strcspn(s, "\r\n");
+        if (*s == '\'')
+            return line ? s : NULL;
+        if (!*s || !strchr(" \t\r\n\f\v", *s))
+            return NULL;
+        line = line || *s == '\n' || *s == '\r';
+    }
+}
+
+/* Of E'...': what goes on is read as it began. (Of a plain string it is another plain one.) */
+static const char *escaped_end(const char *s)
+{
+    const char *end;
+    do
+        end = quoted_end(s, true);
+    while ((s = continued(end)));
+    return end;
 }
 
 /* Behind $tag$ ... $tag$, or NULL where no such thing begins at s. */
@@ -77,7 +102,7 @@ SqlWord sql_word_next(const char **at)
         end = quoted_end(s, false);
     } else if (*s == '\'' || ((*s == 'E' || *s == 'e') && s[1] == '\'')) {
         w.kind = SQL_STRING;
-        end = quoted_end(*s == '\'' ? s : s + 1, *s != '\'');
+        end = *s == '\'' ? quoted_end(s, false) : escaped_end(s + 1);
     } else if (*s == '$' && (end = dollar_end(s))) {
         w.kind = SQL_STRING;
     } else if (is_name_start(*s)) {

@@ -192,6 +192,8 @@ def test_rows_alone(cluster, pgstow, store):
     ("--where", "shop.line:", "USAGE", ["empty"]),
     ("--where", "shop.line: n = 1; DELETE FROM shop.line", "USAGE", ["semicolon"]),
     ("--where", "shop.line: true) UNION ALL SELECT 1, 2, (SELECT 'x'", "USAGE", ["parenthesis"]),
+    ("--where", "shop.line: true --\r) TO '/nowhere' --", "USAGE", ["parenthesis"]),
+    ("--where", "shop.line: SELECT true", "USAGE", ["syntax error"]),  # by the server's own reading, no one expression
     ("--where", "shop.line: m = 1", "USAGE", ["m", "does not exist"]),
     ("--where", "shop.line: n =", "USAGE", ["syntax error"]),
     ("--where", "shop.line: n", "USAGE", ["boolean"]),

@@ -44,6 +44,12 @@ static void test_parse(void **state)
     refused("a.b: x; y", "semicolon");
     refused("a.b: x) OR (y", "closing");
     refused("a.b: (x", "opening");
+    /* As the server reads it: a comment ends with either line break, and an escaped string that
+     * goes on behind one is still an escaped string. */
+    refused("a.b: true --\r) OR (true", "closing");
+    refused("a.b: E'a'\n'\\'' ) OR (E'\\''", "closing");
+    refused("a.b: E'a' -- more\n '\\'' ) OR (E'\\''", "closing");
+    parsed("a.b: x = E'a\\'' 'b\\'", 1, 2, "a|b", "x = E'a\\'' 'b\\'");
 }
 
 static void fixed(const char *expression, const char *wanted)
