@@ -203,11 +203,11 @@ def main():
     parser.add_argument("--only", action="append", choices=[*PARTS, *OWN], help="only this part; may be given several times")
     args = parser.parse_args()
     os.environ["PGSTOW_BIN"] = str(args.pgstow)
-    from harness.cluster import Cluster
+    from harness.cluster import Cluster, scratch_folder
 
     wanted = [name for name in (*OWN, *PARTS) if not args.only or name in args.only]
     with tempfile.TemporaryDirectory(prefix="pgstow-serve-") as folder:
-        cluster = Cluster()
+        cluster = Cluster(folder=scratch_folder())  # on the disk
         try:
             Path(folder).chmod(0o755)
             for name in filter(OWN.get, wanted):

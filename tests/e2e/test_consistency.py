@@ -43,11 +43,12 @@ def bank(cluster, database):
     return name
 
 
-def test_balances_add_up_ten_times_of_ten(cluster, pgstow, bank):
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_balances_add_up_each_time(cluster, pgstow, bank, times):
     """Each transaction moves one sum in four tables: any backup between two of them has four equal sums."""
     with Pgbench(cluster, bank, "-c", "4", "-j", "2", "-R", "300"):
         time.sleep(0.5)
-        backups = [pgstow.backup(bank, "--jobs", "4") for _ in range(10)]
+        backups = [pgstow.backup(bank, "--jobs", "4") for _ in range(times)]
     histories = []
     for backup in backups:
         cluster.drop("bank_copy")
@@ -91,7 +92,7 @@ ACTIONS = {
     "ATTACH a partition": "CREATE TABLE late PARTITION OF parted FOR VALUES FROM (100000) TO (200000);"
                           "INSERT INTO parted VALUES (150000, 'new');",
 }  # fmt: skip
-MOST_TELLING = {"TRUNCATE and INSERT", "CREATE and rewrite", "RENAME of two", "ATTACH a partition"}  # the others: ./dev fault
+MOST_TELLING = {"TRUNCATE and INSERT", "RENAME of two", "ATTACH a partition"}  # the others: ./dev fault
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def source(cluster):
 
 @pytest.fixture(scope="module")
 def other():
-    server = Cluster()
+    server = Cluster(copied="other")
     yield server
     server.destroy()
 

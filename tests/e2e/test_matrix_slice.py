@@ -19,7 +19,7 @@ def fleet():
 @pytest.mark.parametrize("source, dump, target", [
     (15, 15, 18),  # an upgrade: archive 1.14
     (18, 18, 18),  # archive 1.16, and all that came since 15
-    (15, 18, 15),  # only the newest client: its pg_restore says what the older server refuses
+    pytest.param(15, 18, 15, marks=pytest.mark.slow),  # only the newest client: its pg_restore says what the older server refuses
 ])  # fmt: skip
 def test_crossing(fleet, source, dump, target):
     crossing.cross(fleet, Crossing(source, dump, target))

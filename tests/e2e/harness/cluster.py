@@ -25,6 +25,8 @@ from pathlib import Path
 E2E = Path(__file__).resolve().parents[1]
 SLOWER = float(os.environ.get("PGSTOW_TEST_SLOWER", "1"))
 SUPERUSER = "postgres"
+MEMORY = Path("/dev/shm")
+PLENTY = 6 << 30  # bytes: several servers at a time, each with its log of what was written
 PR_SET_PDEATHSIG = 1
 
 
@@ -104,12 +106,23 @@ def wait_until(condition, what, seconds=20):
         time.sleep(0.02)
 
 
-def scratch_folder(prefix="pgstow-e2e-"):
+def scratch_folder(prefix="pgstow-e2e-", where=None):
     """A folder that other users may enter and that goes when the tests end."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=os.environ.get("PGSTOW_TEST_TMP")))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=where or os.environ.get("PGSTOW_TEST_TMP")))
     folder.chmod(0o755)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def server_folder():
+    """A folder for a server: in memory where there is plenty of it, since making and dropping databases and a thousand
+    small files each costs a file system more than all that is asked of the server."""
+    free = 0
+    if "PGSTOW_TEST_TMP" not in os.environ and os.access(MEMORY, os.W_OK):
+        with open("/proc/meminfo") as facts:
+            free = next(int(line.split()[1]) << 10 for line in facts if line.startswith("MemAvailable:"))
+        free = min(free, shutil.disk_usage(MEMORY).free)
+    return scratch_folder(where=MEMORY if free >= PLENTY else None)
 
 
 class SqlError(AssertionError):
@@ -119,12 +132,12 @@ class SqlError(AssertionError):
 class Cluster:
     """One running server. Databases are made by create(), named after what they are for."""
 
-    def __init__(self, settings=None, folder=None, standby_of=None, programs=None, copied=None):
+    def __init__(self, settings=None, folder=None, standby_of=None, programs=None, copied="third"):
         """settings: of postgresql.conf. standby_of: a running cluster to be a hot standby of. programs: the
-        folder of another version's. copied: a name; initdb may have run under it for another process of this test
-        run, whose server then has the same system identifier."""
+        folder of another version's. copied: a name; initdb may have run under it for another server of this test run,
+        which then has the same system identifier."""
         self.bin = programs or pg_bin()
-        self.folder = folder or scratch_folder()
+        self.folder = folder or server_folder()
         self.data = self.folder / "data"
         self.port = free_port()
         self.host = "127.0.0.1"
@@ -137,7 +150,7 @@ class Cluster:
             "fsync": os.environ.get("PGSTOW_TEST_FSYNC", "off"),
             "full_page_writes": "off",
             "shared_buffers": "128MB",
-            "max_wal_size": "2GB",
+            "max_wal_size": "512MB",
             "wal_level": "logical",
             "max_connections": 60,
             "max_locks_per_transaction": 128,
@@ -155,7 +168,7 @@ class Cluster:
         self._make_folders()
         if standby_of:
             self._copy(standby_of)
-        elif copied and "PGSTOW_TEST_NEW_CLUSTER" in os.environ:
+        elif not programs and "PGSTOW_TEST_NEW_CLUSTER" in os.environ:
             self._copy_new(Path(os.environ["PGSTOW_TEST_NEW_CLUSTER"]) / copied)
         else:
             self._init()
