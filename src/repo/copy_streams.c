@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "repo/chunk_reader.h"
+#include "repo/copy_recipe.h"
 #include "repo/copy_work.h"
 #include "repo/parent_streams.h"
 
@@ -42,6 +43,7 @@ typedef struct Hand {
     Head heads[HEADS_KEPT];
     uint64_t clock;
     Page page;
+    Buf known; /* a byte for each chunk of the page: 1 where it is the target's already */
     PackUses uses;
 } Hand;
 
@@ -58,6 +60,7 @@ static void hand_clear(Hand *h)
     chunk_reader_free(h->chunks);
     chunk_reader_free(h->copied);
     page_clear(&h->page);
+    buf_free(&h->known);
     free(h->uses.items);
 }
 DEFINE_AUTO_VALUE(Hand, hand_clear)
@@ -187,27 +190,6 @@ static Error *map_chunk(Hand *h, ChunkRef *c, bool same)
 
 /* -- pieces ------------------------------------------------------------------------------------ */
 
-static Error *map_piece(Hand *h, const Piece *from, bool same, Piece *to)
-{
-    uint64_t bytes = 0;
-    TRY(chunk_reader_recipe(h->chunks, from, &h->page));
-    for (size_t i = 0; i < h->page.count; i++) {
-        TRY(map_chunk(h, &h->page.chunks[i], same));
-        bytes += h->page.chunks[i].length;
-    }
-    memcpy(to->digest, from->digest, HASH_BYTES);
-    if (!h->c->same_ids) {
-        uint8_t digest[HASH_BYTES];
-        hash_end(h->digest, to->digest);
-        hash_end(h->source_digest, digest);
-        if (memcmp(digest, from->digest, HASH_BYTES) != 0)
-            FAIL(ERR_DAMAGED, "a piece's chunks are not those that were recorded");
-    }
-    if (bytes != from->bytes)
-        FAIL(ERR_DAMAGED, "a piece has other bytes than those that were recorded");
-    return NULL;
-}
-
 static bool same_recipe(const Piece *a, const Piece *b)
 {
     const RecipeRef *x = &a->recipe, *y = &b->recipe;
@@ -220,15 +202,24 @@ static bool same_recipe(const Piece *a, const Piece *b)
            !memcmp(a->digest, b->digest, HASH_BYTES);
 }
 
+/* The piece of the writer's parent that was made of *before, which is this piece as the source had
+ * it then; or NULL. */
+static const Piece *find_copied(const CopyWork *c, uint32_t stream, uint32_t number,
+                                const Piece **before)
+{
+    const Stream *s = c->before ? c->before_streams[stream] : NULL;
+    if (!s || number >= s->piece_count)
+        return NULL;
+    const Stream *copied = &dedup_parent(c->w->dedup)->streams[s - c->before->streams];
+    *before = &s->pieces[number];
+    return number < copied->piece_count ? &copied->pieces[number] : NULL;
+}
+
 /* The piece of the writer's parent that was made of just this piece, or NULL. */
 static const Piece *find_before(const CopyWork *c, uint32_t stream, uint32_t number)
 {
-    const Stream *before = c->before ? c->before_streams[stream] : NULL;
-    if (!before || number >= before->piece_count ||
-        !same_recipe(&c->m->streams[stream].pieces[number], &before->pieces[number]))
-        return NULL;
-    const Stream *copied = &dedup_parent(c->w->dedup)->streams[before - c->before->streams];
-    return number < copied->piece_count ? &copied->pieces[number] : NULL;
+    const Piece *before, *copied = find_copied(c, stream, number, &before);
+    return copied && same_recipe(&c->m->streams[stream].pieces[number], before) ? copied : NULL;
 }
 
 /* Its chunks, where all of them may be used again; *got otherwise false. */
@@ -261,6 +252,44 @@ static Error *find_again(Hand *h, uint32_t stream, uint32_t number, Piece *to, b
     return before && !(h->c->far && h->c->same_ids) ? take_before(h, before, to, got) : NULL;
 }
 
+/* The piece's chunks: of a source that is far those that the target knows come from there. */
+static Error *load_piece(Hand *h, uint32_t stream, uint32_t number)
+{
+    const CopyWork *c = h->c;
+    CopyRecipe r = {.source = repo_packs(c->ends->from),
+                    .target = repo_packs(c->ends->to),
+                    .packs = dedup_packs(c->w->dedup),
+                    .codec = h->codec,
+                    .hash = h->hash};
+    if (c->same_ids && store_is_far(repo_store(c->ends->from)))
+        r.copied = find_copied(c, stream, number, &r.before);
+    h->page.count = h->known.len = 0;
+    return copy_recipe_load(&r, &c->m->streams[stream].pieces[number], &h->page, &h->known);
+}
+
+static Error *map_piece(Hand *h, uint32_t stream, uint32_t number, bool same, Piece *to)
+{
+    const Piece *from = &h->c->m->streams[stream].pieces[number];
+    uint64_t bytes = 0;
+    TRY(load_piece(h, stream, number));
+    for (size_t i = 0; i < h->page.count; i++) {
+        if (!h->known.data[i])
+            TRY(map_chunk(h, &h->page.chunks[i], same));
+        bytes += h->page.chunks[i].length;
+    }
+    memcpy(to->digest, from->digest, HASH_BYTES);
+    if (!h->c->same_ids) {
+        uint8_t digest[HASH_BYTES];
+        hash_end(h->digest, to->digest);
+        hash_end(h->source_digest, digest);
+        if (memcmp(digest, from->digest, HASH_BYTES) != 0)
+            FAIL(ERR_DAMAGED, "a piece's chunks are not those that were recorded");
+    }
+    if (bytes != from->bytes)
+        FAIL(ERR_DAMAGED, "a piece has other bytes than those that were recorded");
+    return NULL;
+}
+
 static Error *write_recipe(Hand *h, StreamState *s, uint32_t number, Piece *to)
 {
     AUTO_VALUE(RecipeIndex) index = {0};
@@ -288,10 +317,8 @@ static Error *copy_piece(Hand *h, StreamState *s, uint32_t stream, uint32_t numb
     bool same, got;
     h->page.count = h->uses.count = 0;
     TRY(find_again(h, stream, number, &to, &same, &got));
-    if (!got) {
-        h->page.count = 0;
-        TRY(map_piece(h, from, same, &to));
-    }
+    if (!got)
+        TRY(map_piece(h, stream, number, same, &to));
     Error *e = write_recipe(h, s, number, &to);
     if (e) {
         piece_clear(&to);
@@ -399,11 +426,13 @@ static Error *add_needs(Hand *h, uint32_t stream, uint32_t number)
     TRY(find_again(h, stream, number, &to, &same, &got));
     if (got)
         return NULL;
-    h->page.count = 0;
-    TRY(chunk_reader_recipe(h->chunks, from, &h->page));
+    TRY(load_piece(h, stream, number));
     for (size_t i = 0; i < h->page.count; i++) {
         const ChunkRef *r = &h->page.chunks[i];
-        if (!i || r->frame != r[-1].frame || !pack_id_equal(r->pack, r[-1].pack))
+        if (h->known.data[i])
+            continue;
+        if (!i || h->known.data[i - 1] || r->frame != r[-1].frame ||
+            !pack_id_equal(r->pack, r[-1].pack))
             add_need(h->c, r);
     }
     return NULL;

@@ -283,6 +283,12 @@ Error *recipe_load(PackReader *r, const RecipeRef *ref, Codec *codec, Hash *hash
     return NULL;
 }
 
+Error *recipe_load_page(PackReader *r, const PageRef *page, Codec *codec, Hash *hash, Page *out)
+{
+    AUTO_VALUE(Frame) f = {0};
+    return get_page(r, page, codec, hash, &f, out);
+}
+
 Error *recipe_load_index(PackReader *r, const RecipeRef *ref, Codec *codec, Hash *hash,
                          RecipeIndex *out)
 {

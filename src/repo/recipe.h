@@ -99,6 +99,9 @@ Error *recipe_each_use(const RecipeRef *ref, const RecipeIndex *index, RecipeUse
  */
 Error *recipe_load(PackReader *r, const RecipeRef *ref, Codec *codec, Hash *hash,
                    Page *out) MUST_CHECK;
+/* One page of an index, to the end of out. */
+Error *recipe_load_page(PackReader *r, const PageRef *page, Codec *codec, Hash *hash,
+                        Page *out) MUST_CHECK;
 /* Only the index (a single page becomes an index of one, with the samples computed; an inline
  * one's page has no place, `raw` 0). */
 Error *recipe_load_index(PackReader *r, const RecipeRef *ref, Codec *codec, Hash *hash,

@@ -4,39 +4,18 @@
 
 #include "base/log.h"
 
-#define BLOCK (64u << 10) /* at least so much of a pack is read */
+#define SMALL (64u << 10) /* what is kept of a read */
+#define BLOCK (32u << 10) /* at least so much of a pack is read */
+#define BLOCKS_MOST 8     /* at once, of one that is read on and on */
 #define TAIL (16u << 10)  /* of one that is read at its end: the footer */
 #define WHOLE (1u << 20)  /* objects up to this are kept whole */
 
 /* -- requests ---------------------------------------------------------------------------------- */
 
-static void count(PeerStore *p, uint64_t sent, uint64_t received)
-{
-    pthread_mutex_lock(&p->lock);
-    p->traffic.requests++;
-    p->traffic.sent += sent;
-    p->traffic.received += received;
-    pthread_mutex_unlock(&p->lock);
-}
-
-PeerTraffic store_peer_traffic(const Store *s)
-{
-    PeerTraffic t = {0};
-    if (!s->kind->far)
-        return t;
-    PeerStore *p = (PeerStore *)(uintptr_t)s; /* the lock is no part of what is told */
-    pthread_mutex_lock(&p->lock);
-    t = p->traffic;
-    pthread_mutex_unlock(&p->lock);
-    return t;
-}
-
 Error *peer_store_call(PeerStore *p, LinkCall *q, HttpResponse *out)
 {
     log_debug("peer %s: %s %s", link_name(p->link), q->method ? q->method : "GET", q->target);
-    Error *e = link_call(p->link, q, p->cancel, out);
-    count(p, q->body_bytes, out->bytes);
-    return e;
+    return link_call(p->link, q, p->cancel, out);
 }
 
 /* The address of an object's request, to which more may be added. */
@@ -161,29 +140,54 @@ static Error *peer_ahead(Store *s, const char *name, uint64_t offset, size_t n)
     buf_free(&w->bytes);
     if (!n)
         return NULL;
-    TRY(fetch(p, name, offset, n < STORE_AHEAD_MAX ? n : STORE_AHEAD_MAX, &w->bytes, &size));
+    n = n < STORE_AHEAD_MAX ? n : STORE_AHEAD_MAX;
+    TRY(buf_reserve(&w->bytes, n, n));
+    if (!peer_store_may_change(name))
+        w->bytes.len = peer_cache_get(p->cache, name, offset, w->bytes.data, n);
+    if (w->bytes.len < n)
+        TRY(fetch(p, name, offset, n, &w->bytes, &size));
     w->name = mem_strdup(name);
     w->offset = offset;
     return NULL;
 }
 
-/* What is read instead of [offset, offset + n), which lies within. */
+static bool is_kept(PeerStore *p, const char *name, uint64_t offset)
+{
+    uint8_t byte;
+    return peer_cache_get(p->cache, name, offset, &byte, 1) == 1;
+}
+
+/* What is read instead of [offset, offset + n), which lies within. Blocks end at multiples of their
+ * size, so that none is read twice in part; of a pack that is read on and on as much at once as was
+ * read right before it. */
 static void widen(PeerStore *p, const char *name, uint64_t *offset, size_t *n)
 {
-    uint64_t size, end = *offset + *n;
+    uint64_t size, first = *offset, end = *offset + *n, before;
     if (*n >= BLOCK || !text_starts(name, "packs/"))
         return;
     if (peer_cache_size(p->cache, name, &size) && size == end) {
         *n = *n > TAIL ? *n : size < TAIL ? (size_t)size : TAIL;
         *offset = end - *n;
-    } else {
-        *n = *offset ? BLOCK : TAIL;
-        if (end - *offset > *n)
-            *n = (size_t)(end - *offset);
+        return;
     }
+    if (!first) {
+        *n = *n > TAIL ? *n : TAIL;
+        return;
+    }
+    if (!is_kept(p, name, first - 1))
+        first = first / BLOCK * BLOCK;
+    end = (end + BLOCK - 1) / BLOCK * BLOCK;
+    before = first;
+    for (int i = 0; i < BLOCKS_MOST && before && is_kept(p, name, before - 1); i++) {
+        before -= before < BLOCK ? before : BLOCK;
+        if (i && !is_kept(p, name, end))
+            end += BLOCK;
+    }
+    *offset = first;
+    *n = (size_t)(end - first);
 }
 
-static Error *get_small(PeerStore *p, const char *name, uint64_t offset, void *to, size_t n)
+static Error *get_small(PeerStore *p, const char *name, uint64_t offset, uint8_t *to, size_t n)
 {
     AUTO_VALUE(Buf) bytes = {0};
     uint64_t from = offset, size;
@@ -199,14 +203,19 @@ static Error *get_small(PeerStore *p, const char *name, uint64_t offset, void *t
     return NULL;
 }
 
-static Error *peer_get(Store *s, const char *name, uint64_t offset, void *to, size_t n)
+static Error *peer_get(Store *s, const char *name, uint64_t start, void *p_to, size_t all)
 {
     PeerStore *p = (PeerStore *)s;
-    if (in_window(p, name, offset, to, n) ||
-        (!peer_store_may_change(name) && peer_cache_get(p->cache, name, offset, to, n)))
+    uint8_t *to = p_to;
+    if (in_window(p, name, start, to, all))
         return NULL;
-    if (n < BLOCK)
-        return get_small(p, name, offset, to, n);
+    size_t kept = peer_store_may_change(name) ? 0 : peer_cache_get(p->cache, name, start, to, all);
+    if (kept && kept == all)
+        return NULL;
+    uint64_t offset = start + kept;
+    size_t n = all - kept;
+    if (n < SMALL)
+        return get_small(p, name, offset, to + kept, n);
     AUTO_VALUE(Buf) bytes = {0};
     for (size_t got = 0; got < n; got += bytes.len) {
         uint64_t size;
@@ -214,7 +223,7 @@ static Error *peer_get(Store *s, const char *name, uint64_t offset, void *to, si
         TRY(fetch(p, name, offset + got, step, &bytes, &size));
         if (bytes.len < step)
             return store_too_short(s, name, size, offset, n);
-        memcpy((uint8_t *)to + got, bytes.data, step);
+        memcpy(to + kept + got, bytes.data, step);
     }
     return NULL;
 }
@@ -226,7 +235,7 @@ static Error *peer_get_all(Store *s, const char *name, size_t max, Buf *out)
     uint64_t size = 0, got = 0;
     if (peer_cache_size(p->cache, name, &size) && size <= max) {
         TRY_CTX(buf_reserve(out, (size_t)size, SIZE_MAX / 4), "%s", name);
-        if (peer_cache_get(p->cache, name, 0, out->data + out->len, (size_t)size)) {
+        if (peer_cache_get(p->cache, name, 0, out->data + out->len, (size_t)size) == size) {
             out->len += (size_t)size;
             return NULL;
         }
@@ -251,11 +260,13 @@ static Error *peer_size(Store *s, const char *name, uint64_t *size)
 {
     PeerStore *p = (PeerStore *)s;
     AUTO_VALUE(Buf) bytes = {0};
-    bool pack = text_starts(name, "packs/");
-    if (pack && peer_cache_size(p->cache, name, size))
+    bool pack = text_starts(name, "packs/"), known = peer_cache_size(p->cache, name, size);
+    /* Whoever asks for these goes on with reading them. */
+    bool read = pack || (!known && text_ends(name, ".manifest"));
+    if (pack && known)
         return NULL;
-    TRY(fetch(p, name, 0, pack ? TAIL : 0, &bytes, size));
-    if (pack)
+    TRY(fetch(p, name, 0, read ? TAIL : 0, &bytes, size));
+    if (read)
         peer_cache_put(p->cache, name, *size, 0, bytes.data, bytes.len);
     return NULL;
 }
@@ -268,7 +279,6 @@ static Error *peer_hash(Store *s, const char *name, uint8_t sha256[HASH_BYTES], 
     peer_store_target(p, PEER_GET, name, &address);
     buf_add_str(&address, "&hash=true");
     AUTO(char) text = buf_steal_str(&address);
-    count(p, 0, 0);
     TRY(link_ask(p->link, "GET", text, NULL, true, p->cancel, &answer));
     int64_t n = doc_int(answer, "size", -1);
     if (n < 0 || !text_unhex(doc_str(answer, "sha256", ""), sha256, HASH_BYTES))
@@ -284,7 +294,6 @@ static Error *peer_free_space(Store *s, uint64_t *bytes)
     AUTO(Doc) answer = NULL;
     peer_store_target(p, PEER_GET, NULL, &address);
     AUTO(char) text = buf_steal_str(&address);
-    count(p, 0, 0);
     TRY(link_ask(p->link, "GET", text, NULL, true, p->cancel, &answer));
     int64_t n = doc_int(answer, "freeBytes", -1);
     *bytes = n < 0 ? UINT64_MAX : (uint64_t)n;

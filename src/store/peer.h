@@ -28,17 +28,10 @@ struct Link; /* net/link.h */
 typedef struct PeerStoreOptions {
     struct Link *link;   /* borrowed until store_free */
     const char *session; /* the sync session's id; copied */
-    const char *where;   /* for messages: "the repository of peer NAME"; copied */
+    const char *where;   /* for messages: "peer:NAME"; copied */
     Cancel *cancel;      /* borrowed; may be NULL */
 } PeerStoreOptions;
 /* Asks nothing yet. */
 Store *store_open_peer(const PeerStoreOptions *o);
-
-typedef struct PeerTraffic {
-    uint64_t requests;       /* that were asked, whatever became of them; repeats are not counted */
-    uint64_t sent, received; /* bytes of their bodies */
-} PeerTraffic;
-/* Since it was opened; zeros where it is no such store. */
-PeerTraffic store_peer_traffic(const Store *s);
 
 #endif

@@ -110,17 +110,19 @@ void peer_cache_put(PeerCache *c, const char *name, uint64_t size, uint64_t offs
     pthread_mutex_unlock(&c->lock);
 }
 
-bool peer_cache_get(PeerCache *c, const char *name, uint64_t offset, void *p, size_t n)
+size_t peer_cache_get(PeerCache *c, const char *name, uint64_t offset, void *p, size_t n)
 {
+    size_t got = 0;
     pthread_mutex_lock(&c->lock);
-    Part *part = find(c, name, offset, n);
-    if (part) {
+    for (Part *part; got < n && (part = find(c, name, offset + got, 1));) {
+        size_t at = (size_t)(offset + got - part->offset);
+        size_t step = part->n - at < n - got ? part->n - at : n - got;
         part->used_at = ++c->clock;
-        if (n)
-            memcpy(p, part->bytes + (offset - part->offset), n);
+        memcpy((uint8_t *)p + got, part->bytes + at, step);
+        got += step;
     }
     pthread_mutex_unlock(&c->lock);
-    return part != NULL;
+    return got;
 }
 
 bool peer_cache_size(PeerCache *c, const char *name, uint64_t *size)

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define FACTS (4u << 10) /* bytes of a manifest in which its facts mostly lie */
+#define FACTS (4u << 10)      /* bytes of a manifest in which its facts mostly lie */
+#define LISTED_MAX (8u << 20) /* objects of one kind: packs of hundreds of TB */
 
 typedef struct Listed {
     char *name;
@@ -38,6 +39,8 @@ static Error *take_listed(void *ctx, const PeerObject *o)
     if (!store_name_valid(o->name) || !text_starts(o->name, l->prefix) ||
         strcmp(o->name, last) <= 0)
         FAIL(ERR_REFUSED, "peer %s: its list of objects is not in order", link_name(l->peer->link));
+    if (l->count == LISTED_MAX)
+        FAIL(ERR_LIMIT, "peer %s lists more than %u objects", link_name(l->peer->link), LISTED_MAX);
     mem_grow(l->items, l->count, l->cap);
     l->items[l->count++] = (Listed){mem_strdup(o->name), o->size, o->stamp};
     keep_head(l->peer, o);

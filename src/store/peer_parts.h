@@ -30,7 +30,6 @@ typedef struct PeerStore {
     pthread_mutex_t lock; /* of what follows */
     Window *windows;
     StrList adopted;
-    PeerTraffic traffic;
 } PeerStore;
 
 /* -- requests (peer.c) -- */

@@ -6,13 +6,6 @@
  * list goes on, and the SHA-256 of all that. */
 enum { WIRE_END, WIRE_OBJECT, WIRE_MORE };
 
-#define VARINT_MAX 10
-
-size_t peer_wire_length(const PeerObject *o)
-{
-    return 1 + VARINT_MAX + strlen(o->name) + 8 + 8 + VARINT_MAX + o->head_bytes;
-}
-
 void peer_wire_add(Buf *b, const PeerObject *o)
 {
     buf_u8(b, WIRE_OBJECT);

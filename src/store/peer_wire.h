@@ -17,6 +17,7 @@
 #define PEER_HEAD_MAX (64u << 10)    /* of an object, that come with a list */
 #define PEER_NAMES_BYTES (60u << 10) /* of names that are asked about at once */
 #define PEER_UPLOAD_TEXT 33          /* what tells one writing of an object from another: hex */
+#define PEER_WAIT_MAX_MS 10000       /* so long a request for how far it is may be left open */
 #define PEER_ABSENT UINT64_MAX       /* the size of what is not there */
 
 /* An object in a list; `name` and `head` are borrowed. */
@@ -26,8 +27,6 @@ typedef struct PeerObject {
     const uint8_t *head; /* its first bytes, where they were asked for */
     size_t head_bytes;
 } PeerObject;
-/* How many bytes it will take. */
-size_t peer_wire_length(const PeerObject *o);
 void peer_wire_add(Buf *b, const PeerObject *o);
 /* `more`: the list goes on behind the last one. */
 void peer_wire_end(Buf *b, bool more);

@@ -228,6 +228,45 @@ static void test_continued(void **state)
     end(&s);
 }
 
+/* Of the frames that another backup needs as well those that are there are not copied again. */
+static void test_overlapping_parts(void **state)
+{
+    (void)state;
+    Scene s;
+    AUTO_VALUE(CopyOutcome) out = {0};
+    AUTO_VALUE(OriginList) l = {0};
+    AUTO_VALUE(BackupInfo) fourth = {0};
+    bool copied[4096] = {false};
+    size_t frames_of_parts = 0, part_count = 0;
+    begin(&s, false, false);
+    KitTable middle = table_without(kit_sanitized() ? 12000 : 20000, 10, 70);
+    WriterOptions o = kit_options();
+    o.parent = s.first.id;
+    o.timestamp += 3 * DAY;
+    kit_backup(s.from, &o, &middle, 1, &fourth);
+    copy(s.from, s.to, s.second.id, &out);
+    copy(s.from, s.to, fourth.id, &out);
+    kit_compare(s.to, fourth.id, &middle, 1);
+    OK(origin_list(s.to, repo_id(s.from), &l));
+    for (size_t i = 0; i < l.count; i++) {
+        PackInfo info;
+        FrameInfo *frames = NULL;
+        size_t count;
+        if (!l.items[i].part)
+            continue;
+        part_count++;
+        OK(pack_read_footer(repo_packs(s.to), l.items[i].target, &info, &frames, &count));
+        for (size_t k = 0; k < count; k++, frames_of_parts++) {
+            assert_true(frames[k].number < 4096 && !copied[frames[k].number]);
+            copied[frames[k].number] = true;
+        }
+        free(frames);
+    }
+    assert_true(part_count == 2 && frames_of_parts > 2);
+    kit_free(&middle);
+    end(&s);
+}
+
 /* A part that was found damaged is not built on: its frames are copied anew. */
 static void test_damaged_part(void **state)
 {
@@ -295,9 +334,13 @@ static void test_origins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_origins),      cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_sealed),       cmocka_unit_test(test_from_far),
-        cmocka_unit_test(test_to_far),       cmocka_unit_test(test_continued),
+        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_sealed),
+        cmocka_unit_test(test_from_far),
+        cmocka_unit_test(test_to_far),
+        cmocka_unit_test(test_continued),
+        cmocka_unit_test(test_overlapping_parts),
         cmocka_unit_test(test_damaged_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
