@@ -423,7 +423,7 @@ _pgstow()
         flags='--to --to-key-file --to-passphrase-command --all --accept-older --encrypt --max-rate'
         ;;
     sync)
-        flags='--dry-run --timeout --key --keyless --on-conflict --on-unique-conflict --lock-wait --peer-entry --merge --method --delta --where --mask --cascade --ignore-extra-columns --no-safety-backup --no-verify --no-compress --max-rate --session --idle-for --phase --exclude-table --limit'
+        flags='--dry-run --timeout --key --keyless --on-conflict --on-unique-conflict --lock-wait --peer-entry --merge --method --delta --where --mask --cascade --ignore-extra-columns --no-safety-backup --no-verify --no-compress --max-rate --session --idle-for --phase --push --exclude-table --limit'
         ;;
     peer)
         flags='--url --node --peer-key-file --peer-key-command --registration-key-file --legacy-header --ca-file --insecure --peer-repo-key-file --peer-repo-passphrase-command --peer-entry'

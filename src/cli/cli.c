@@ -29,6 +29,19 @@ const char *run_word(const Run *run, size_t i)
     return i < run->args->word_count ? run->args->words[i] : NULL;
 }
 
+Error *run_state(const Run *run, const char *hint, State **out)
+{
+    const char *folder = config_str(run->config, SETTING_STATE_DIR);
+    *out = NULL;
+    Error *e = state_open(folder, &(StateOptions){.existing = true}, out);
+    if (!e || error_kind(e) != ERR_NOT_FOUND)
+        return e;
+    if (hint)
+        return error_hint_text(e) ? e : error_hint(e, "%s", hint);
+    error_free(e);
+    return NULL;
+}
+
 Error *run_with_progress(Run *run, Error *(*work)(Run *, void *), void *arg)
 {
     AUTO(Progress) progress = NULL;

@@ -3,20 +3,11 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/log_print.h"
 #include "op/job_cancel.h"
 #include "op/job_doc.h"
-#include "state/state_log.h"
 
 #define NAMES_WIDTH 11 /* of what is known of one */
-
-static Error *open_state(const Run *run, State **out)
-{
-    const char *folder = config_str(run->config, SETTING_STATE_DIR);
-    Error *e = state_open(folder, &(StateOptions){.existing = true}, out);
-    if (e && error_kind(e) == ERR_NOT_FOUND && !error_hint_text(e))
-        e = error_hint(e, "`pgstow serve` begins the history; server.stateDir says where it is");
-    return e;
-}
 
 static char *took(const StateJob *j)
 {
@@ -89,44 +80,24 @@ static void print_job(const StateJob *j)
     output_fact(NAMES_WIDTH, "hint", j->error_hint);
 }
 
-static Error *print_log(Run *run, State *state, int64_t id, Doc *lines)
+static Error *read_log(State *s, const void *of, int64_t after, StateLog *out)
 {
-    int64_t after = 0;
-    for (bool more = true; more;) {
-        AUTO_VALUE(StateLog) log = {0};
-        TRY(state_log_read(state, id, after, 0, &log));
-        more = log.more && log.count;
-        if (log.dropped && !run->json)
-            printf("(%llu earlier lines are no longer kept)\n", (unsigned long long)log.dropped);
-        for (size_t i = 0; i < log.count; i++) {
-            const StateLogLine *l = &log.items[i];
-            char text[CLOCK_TEXT];
-            AUTO(char) shown = text_printable(l->line);
-            after = l->n;
-            if (!run->json) {
-                printf("%s %s: %s\n", clock_iso(l->at, text), l->level, shown);
-                continue;
-            }
-            doc_push(lines, job_line_doc(l));
-        }
-    }
-    return NULL;
+    const StateJob *job = of;
+    return state_log_read(s, job->id, after, 0, out);
 }
 
 static Error *show(Run *run, State *state, int64_t id)
 {
     AUTO(StateJob) job = NULL;
     TRY(state_job_get(state, id, &job));
+    if (!run->json) {
+        print_job(job);
+        return log_print(state, read_log, job, NULL);
+    }
     Doc *d = job_doc(job), *lines = doc_array();
     doc_set(d, "log", lines);
-    if (run->json)
-        run_result(run, d);
-    else
-        print_job(job);
-    Error *e = print_log(run, state, id, lines);
-    if (!run->json)
-        doc_free(d);
-    return e;
+    run_result(run, d);
+    return log_print(state, read_log, job, lines);
 }
 
 Error *cmd_JOBS(Run *run)
@@ -142,7 +113,8 @@ Error *cmd_JOBS(Run *run)
         if (e)
             return error_rekind(error_hint(e, "`pgstow jobs` shows their numbers"), ERR_USAGE);
     }
-    TRY(open_state(run, &state));
+    TRY(run_state(run, "`pgstow serve` begins the history; server.stateDir says where it is",
+                  &state));
     if (cancel)
         return op_cancel_job(state, id, clock_now());
     return word ? show(run, state, id) : list(run, state);

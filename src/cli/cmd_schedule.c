@@ -10,17 +10,6 @@
 
 #define TIMES_SHOWN 5
 
-/* NULL where there is no state yet. */
-static Error *open_state(const Run *run, State **out)
-{
-    const char *folder = config_str(run->config, SETTING_STATE_DIR);
-    Error *e = state_open(folder, &(StateOptions){.existing = true}, out);
-    if (!e || error_kind(e) != ERR_NOT_FOUND)
-        return e;
-    error_free(e);
-    return NULL;
-}
-
 static char *time_text(Instant t)
 {
     char text[CLOCK_TEXT];
@@ -32,7 +21,7 @@ static Error *list(Run *run, const Plans *plans)
     static const char *const headings[] = {"NAME", "SCHEDULE", "LAST", ">JOB", "RESULT", "NEXT"};
     AUTO(State) state = NULL;
     AUTO_VALUE(Table) t = {0};
-    TRY(open_state(run, &state));
+    TRY(run_state(run, NULL, &state));
     Instant now = plans_now();
     Doc *d = doc_object(), *all = doc_array();
     doc_set(d, "schedules", all);

@@ -8,6 +8,9 @@
 /* The word behind the verb: a peer or a session. ERR_USAGE where it is missing. */
 Error *sync_word(const Run *run, const char *what, const char **out) MUST_CHECK;
 
+/* ERR_USAGE where the settings have a list of databases, and none is named: libpq's own default is
+ * none of them, and perhaps an empty one, which a sync fills. */
+Error *sync_must_name(const Run *run) MUST_CHECK;
 /* This host, by the settings; borrows them and the run. */
 SyncHost sync_host(Run *run); /* sync_host.c */
 

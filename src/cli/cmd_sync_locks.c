@@ -75,29 +75,19 @@ static void print_sum(const Run *run, const Work *w)
             "PID --yes");
 }
 
-/* Who has no state has no sync that lives. */
-static Error *open_state(const Run *run, State **out)
-{
-    Error *e = state_open(config_str(run->config, SETTING_STATE_DIR),
-                          &(StateOptions){.existing = true}, out);
-    if (!e || error_kind(e) != ERR_NOT_FOUND)
-        return e;
-    error_free(e);
-    return NULL;
-}
-
 Error *sync_clear_locks(Run *run)
 {
     AUTO(State) state = NULL;
     AUTO_VALUE(Work) w = {0};
     const char *word = run_word(run, 1);
+    TRY(sync_must_name(run));
     if (word) {
         Error *e = text_parse_int(word, 1, INT32_MAX, &w.options.pid);
         if (e)
             return error_rekind(error_hint(e, "name a process of the server by its number"),
                                 ERR_USAGE);
     }
-    TRY(open_state(run, &state));
+    TRY(run_state(run, NULL, &state));
     w.options.state = state;
     w.options.idle_ms = config_duration(run->config, SETTING_SYNC_IDLE);
     w.options.end = run->yes;

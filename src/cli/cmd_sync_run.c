@@ -86,6 +86,13 @@ static Error *work_sync(Run *run, void *arg)
     return op_sync(&w->host, &w->options, &w->result);
 }
 
+/* Whether it may go better a second time, with the options that it had. */
+static bool would_differ(const Error *e)
+{
+    ErrorKind kind = error_kind(e);
+    return kind != ERR_USAGE && kind != ERR_PREFLIGHT && kind != ERR_CONFIRM;
+}
+
 static Error *run_sync(Run *run, Work *w)
 {
     AUTO_VALUE(Cleaning) cleaning = {0};
@@ -98,8 +105,9 @@ static Error *run_sync(Run *run, Work *w)
         run_result(run, sync_result_doc(r));
     } else if (!e) {
         sync_print(r, run->quiet);
-    } else if (r->session && !run->quiet) {
-        fprintf(stderr, "pgstow sync resume %s goes on with it\n", r->session);
+    } else if (r->session && !run->quiet && would_differ(e)) {
+        fprintf(stderr, "pgstow sync resume %s%s%s goes on with it\n", r->session,
+                w->options.entry ? " --entry " : "", w->options.entry ? w->options.entry : "");
     }
     return e;
 }
@@ -109,6 +117,7 @@ static Error *run_direction(Run *run, SyncDirection direction)
     AUTO_VALUE(Work) w = {.host = sync_host(run)};
     const char *peer;
     TRY(sync_word(run, "peer", &peer));
+    TRY(sync_must_name(run));
     options_from(run, direction, &w.options);
     w.options.peer = mem_strdup(peer);
     return run_sync(run, &w);
@@ -166,7 +175,9 @@ Error *sync_run_test(Run *run)
     const char *peer;
     int64_t phase = config_int(run->config, SETTING_SYNC_PHASE);
     TRY(sync_word(run, "peer", &peer));
-    options_from(run, SYNC_PULL, &t.options);
+    bool push = config_bool(run->config, SETTING_SYNC_TEST_PUSH);
+    TRY(sync_must_name(run));
+    options_from(run, push ? SYNC_PUSH : SYNC_PULL, &t.options);
     t.options.peer = mem_strdup(peer);
     t.options.test = t.options.dry_run = true;
     t.options.method = SYNC_METHOD_BACKUP;

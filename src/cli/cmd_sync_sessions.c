@@ -4,19 +4,12 @@
 
 #include "cli/cmd_sync.h"
 #include "cli/confirm.h"
+#include "cli/log_print.h"
 #include "op/sync_session_doc.h"
 #include "op/sync_stop.h"
 
 #define NAMES_WIDTH 12 /* of what is known of one */
-
-static Error *open_state(const Run *run, State **out)
-{
-    const char *folder = config_str(run->config, SETTING_STATE_DIR);
-    Error *e = state_open(folder, &(StateOptions){.existing = true}, out);
-    if (e && error_kind(e) == ERR_NOT_FOUND && !error_hint_text(e))
-        e = error_hint(e, "the first sync makes it; server.stateDir says where it is");
-    return e;
-}
+#define NO_STATE "the first sync makes it; server.stateDir says where it is"
 
 static Error *refuse_more(const Run *run, size_t most)
 {
@@ -40,6 +33,9 @@ static char *took(const StateSession *s)
 static char *progress_text(const StateSession *s)
 {
     char a[32], b[32];
+    /* What was done in less time than passes between two reports was not counted. */
+    if (s->ended && !s->bytes_done && !s->rows_done)
+        return mem_strdup("");
     if (s->bytes_total)
         return mem_printf("%s of %s", text_size(s->bytes_done, a), text_size(s->bytes_total, b));
     if (s->rows_total)
@@ -142,34 +138,10 @@ static void print_session(const StateSession *s)
     output_fact(NAMES_WIDTH, "hint", s->error_hint);
 }
 
-static Error *add_log(Run *run, State *state, const StateSession *s, Doc *d)
+static Error *read_log(State *state, const void *of, int64_t after, StateLog *out)
 {
-    Doc *lines = d ? doc_array() : NULL;
-    int64_t after = 0;
-    for (bool more = true; more;) {
-        AUTO_VALUE(StateSessionLog) log = {0};
-        Error *e = state_session_log_read(state, s->id, s->role, after, 0, &log);
-        if (e) {
-            doc_free(lines);
-            return e;
-        }
-        more = log.more && log.count;
-        for (size_t i = 0; i < log.count; i++) {
-            const StateSessionLine *l = &log.items[i];
-            char text[CLOCK_TEXT];
-            AUTO(char) shown = text_printable(l->line);
-            if (!after && l->n > 1 && !run->json)
-                printf("(%lld earlier lines are no longer kept)\n", (long long)l->n - 1);
-            after = l->n;
-            if (lines)
-                doc_push(lines, sync_session_line_doc(l));
-            else
-                printf("%s %s: %s\n", clock_iso(l->at, text), l->level, shown);
-        }
-    }
-    if (lines)
-        doc_set(d, "log", lines);
-    return NULL;
+    const StateSession *s = of;
+    return state_session_log_read(state, s->id, s->role, after, 0, out);
 }
 
 /* -- status, history ------------------------------------------------------------------------------
@@ -188,11 +160,14 @@ static Error *show(Run *run, State *state, const char *id)
     }
     for (size_t i = 0; i < l.count; i++) {
         Doc *one = run->json ? sync_session_doc(&l.items[i]) : NULL;
-        if (one)
+        Doc *lines = one ? doc_array() : NULL;
+        if (one) {
+            doc_set(one, "log", lines);
             doc_push(all, one);
-        else
+        } else {
             print_session(&l.items[i]);
-        TRY(add_log(run, state, &l.items[i], one));
+        }
+        TRY(log_print(state, read_log, &l.items[i], lines));
         if (!run->json && i + 1 < l.count)
             putchar('\n');
     }
@@ -218,7 +193,7 @@ Error *sync_status(Run *run)
 {
     AUTO(State) state = NULL;
     const char *id = run_word(run, 1);
-    TRY(open_state(run, &state));
+    TRY(run_state(run, NO_STATE, &state));
     if (id)
         return show(run, state, id);
     return list(run, state, &(StateSessionFilter){.statuses = SYNC_LIVE},
@@ -230,7 +205,7 @@ Error *sync_history(Run *run)
     AUTO(State) state = NULL;
     uint32_t limit = (uint32_t)config_int(run->config, SETTING_JOBS_LIMIT);
     TRY(refuse_more(run, 1));
-    TRY(open_state(run, &state));
+    TRY(run_state(run, NO_STATE, &state));
     return list(run, state, &(StateSessionFilter){.limit = limit}, "there has been no sync yet");
 }
 
@@ -247,11 +222,11 @@ static void tell(Run *run, const StateSessions *l, bool dead, const char *none)
         puts(none);
     for (size_t i = 0; i < l->count; i++) {
         const StateSession *s = &l->items[i];
+        AUTO(char) why = text_printable(dead && s->error_message ? s->error_message : "");
         if (s->ended)
             printf("%s (%s, peer %s) is %s%s%s\n", s->id,
                    state_session_direction_name(s->direction), s->peer,
-                   state_session_status_name(s->status), dead && s->error_message ? ": " : "",
-                   dead && s->error_message ? s->error_message : "");
+                   state_session_status_name(s->status), *why ? ": " : "", why);
         else
             printf("%s (%s, peer %s) was asked to stop: pgstow sync status %s\n", s->id,
                    state_session_direction_name(s->direction), s->peer, s->id);
@@ -264,7 +239,7 @@ Error *sync_cancel(Run *run)
     AUTO_VALUE(StateSessions) l = {0};
     const char *id;
     TRY(sync_word(run, "session", &id));
-    TRY(open_state(run, &state));
+    TRY(run_state(run, NO_STATE, &state));
     TRY(op_sync_cancel(state, id, NULL, NULL, clock_now(), &l));
     tell(run, &l, false, "");
     return NULL;
@@ -297,7 +272,7 @@ Error *sync_clear_stuck(Run *run)
     AUTO(State) state = NULL;
     AUTO_VALUE(StateSessions) l = {0};
     const char *id = run_word(run, 1);
-    TRY(open_state(run, &state));
+    TRY(run_state(run, NO_STATE, &state));
     if (id)
         TRY(clear_named(run, state, id, &l));
     else

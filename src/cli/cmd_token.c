@@ -30,7 +30,7 @@ static Error *token_add(Run *run, State *s, const TokenActor *actor)
         Doc *d = doc_object();
         doc_set_str(d, "name", o.name);
         doc_set_str(d, "role", role);
-        doc_set_str(d, "expires", o.expires ? clock_iso(o.expires, when) : NULL);
+        doc_set_time(d, "expires", o.expires);
         doc_set_str(d, "token", text);
         run_result(run, d);
     } else {

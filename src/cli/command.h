@@ -40,6 +40,9 @@ void run_fact(Run *run, const char *name, uint64_t value);
 
 /* The i-th argument, NULL where there are fewer. */
 const char *run_word(const Run *run, size_t i);
+/* The state that is there already. Where there is none: ERR_NOT_FOUND with this hint; without a
+ * hint that is no error, and *out is NULL. */
+Error *run_state(const Run *run, const char *hint, State **out) MUST_CHECK;
 
 /* The list of backups, as `list` and a `restore` without an id print it. */
 Error *run_list(Run *run, const char *database_or_null) MUST_CHECK;

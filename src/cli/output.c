@@ -67,10 +67,13 @@ void table_print(const Table *t)
 
 void output_fact(int width, const char *name, const char *value)
 {
-    if (!value || !*value)
-        return;
-    AUTO(char) shown = text_printable(value);
-    printf("%-*s %s\n", width, name, shown);
+    for (const char *at = value; at && *at; name = "") {
+        size_t n = strcspn(at, "\n");
+        AUTO(char) line = mem_strndup(at, n);
+        AUTO(char) shown = text_printable(line);
+        printf("%-*s %s\n", width, name, shown);
+        at += n + (at[n] != 0);
+    }
 }
 
 void output_time(int width, const char *name, Instant t)

@@ -19,3 +19,17 @@ SyncHost sync_host(Run *run)
                       .ask = ask,
                       .ctx = run};
 }
+
+Error *sync_must_name(const Run *run)
+{
+    const StrList *entries = config_entries(run->config);
+    if (!entries->count || config_str(run->config, SETTING_ENTRY) ||
+        config_str(run->config, SETTING_DB))
+        return NULL;
+    AUTO_VALUE(Buf) all = {0};
+    for (size_t i = 0; i < entries->count; i++)
+        buf_printf(&all, "%s%s", i ? ", " : "", entries->items[i]);
+    AUTO(char) names = buf_steal_str(&all);
+    return error_hint(ERROR_NEW(ERR_USAGE, "which database here?"),
+                      "--entry NAME says so, of those in the settings: %s", names);
+}

@@ -55,6 +55,31 @@ static void print_tables(const Doc *outcome)
     table_print(&t);
 }
 
+/* As restore --merge says them: which rows, and why it was not by difference. */
+static void print_details(const Doc *outcome)
+{
+    const Doc *tables = doc_get(outcome, "tables");
+    const char *why = doc_str(outcome, "fullFor", NULL);
+    for (size_t i = 0; i < doc_count(tables); i++) {
+        const Doc *one = doc_at(tables, i), *samples = doc_get(one, "samples");
+        const char *full = doc_str(one, "fullFor", NULL);
+        AUTO(char)
+        name = mem_printf("%s.%s", doc_str(one, "schema", "?"), doc_str(one, "name", "?"));
+        AUTO(char) table = text_printable(name);
+        for (size_t k = 0; k < doc_count(samples); k++) {
+            const char *row = doc_text(doc_at(samples, k));
+            AUTO(char) shown = text_printable(row ? row : "?");
+            printf("%s: %s\n", table, shown);
+        }
+        AUTO(char) reason = text_printable(full ? full : "");
+        if (*reason)
+            printf("%s not by difference: %s\n", table, reason);
+    }
+    AUTO(char) reason = text_printable(why ? why : "");
+    if (*reason)
+        printf("not by difference: %s\n", reason);
+}
+
 static void print_list(const char *title, const StrList *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -74,9 +99,9 @@ static void print_differences(const Doc *differences)
 static void print_way(const SyncResult *r)
 {
     char backup[32], transfer[32], apply[32], wire[32], size[32];
+    AUTO(char) id = text_printable(r->backup ? r->backup : "?");
     if (r->method == SYNC_METHOD_BACKUP)
-        printf("backup %s in %s; ", r->backup ? r->backup : "?",
-               text_duration(r->backup_ms, backup));
+        printf("backup %s in %s; ", id, text_duration(r->backup_ms, backup));
     printf("%s sent in %s", text_size(r->sent + r->received, wire),
            text_duration(r->transfer_ms, transfer));
     if (r->method == SYNC_METHOD_BACKUP)
@@ -84,6 +109,21 @@ static void print_way(const SyncResult *r)
                r->packs == 1 ? "" : "s", (unsigned long long)r->reused, text_size(r->bytes, size));
     printf("; %s in %s\n", r->applied.restored ? "restored" : "merged",
            text_duration(r->apply_ms, apply));
+}
+
+/* What a dry run leaves: only with the rows it is known what they would change. */
+static void print_kept(const SyncResult *r)
+{
+    const char *there = r->applied.backup ? r->applied.backup : "?";
+    bool pull = r->direction == SYNC_PULL;
+    if (r->backup)
+        printf(
+            "what was sent stays in both repositories, so that the sync itself sends only what has "
+            "changed since: %s in the source's, %s in the target's\n",
+            r->backup, there);
+    else
+        printf("what was sent stays in the repository %s: %s\n", pull ? "here" : "of the target",
+               there);
 }
 
 void sync_print(const SyncResult *r, bool quiet)
@@ -98,11 +138,17 @@ void sync_print(const SyncResult *r, bool quiet)
     if (!quiet) {
         print_list("left out", &r->left_out);
         print_differences(r->differences);
-        if (!r->applied.restored && r->applied.outcome)
+        if (!r->applied.restored && r->applied.outcome) {
             print_tables(r->applied.outcome);
+            print_details(r->applied.outcome);
+        }
         print_way(r);
-        if (r->applied.safety_backup)
-            printf("the target as it was before: %s\n", r->applied.safety_backup);
+        AUTO(char)
+        before = text_printable(r->applied.safety_backup ? r->applied.safety_backup : "");
+        if (*before)
+            printf("the target as it was before: %s\n", before);
+        if (r->dry_run)
+            print_kept(r);
     }
     bool pull = r->direction == SYNC_PULL;
     uint64_t merged = (uint64_t)doc_int(r->applied.outcome, "rows", (int64_t)r->rows);

@@ -106,9 +106,11 @@ static Error *check_value(PeerText text, const char *value)
     }
     if (good)
         return NULL;
-    AUTO(char) shown = text_printable(text == PEER_TEXT_url ? "its address" : value);
-    return error_hint(ERROR_NEW(ERR_CONFIG, "%s cannot be \"%s\"", keys[text], shown),
-                      "allowed: %s", allowed);
+    /* An address may have a password in it. */
+    AUTO(char) shown = text_printable(value);
+    e = text == PEER_TEXT_url ? ERROR_NEW(ERR_CONFIG, "url is no address of a service")
+                              : ERROR_NEW(ERR_CONFIG, "%s cannot be \"%s\"", keys[text], shown);
+    return error_hint(e, "allowed: %s", allowed);
 }
 
 Error *config_peer_set(ConfigPeer *p, const char *key, const char *value)

@@ -66,6 +66,9 @@ Error *backup_warn_unlogged(Conn *c, StrList *warnings)
     return NULL;
 }
 
+#define CASCADE " cascade"
+#define ROWS_ONLY "rows-only"
+
 char *backup_filter_text(const BackupOptions *o, bool rows_only)
 {
     const struct {
@@ -85,8 +88,14 @@ char *backup_filter_text(const BackupOptions *o, bool rows_only)
             buf_printf(&text, "%s%s=%s", text.len ? " " : "", parts[p].name, sorted.items[i]);
     }
     if (o->cascade && text.len)
-        buf_add_str(&text, " cascade");
+        buf_add_str(&text, CASCADE);
     if (rows_only)
-        buf_printf(&text, "%srows-only", text.len ? " " : "");
+        buf_printf(&text, "%s" ROWS_ONLY, text.len ? " " : "");
     return buf_steal_str(&text);
+}
+
+bool backup_filter_leaves_rows(const char *filter)
+{
+    return strstr(filter, "where=") || text_ends(filter, CASCADE) ||
+           text_ends(filter, CASCADE " " ROWS_ONLY);
 }

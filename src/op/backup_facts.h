@@ -15,5 +15,7 @@ Error *backup_warn_unlogged(Conn *c, StrList *warnings) MUST_CHECK;
 /* What is left out, in one canonical text: backups with the same one may be compared. Caller frees.
  */
 char *backup_filter_text(const BackupOptions *o, bool rows_only);
+/* Whether by such a text some rows of the tables that are in the backup may be left out. */
+bool backup_filter_leaves_rows(const char *filter);
 
 #endif

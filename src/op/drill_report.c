@@ -2,12 +2,6 @@
 
 #include <string.h>
 
-static void set_instant(Doc *d, const char *key, Instant t)
-{
-    char text[CLOCK_TEXT];
-    doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
-}
-
 static Doc *tables_doc(const DrillResult *r)
 {
     Doc *list = doc_array();
@@ -51,8 +45,8 @@ Doc *drill_doc(const DrillResult *r)
     doc_set_str(d, "why", r->why);
     doc_set_bool(d, "proofLeft", r->proof_left);
     doc_set_str(d, "database", r->database);
-    set_instant(d, "backupTime", r->backup_time);
-    set_instant(d, "started", r->started);
+    doc_set_time(d, "backupTime", r->backup_time);
+    doc_set_time(d, "started", r->started);
     doc_set_str(d, "server", r->server);
     doc_set_str(d, "serverVersion", r->server_version);
     doc_set_str(d, "databaseVersion", r->backup_version);

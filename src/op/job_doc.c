@@ -2,12 +2,6 @@
 
 #include <string.h>
 
-static void set_time(Doc *d, const char *key, Instant t)
-{
-    char text[CLOCK_TEXT];
-    doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
-}
-
 void job_doc_progress(Doc *d, const StateProgress *p)
 {
     doc_set_str(d, "phase", p->phase);
@@ -53,9 +47,9 @@ Doc *job_doc(const StateJob *j)
     doc_set_str(d, "actor", j->actor);
     if ((parsed = json_or_text(j->arguments)))
         doc_set(d, "arguments", parsed);
-    set_time(d, "created", j->created);
-    set_time(d, "started", j->started);
-    set_time(d, "ended", j->ended);
+    doc_set_time(d, "created", j->created);
+    doc_set_time(d, "started", j->started);
+    doc_set_time(d, "ended", j->ended);
     Doc *progress = doc_object();
     job_doc_progress(progress, &j->progress);
     doc_set(d, "progress", progress);
@@ -87,12 +81,21 @@ Doc *job_list_doc(const StateJobs *jobs)
     return d;
 }
 
-Doc *job_line_doc(const StateLogLine *l)
+Doc *log_line_doc(const StateLogLine *l)
 {
     Doc *d = doc_object();
     doc_set_int(d, "n", l->n);
-    set_time(d, "at", l->at);
+    doc_set_time(d, "at", l->at);
     doc_set_str(d, "level", l->level);
     doc_set_str(d, "line", l->line);
     return d;
+}
+
+void log_doc_set(Doc *d, const StateLog *l)
+{
+    Doc *lines = doc_array();
+    for (size_t i = 0; i < l->count; i++)
+        doc_push(lines, log_line_doc(&l->items[i]));
+    doc_set(d, "log", lines);
+    doc_set_bool(d, "moreLog", l->more);
 }

@@ -1,4 +1,4 @@
-/* A job as JSON, as `jobs --json` and the API show it. */
+/* A job as JSON, as `jobs --json` and the API show it; and lines of a log, of a session too. */
 #ifndef PGSTOW_OP_JOB_DOC_H
 #define PGSTOW_OP_JOB_DOC_H
 
@@ -13,6 +13,8 @@ Doc *job_list_doc(const StateJobs *jobs); /* "jobs", and whether there are "more
 void job_doc_progress(Doc *d, const StateProgress *p);
 /* What a running job shows of itself; texts are borrowed. */
 StateProgress job_progress_of(const JobProgress *now);
-Doc *job_line_doc(const StateLogLine *l);
+Doc *log_line_doc(const StateLogLine *l);
+/* All of them, and whether there are more, as the members "log" and "moreLog". */
+void log_doc_set(Doc *d, const StateLog *l);
 
 #endif

@@ -3,12 +3,11 @@
 
 Doc *key_slot_doc(const KeySlotInfo *i)
 {
-    char created[CLOCK_TEXT];
     Doc *d = doc_object();
     doc_set_str(d, "id", i->id);
     doc_set_str(d, "name", i->name);
     doc_set_str(d, "kind", key_kind_name(i->kind));
-    doc_set_str(d, "created", clock_iso(i->created, created));
+    doc_set_time(d, "created", i->created);
     doc_set(d, "databases", doc_texts(&i->databases));
     doc_set_str(d, "state", key_slot_state_name(i->state));
     doc_set_bool(d, "inUse", i->ours);

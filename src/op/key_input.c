@@ -23,9 +23,10 @@ struct KeyInput {
 
 static Error *no_key(const KeyInput *k, KeyUse use, const char *where)
 {
-    static const char how[] = "set PGSTOW_PASSPHRASE, or name a key file (--key-file, "
-                              "PGSTOW_KEY_FILE) or a command that prints the passphrase "
-                              "(--passphrase-command)";
+    const char *how = k->in.how ? k->in.how
+                                : "set PGSTOW_PASSPHRASE, or name a key file (--key-file, "
+                                  "PGSTOW_KEY_FILE) or a command that prints the passphrase "
+                                  "(--passphrase-command)";
     if (use == KEY_TO_MAKE && !k->in.first_use)
         return error_hint(ERROR_NEW(ERR_KEY,
                                     "there is no new passphrase for the repository %s, "

@@ -21,6 +21,7 @@ typedef struct KeyInputs {
     Error *(*prompt)(void *ctx, KeyUse use, const char *where, Secret **out);
     void *ctx;
     const Cancel *cancel; /* ends the command */
+    const char *how;      /* a hint of how to give it, static; NULL: by the flags of all commands */
     bool first_use; /* KEY_TO_MAKE is for a repository's first key: a key file is made where it is
                        missing, and it is said what must be kept */
 } KeyInputs;

@@ -1,17 +1,15 @@
 /* What is in the repository, as `list --deleted`, `stats` and `check` print it with --json, and as
  * the API answers. */
-#include "base/clock.h"
 #include "op/delete.h"
 #include "op/list.h"
 
 Doc *trashed_doc(const Trashed *t, int64_t trash_ms)
 {
-    char text[CLOCK_TEXT];
     Doc *d = doc_object();
     doc_set_str(d, "id", t->id);
     doc_set_str(d, "database", t->there ? t->info.database : NULL);
-    doc_set_str(d, "deleted", t->deleted ? clock_iso(t->deleted, text) : NULL);
-    doc_set_str(d, "until", t->deleted ? clock_iso(t->deleted + trash_ms, text) : NULL);
+    doc_set_time(d, "deleted", t->deleted);
+    doc_set_time(d, "until", t->deleted ? t->deleted + trash_ms : 0);
     doc_set_int(d, "size", (int64_t)t->info.size);
     return d;
 }
@@ -19,7 +17,6 @@ Doc *trashed_doc(const Trashed *t, int64_t trash_ms)
 Doc *repo_stats_doc(const RepoStats *s)
 {
     Doc *d = doc_object(), *databases = doc_array();
-    char text[CLOCK_TEXT];
     for (size_t i = 0; i < s->count; i++) {
         const DatabaseStats *b = &s->items[i];
         Doc *one = doc_object();
@@ -31,8 +28,8 @@ Doc *repo_stats_doc(const RepoStats *s)
         doc_set_int(one, "firstLogicalSize", (int64_t)b->first_logical);
         doc_set_int(one, "latestLogicalSize", (int64_t)b->latest_logical);
         doc_set_int(one, "newBytesMean", (int64_t)b->new_bytes_mean);
-        doc_set_str(one, "first", clock_iso(b->first, text));
-        doc_set_str(one, "latest", clock_iso(b->latest, text));
+        doc_set_time(one, "first", b->first);
+        doc_set_time(one, "latest", b->latest);
         doc_push(databases, one);
     }
     doc_set(d, "databases", databases);

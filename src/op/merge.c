@@ -131,9 +131,9 @@ static void warn(MergeWork *w)
                                                  t->extra_columns.items[n]));
     }
     if (i->masked.count)
-        strlist_own(&w->warnings, mem_printf("the backup has masked values in %zu columns, which "
+        strlist_own(&w->warnings, mem_printf("the backup has masked values in %zu column%s, which "
                                              "were merged as they are",
-                                             i->masked.count));
+                                             i->masked.count, i->masked.count == 1 ? "" : "s"));
 }
 
 /* Nobody gets the real values back whose place a mask has taken. */

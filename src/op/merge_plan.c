@@ -1,6 +1,7 @@
 /* Which tables of the backup go into which of the target, and whether they fit. */
 #include <string.h>
 
+#include "op/backup_facts.h"
 #include "op/merge_work.h"
 #include "pg/merge_scratch.h"
 #include "pg/pattern.h"
@@ -159,7 +160,7 @@ static void check_mirror(const MergeWork *w, StrList *problems)
     const char *filter = w->backup.manifest->info.filter;
     if (w->o->rules.mode != MERGE_MIRROR)
         return;
-    if (filter && (strstr(filter, "where=") || text_ends(filter, " cascade")))
+    if (filter && backup_filter_leaves_rows(filter))
         strlist_own(problems, mem_printf("the backup has only some of the rows (%s), and a mirror "
                                          "would delete the others",
                                          filter));

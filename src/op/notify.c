@@ -457,7 +457,7 @@ static Error *tick(State *s, void *ctx)
         TRY(look_for_stale(&c, &successes));
         TRY(look_at_disks(&c, i));
     }
-    return NULL;
+    return notify_dead_syncs(&(Telling){.s = s, .n = k->n, .now = k->now});
 }
 
 Error *notify_tick(State *s, const Notifier *n, Instant now)

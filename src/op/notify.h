@@ -39,8 +39,8 @@ typedef struct NotifyMissed {
 } NotifyMissed;
 Error *notify_missed(State *s, const Notifier *n, const NotifyMissed *missed,
                      Instant now) MUST_CHECK;
-/* What time alone brings about: no good backup for too long, little room on a disk. Every minute or
- * so. */
+/* What time alone brings about: no good backup for too long, little room on a disk, a sync that
+ * somebody else asked for and of which nothing is heard any more. Every minute or so. */
 Error *notify_tick(State *s, const Notifier *n, Instant now) MUST_CHECK;
 
 #endif

@@ -131,9 +131,8 @@ static char *title_of(const NoteFacts *f, const char *host)
 
 static void set_time(Doc *d, const char *key, Instant t)
 {
-    char text[CLOCK_TEXT];
     if (t)
-        doc_set_str(d, key, clock_iso(t, text));
+        doc_set_time(d, key, t);
 }
 
 #define TEXT_MAX 4000 /* bytes: what a server says can be long */

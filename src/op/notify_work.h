@@ -34,6 +34,10 @@ Error *notify_add_cause(const Telling *c, const char *thing, const char *cause) 
 Error *notify_end_causes(const Telling *c, const char *thing, Instant *since) MUST_CHECK;
 bool notify_is_kind(const StateJob *j, ErrorKind kind);
 
+/* What has become of syncs that died without a word, and are nobody's job (notify_sync.c); c->t and
+ * c->job do not count. */
+Error *notify_dead_syncs(const Telling *c) MUST_CHECK;
+
 /* -- an entry with all databases of its server (notify_parts.c) */
 
 /* Whether the job is of all databases. */

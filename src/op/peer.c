@@ -96,11 +96,10 @@ Error *peer_list(const Config *c, State *s, PeerList *out)
 
 Doc *peer_doc(const PeerFacts *p, const char *own_node)
 {
-    char when[CLOCK_TEXT];
     Doc *d = facts_doc(&p->config);
     doc_set_bool(d, "local", p->config.node && !strcmp(p->config.node, own_node));
     doc_set_str(d, "from", p->added ? "added" : "file");
-    doc_set_str(d, "added", p->added ? clock_iso(p->created, when) : NULL);
+    doc_set_time(d, "added", p->added ? p->created : 0);
     doc_set_bool(d, "signed", config_peer_has_key(&p->config));
     doc_set_bool(d, "legacy", config_peer_legacy(&p->config));
     return d;
@@ -270,7 +269,10 @@ Error *peer_open_one(const Config *c, const ConfigPeer *facts, Cancel *cancel, P
                   &p->link));
     p->keys = key_input_new(&(KeyInputs){.key_file = facts->repo_key_file,
                                          .command = facts->repo_passphrase_command,
-                                         .cancel = cancel});
+                                         .cancel = cancel,
+                                         .how = "name what opens it among the peer's settings: "
+                                                "repoKeyFile or repoPassphraseCommand (of `pgstow "
+                                                "peer add`: --peer-repo-key-file)"});
     *out = STEAL(p);
     return NULL;
 }

@@ -28,7 +28,8 @@ typedef enum RetentionPeriod {
     RETENTION_PERIODS
 } RetentionPeriod;
 
-#define SYNC_TAG "sync" /* of backups that were made for a sync: the session's id */
+#define SYNC_TAG "sync"  /* of backups that were made for a sync: the session's id */
+#define SYNC_TRIAL "*.*" /* of which tables a trial of it has no rows: of all, in any schema */
 #define SYNC_KEEP_MS (24 * 3600 * INT64_C(1000)) /* these stay so long: it may be resumed */
 
 typedef struct RetentionPolicy {

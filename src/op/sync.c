@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "flow/group.h"
 #include "op/sync_work.h"
 
 #define DEAD_LOOKED_AT 20
@@ -114,17 +115,43 @@ static Error *explain(SyncWork *w, Error *e)
 
 /* -- the way ----------------------------------------------------------------------------------- */
 
+typedef struct Schemas {
+    const SyncHost *h;
+    Doc *here, *there;
+} Schemas;
+static void schemas_clear(Schemas *s)
+{
+    doc_free(s->here);
+    doc_free(s->there);
+}
+DEFINE_AUTO_VALUE(Schemas, schemas_clear)
+
+static Error *read_here(void *arg)
+{
+    Schemas *s = arg;
+    return sync_schema_here(s->h->op, s->h->exclude, &s->here);
+}
+
+/* Both at once: each side has its own server to ask. */
+static Error *read_schemas(SyncWork *w, Schemas *s)
+{
+    AUTO(Group) group = NULL;
+    TRY(group_new(job_cancel(w->h->op->job), &group));
+    Error *e = group_start(group, read_here, s);
+    e = e ? e : sync_remote_schema(&w->remote, &s->there);
+    group_fail(group, e);
+    return group_join(group);
+}
+
 /* The schemas of both sides, before anything moves. */
 Error *sync_compare_schemas(SyncWork *w)
 {
-    AUTO(Doc) here = NULL;
-    AUTO(Doc) there = NULL;
+    AUTO_VALUE(Schemas) s = {.h = w->h};
     bool pull = w->o->direction == SYNC_PULL;
     TRY(sync_session_step(w->session, SYNC_PREPARING, "comparing the schemas"));
     job_phase(w->h->op->job, "comparing schemas", 0, 0);
-    TRY(sync_schema_here(w->h->op, &here));
-    TRY(sync_remote_schema(&w->remote, &there));
-    const Doc *source = pull ? there : here;
+    TRY(read_schemas(w, &s));
+    const Doc *here = s.here, *there = s.there, *source = pull ? there : here;
     w->out->source = mem_strdup(doc_str(source, "database", NULL));
     w->plan.method = w->o->method;
     TRY(sync_plan(w->o, source, pull ? here : there, &w->plan, &w->out->differences));
@@ -225,14 +252,19 @@ static Error *tell_failure(SyncWork *w, Error *e)
     FAIL(ERR_CANCELLED, "peer %s: the session was cancelled there", w->o->peer);
 }
 
-/* Of a pull the end is said here, and told to the peer. */
+/* Of a pull, and of a trial, the end is said here, and told to the peer. */
 static void tell_success(SyncWork *w, const Doc *result)
 {
     AUTO(Doc) answer = NULL;
     AUTO(Error) e = sync_remote_end(&w->remote, NULL, result, &answer);
+    const char *there = e ? NULL : doc_str(answer, "status", "");
     if (e)
         strlist_own(&w->out->warnings, mem_printf("peer %s could not be told that it is done: %s",
                                                   w->o->peer, error_message(e)));
+    else if (strcmp(there, "COMPLETED") != 0)
+        strlist_own(&w->out->warnings,
+                    mem_printf("at peer %s the session is %s all the same: %s", w->o->peer, there,
+                               doc_str(answer, "error", "it does not say why")));
 }
 
 /* Of the database here, and of what was copied here. */
@@ -260,10 +292,12 @@ static Error *finish(SyncWork *w, Error *e)
         sync_session_rows(w->session, out->rows, out->rows);
     e = e ? e : fault_reach("sync.done");
     AUTO(Doc) result = e ? NULL : sync_result_doc(out);
+    if (result && out->applied.backup)
+        doc_set(result, "applied", sync_applied_kept(&out->applied));
     AUTO(char) text = result ? doc_print(result, false) : NULL;
     e = sync_session_close(STEAL(w->session), e,
                            &(SyncSessionEnd){.backup = out->backup, .result = text});
-    if (!e && opened && w->o->direction == SYNC_PULL)
+    if (!e && opened && (w->o->direction == SYNC_PULL || w->o->test))
         tell_success(w, result);
     if (!e && !w->o->dry_run)
         clean_up(w);

@@ -22,7 +22,6 @@
 #include "op/sync_session.h"
 #include "state/state_session.h" /* SyncDirection: SYNC_PULL, SYNC_PUSH */
 
-const char *sync_direction_name(SyncDirection d); /* "pull", "push" */
 typedef enum SyncMethod { SYNC_METHOD_AUTO, SYNC_METHOD_BACKUP, SYNC_METHOD_HTTP } SyncMethod;
 const char *sync_method_name(SyncMethod m); /* "auto", "backup", "http" */
 
@@ -65,8 +64,9 @@ Error *sync_options_read(const Doc *d, SyncOptions *out) MUST_CHECK;
  * texts of sync.exclude) may be NULL, and so may left_out: sentences for people. */
 Error *sync_filters(const StrList *exclude, const SyncOptions *o, BackupOptions *out,
                     StrList *left_out) MUST_CHECK;
-/* op_sync_schema of the context's database; {"missing": true} where there is none. */
-Error *sync_schema_here(const OpContext *c, Doc **out) MUST_CHECK;
+/* op_sync_schema of the context's database; {"missing": true} where there is none. "filtered": whether
+ * some of its rows never leave it; exclude as in sync_filters. */
+Error *sync_schema_here(const OpContext *c, const StrList *exclude, Doc **out) MUST_CHECK;
 
 /* -- one side -----------------------------------------------------------------------------------
  */
@@ -99,6 +99,9 @@ typedef struct SyncApplied {
 void sync_applied_clear(SyncApplied *a);
 DEFINE_AUTO_VALUE(SyncApplied, sync_applied_clear)
 Doc *sync_applied_doc(const SyncApplied *a);
+/* As a session keeps it, and the peer is told: where it is long (thousands of tables) without what
+ * was done to each table. */
+Doc *sync_applied_kept(const SyncApplied *a);
 
 typedef struct SyncResult {
     char *session, *peer;
@@ -130,8 +133,8 @@ Error *op_sync(const SyncHost *h, const SyncOptions *o, SyncResult *out) MUST_CH
  * COMPLETED). */
 Error *sync_resume_options(const SyncHost *h, const char *session, SyncOptions *out) MUST_CHECK;
 
-/* Each phase of a pull, tried harmlessly, up to `until`; *out says how it went. The error is the
- * first that a phase ended with. o: dry_run and test. */
+/* Each phase, tried harmlessly, up to `until`; *out says how it went. The error is the first that a
+ * phase ended with. o: dry_run and test. */
 typedef enum SyncTestPhase {
     SYNC_TEST_BACKUP = 1,
     SYNC_TEST_TRANSFER,

@@ -160,7 +160,6 @@ static Doc *lock_doc(const SyncLock *l)
 {
     const AdvisoryLock *a = &l->lock;
     Doc *d = doc_object();
-    char text[CLOCK_TEXT];
     if (a->pid)
         doc_set_int(d, "pid", a->pid);
     else
@@ -173,7 +172,7 @@ static Doc *lock_doc(const SyncLock *l)
     doc_set_str(d, "client", a->client);
     doc_set_str(d, "state", a->state);
     doc_set_int(d, "stateMs", a->idle_ms);
-    doc_set_str(d, "connected", a->connected ? clock_iso(a->connected, text) : NULL);
+    doc_set_time(d, "connected", a->connected);
     doc_set_int(d, "waiting", a->waiting);
     doc_set_str(d, "prepared", a->gid);
     doc_set_str(d, "verdict", sync_lock_verdict_name(l->verdict));

@@ -10,11 +10,6 @@ static const char *const modes[] = {"upsert", "mirror", "insert"};
 static const char *const takens[] = {"fail", "replace", "skip"};
 static const char *const keylesses[] = {"fail", "replace", "skip"};
 
-const char *sync_direction_name(SyncDirection d)
-{
-    return state_session_direction_name(d);
-}
-
 const char *sync_method_name(SyncMethod m)
 {
     return methods[m];

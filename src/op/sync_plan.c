@@ -4,10 +4,14 @@
 #include "base/file.h"
 #include "op/sync_work.h"
 
-Error *sync_schema_here(const OpContext *c, Doc **out)
+Error *sync_schema_here(const OpContext *c, const StrList *exclude, Doc **out)
 {
     Error *e = op_sync_schema(c, NULL, out);
-    if (!e || error_kind(e) != ERR_DB_NOT_FOUND)
+    if (!e) {
+        doc_set_bool(*out, "filtered", exclude && exclude->count);
+        return NULL;
+    }
+    if (error_kind(e) != ERR_DB_NOT_FOUND)
         return e;
     error_drop(e);
     *out = doc_object();
@@ -15,7 +19,25 @@ Error *sync_schema_here(const OpContext *c, Doc **out)
     return NULL;
 }
 
-static Error *check_restore(const SyncOptions *o, const Doc *target, const SyncPlan *plan)
+/* A mirror deletes what is not sent; the merge itself would refuse it when all is there. */
+static Error *check_mirror(const SyncOptions *o, const Doc *source)
+{
+    bool cascade = o->cascade && (o->exclude_tables.count || o->masks.count);
+    const char *by = o->where.count                        ? o->where.items[0]
+                     : doc_bool(source, "filtered", false) ? "sync.exclude of the source"
+                     : cascade                             ? "--cascade"
+                                                           : NULL;
+    if (o->mode != MERGE_MIRROR || !by)
+        return NULL;
+    AUTO(char) shown = text_printable(by);
+    return error_hint(ERROR_NEW(ERR_PREFLIGHT,
+                                "only some of the rows are to be sent (%s), and a mirror would "
+                                "delete the others in the target",
+                                shown),
+                      "--merge upsert deletes nothing; --exclude-table leaves a whole table alone");
+}
+
+static Error *check_restore(const Doc *target, const SyncPlan *plan)
 {
     const char *name = doc_str(target, "database", NULL);
     if (plan->method == SYNC_METHOD_HTTP)
@@ -30,7 +52,6 @@ static Error *check_restore(const SyncOptions *o, const Doc *target, const SyncP
                       "the target database %s has none of the source's tables, but others",
                       name ? name : ""),
             "is it the right one? An empty database, or one that does not exist, is filled whole");
-    (void)o;
     return NULL;
 }
 
@@ -82,12 +103,14 @@ Error *sync_plan(const SyncOptions *o, const Doc *source, const Doc *target, Syn
     if (!plan->restore) {
         SyncCompareOptions c = {.ignore_extra_columns = o->ignore_extra,
                                 .keyless_too = o->keyless != MERGE_KEYLESS_FAIL,
+                                .mirror = o->mode == MERGE_MIRROR,
                                 .exclude_tables = &o->exclude_tables};
         TRY(sync_schema_compare(source, target, &c, &found));
         plan->restore = found.no_tables;
     }
     if (plan->restore)
-        return check_restore(o, target, plan);
+        return check_restore(target, plan);
+    TRY(check_mirror(o, source));
     TRY(sync_differences_error(&found));
     *differences = sync_differences_doc(&found);
     return NULL;

@@ -4,12 +4,13 @@
 #include "op/sync_work.h"
 
 #define REPORT_MS 5000
+#define THERE "peer: "
 #define WORDS_MAX 8000 /* bytes of an error that the peer is told */
 
 void sync_remote_clear(SyncRemote *r)
 {
-    doc_free(r->opened);
-    r->opened = NULL;
+    doc_free(STEAL(r->opened));
+    free(STEAL(r->trial));
 }
 
 static Error *ask(const SyncRemote *r, const char *method, const char *target, const Doc *body,
@@ -100,15 +101,24 @@ typedef struct Follow {
     uint64_t total;
 } Follow;
 
+/* What it is at; where that is only what it was told of us, that. */
+static const char *phase_of(const Doc *answer)
+{
+    const char *phase = doc_str(answer, "phase", NULL);
+    while (phase && !strncmp(phase, THERE, sizeof THERE - 1))
+        phase += sizeof THERE - 1;
+    return phase && *phase ? phase : doc_str(answer, "status", "");
+}
+
 /* The job and the session here show what is done there. */
 static void show(Follow *f, const Doc *answer)
 {
-    StateSessionProgress p = {.phase = doc_str(answer, "phase", NULL),
-                              .bytes_done = (uint64_t)doc_int(answer, "bytesDone", 0),
+    StateSessionProgress p = {.bytes_done = (uint64_t)doc_int(answer, "bytesDone", 0),
                               .bytes_total = (uint64_t)doc_int(answer, "bytesTotal", 0),
                               .rows_done = (uint64_t)doc_int(answer, "rowsDone", 0),
                               .rows_total = (uint64_t)doc_int(answer, "rowsTotal", 0)};
-    AUTO(char) there = mem_printf("peer: %s", p.phase ? p.phase : doc_str(answer, "status", ""));
+    AUTO(char) said = text_printable(phase_of(answer));
+    AUTO(char) there = mem_printf(THERE "%s", said);
     AUTO(char) phase = text_cut(there, sizeof f->phase - 1);
     if (strcmp(phase, f->phase) != 0 || p.bytes_total != f->total || p.bytes_done < f->told) {
         job_phase(f->job, phase, p.bytes_total, 0);
@@ -122,17 +132,20 @@ static void show(Follow *f, const Doc *answer)
     sync_session_report(f->session, &p);
 }
 
-/* Until the peer's session is at `until` or has ended: then *answer is its. */
+/* Until the peer's session is at `until` or has ended: then *answer is its. The peer answers when
+ * that is so, or after the time that it is given; it may also do so at once. */
 static Error *follow(const SyncRemote *r, SyncSession *s, Job *job, const char *path,
                      SyncStatus until, Doc **answer)
 {
     Follow f = {.session = s, .job = job};
-    int64_t wait = SYNC_POLL_LEAST_MS;
+    AUTO(char)
+    target = mem_printf("/api/sync/%s?sessionId=%s&wait=%d", path, r->session, SYNC_FOLLOW_MS);
     for (;;) {
         AUTO(Doc) now = NULL;
         SyncStatus status;
         bool ready;
-        TRY(get(r, path, &now));
+        int64_t next = clock_mono_ms() + SYNC_FOLLOW_MS;
+        TRY(ask(r, "GET", target, NULL, true, &now));
         if (!status_of(now, &status))
             FAIL(ERR_REFUSED, "peer %s does not say how far it is", r->peer->config.name);
         if (status == SYNC_FAILED || status == SYNC_CANCELLED)
@@ -142,8 +155,8 @@ static Error *follow(const SyncRemote *r, SyncSession *s, Job *job, const char *
             return NULL;
         }
         show(&f, now);
-        TRY(cancel_poll(r->cancel, -1, 0, wait, &ready));
-        wait = wait * 3 / 2 < SYNC_POLL_MOST_MS ? wait * 3 / 2 : SYNC_POLL_MOST_MS;
+        int64_t left = next - clock_mono_ms();
+        TRY(cancel_poll(r->cancel, -1, 0, left > 0 ? left : 0, &ready));
     }
 }
 
@@ -256,6 +269,8 @@ Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result, D
                         : error_kind(e) == ERR_CANCELLED ? SYNC_CANCELLED
                                                          : SYNC_FAILED;
     doc_set_str(body, "status", state_session_status_name(status));
+    if (r->trial)
+        doc_set_str(body, "backupId", r->trial);
     if (e) {
         doc_set_str(body, "kind", error_kind_info(error_kind(e))->name);
         set_line(body, "error", error_message(e));

@@ -283,6 +283,23 @@ static void compare_table(Compare *c, const Relation *from, const char *name, bo
     compare_key(c, from, to);
 }
 
+/* Partitions that are left out, of tables that are not. */
+static void compare_partial(Compare *c, const bool *met)
+{
+    const RelationList *from = &c->source.tables, *to = &c->target.tables;
+    for (size_t i = 0; i < from->count; i++) {
+        const Relation *r = &from->items[i], *target;
+        if (r->kind != 'r' || !r->root || !excluded(c, r))
+            continue;
+        target = relation_counterpart(from, r->schema, r->name, to);
+        if (target && met[target - to->items])
+            differ(c->out, SYNC_PARTIAL, c->source.named[i], NULL, false,
+                   mem_printf("%s is left out, and a mirror would delete its rows",
+                              c->source.named[i]),
+                   "leave out the whole table or nothing of it; --merge upsert deletes nothing");
+    }
+}
+
 static void compare_tables(Compare *c)
 {
     const RelationList *from = &c->source.tables, *to = &c->target.tables;
@@ -297,6 +314,8 @@ static void compare_tables(Compare *c)
         compare_table(c, r, c->source.named[i], met);
     }
     c->out->no_tables = c->out->no_tables && any;
+    if (c->o->mirror)
+        compare_partial(c, met);
     for (size_t i = 0; i < to->count; i++) {
         const Relation *r = &to->items[i];
         if (!met[i] && !r->root && !r->extension && r->kind != 'f' &&
@@ -371,6 +390,7 @@ const char *sync_difference_word(SyncDifferenceKind kind)
                                         [SYNC_EXTRA_TABLE] = "extraTable",
                                         [SYNC_NO_KEY] = "noKey",
                                         [SYNC_NOT_MERGEABLE] = "notMergeable",
+                                        [SYNC_PARTIAL] = "partial",
                                         [SYNC_ENCODING] = "encoding"};
     return words[kind];
 }

@@ -27,6 +27,7 @@ typedef enum SyncDifferenceKind {
     SYNC_EXTRA_TABLE,   /* only the target has it: harmless */
     SYNC_NO_KEY,        /* rows cannot be matched */
     SYNC_NOT_MERGEABLE, /* a foreign table, or one with rules */
+    SYNC_PARTIAL,       /* a partition is left out, and a mirror would delete its rows */
     SYNC_ENCODING       /* of the database: values may not be storable there */
 } SyncDifferenceKind;
 typedef struct SyncDifference {
@@ -49,6 +50,7 @@ DEFINE_AUTO_VALUE(SyncDifferences, sync_differences_clear)
 typedef struct SyncCompareOptions {
     bool ignore_extra_columns; /* as MergeOptions has it */
     bool keyless_too;          /* tables without a key are merged somehow, or left alone */
+    bool mirror;               /* what is not sent is deleted */
     /* Patterns of tables, as --exclude-table takes them, that the sync leaves out; or NULL. */
     const StrList *exclude_tables;
 } SyncCompareOptions;

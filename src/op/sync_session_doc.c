@@ -2,12 +2,6 @@
 
 #include <string.h>
 
-static void set_time(Doc *d, const char *key, Instant t)
-{
-    char text[CLOCK_TEXT];
-    doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
-}
-
 /* Text that is JSON, as such; NULL where it is none. */
 static void set_json(Doc *d, const char *key, const char *text)
 {
@@ -51,11 +45,11 @@ Doc *sync_session_doc(const StateSession *s)
     doc_set_int(d, "rowsDone", (int64_t)s->rows_done);
     doc_set_int(d, "rowsTotal", (int64_t)s->rows_total);
     doc_set_int(d, "transferSpeed", (int64_t)s->speed);
-    set_time(d, "estimatedCompletion", s->completion);
-    set_time(d, "created", s->created);
-    set_time(d, "started", s->started);
-    set_time(d, "ended", s->ended);
-    set_time(d, "heartbeat", s->heartbeat);
+    doc_set_time(d, "estimatedCompletion", s->completion);
+    doc_set_time(d, "created", s->created);
+    doc_set_time(d, "started", s->started);
+    doc_set_time(d, "ended", s->ended);
+    doc_set_time(d, "heartbeat", s->heartbeat);
     doc_set_bool(d, "cancelRequested", s->cancel_requested);
     doc_set_str(d, "backupId", s->backup);
     doc_set_str(d, "actor", s->actor);
@@ -76,15 +70,5 @@ Doc *sync_session_list_doc(const StateSessions *l)
         doc_push(all, sync_session_doc(&l->items[i]));
     doc_set(d, "sessions", all);
     doc_set_bool(d, "more", l->more);
-    return d;
-}
-
-Doc *sync_session_line_doc(const StateSessionLine *l)
-{
-    Doc *d = doc_object();
-    doc_set_int(d, "n", l->n);
-    set_time(d, "at", l->at);
-    doc_set_str(d, "level", l->level);
-    doc_set_str(d, "line", l->line);
     return d;
 }

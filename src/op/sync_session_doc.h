@@ -8,6 +8,5 @@
 
 Doc *sync_session_doc(const StateSession *s);
 Doc *sync_session_list_doc(const StateSessions *l); /* "sessions", and whether there are "more" */
-Doc *sync_session_line_doc(const StateSessionLine *l);
 
 #endif

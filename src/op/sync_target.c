@@ -30,6 +30,18 @@ Doc *sync_applied_doc(const SyncApplied *a)
     return d;
 }
 
+Doc *sync_applied_kept(const SyncApplied *a)
+{
+    Doc *d = sync_applied_doc(a);
+    AUTO(char) text = doc_print(d, false);
+    if (!a->outcome || strlen(text) <= SYNC_RESULT_MAX / 2)
+        return d;
+    Doc *outcome = doc_copy(a->outcome);
+    doc_remove(outcome, "tables");
+    doc_set(d, "outcome", outcome);
+    return d;
+}
+
 static char *text_of(const Doc *d, const char *name)
 {
     const char *text = doc_str(d, name, NULL);
@@ -139,6 +151,17 @@ static const char *mode_name(MergeMode mode)
     return names[mode];
 }
 
+static void log_counts(SyncSession *s, const Doc *outcome)
+{
+    static const char *const names[] = {"inserted", "updated", "deleted", "unchanged", "conflicts"};
+    AUTO_VALUE(Buf) all = {0};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        buf_printf(&all, "%s%s %lld", i ? ", " : "", names[i],
+                   (long long)doc_int(outcome, names[i], 0));
+    AUTO(char) text = buf_steal_str(&all);
+    sync_session_log(s, "info", "merged: %s", text);
+}
+
 static Error *merge(const SyncHost *h, SyncSession *s, const SyncOptions *o, const char *backup,
                     SyncApplied *out)
 {
@@ -162,6 +185,7 @@ static Error *merge(const SyncHost *h, SyncSession *s, const SyncOptions *o, con
     TRY(op_merge(h->op, &m, &result));
     out->database = mem_strdup(result.database);
     out->outcome = merge_doc(&result, mode_name(o->mode));
+    log_counts(s, out->outcome);
     strlist_copy(&out->warnings, &result.warnings);
     return NULL;
 }

@@ -1,5 +1,5 @@
 /* A sync tried phase by phase: the definitions without a row are backed up, sent, and merged, which
- * is rolled back. What it leaves in the repositories is deleted again. */
+ * is rolled back. What it leaves in the repositories is deleted again, here and by the peer. */
 #include <string.h>
 
 #include "op/delete.h"
@@ -53,9 +53,17 @@ static Error *try_schemas(SyncWork *w)
 
 static Error *try_backup(SyncWork *w)
 {
-    AUTO(Doc) answer = NULL;
     int64_t start = clock_mono_ms();
     sync_at(w, SYNC_BACKING_UP);
+    if (w->o->direction == SYNC_PUSH) {
+        AUTO_VALUE(BackupInfo) made = {0};
+        TRY(sync_make_backup(w->h, w->session, w->o, NULL, &made));
+        w->out->backup = mem_strdup(made.id);
+        w->out->rows = made.rows;
+        good(w->findings, "backup", start, "the database here can be backed up");
+        return NULL;
+    }
+    AUTO(Doc) answer = NULL;
     TRY(sync_remote_backup(&w->remote, w->session, w->h->op->job, &answer));
     w->out->backup = mem_strdup(doc_str(answer, "backupId", NULL));
     AUTO(char) what = mem_printf("peer %s can back its database up", w->o->peer);
@@ -66,37 +74,52 @@ static Error *try_backup(SyncWork *w)
 static Error *try_transfer(SyncWork *w, char **id)
 {
     AUTO_VALUE(BackupInfo) copy = {0};
+    bool pull = w->o->direction == SYNC_PULL;
     int64_t start = clock_mono_ms();
     TRY(sync_transfer(w, w->out->backup, &copy));
     *id = STEAL(copy.id);
-    good(w->findings, "transfer", start, "a backup comes from there to here");
+    if (!pull)
+        w->remote.trial = mem_strdup(*id);
+    good(w->findings, "transfer", start,
+         pull ? "a backup comes from there to here" : "a backup goes from here to there");
     return NULL;
 }
 
 static Error *try_restore(SyncWork *w, const char *id)
 {
+    bool pull = w->o->direction == SYNC_PULL;
     int64_t start = clock_mono_ms();
     sync_at(w, SYNC_RESTORING);
-    TRY(sync_apply(w->h, w->session, w->o, id, &w->out->applied));
-    good(w->findings, "restore", start,
-         w->plan.restore ? "a restore could be made here"
-                         : "a merge could be made here; it was rolled back");
+    if (pull)
+        TRY(sync_apply(w->h, w->session, w->o, id, &w->out->applied));
+    else
+        TRY(sync_remote_apply(&w->remote, w->session, w->h->op->job, id, &w->out->applied));
+    AUTO(char)
+    what = mem_printf(w->plan.restore ? "a restore could be made %s"
+                                      : "a merge could be made %s; it was rolled back",
+                      pull ? "here" : "there");
+    good(w->findings, "restore", start, what);
     return NULL;
 }
 
-static Error *try_all(SyncWork *w)
+static Error *try_phases(SyncWork *w, char **copy)
 {
-    AUTO(char) copy = NULL;
-    AUTO(char) gone = NULL;
     TRY(try_ping(w));
     TRY(try_schemas(w));
     TRY(try_backup(w));
     if (w->until >= SYNC_TEST_TRANSFER)
-        TRY(try_transfer(w, &copy));
-    Error *e = w->until >= SYNC_TEST_RESTORE ? try_restore(w, copy) : NULL;
-    if (copy)
-        e = error_first(e, op_delete(w->h->op, copy, &gone));
-    return e;
+        TRY(try_transfer(w, copy));
+    return w->until >= SYNC_TEST_RESTORE ? try_restore(w, *copy) : NULL;
+}
+
+/* What is left of it there goes when the peer hears of the end. */
+static Error *try_all(SyncWork *w)
+{
+    AUTO(char) copy = NULL;
+    AUTO(char) gone = NULL;
+    Error *e = try_phases(w, &copy);
+    const char *here = w->o->direction == SYNC_PULL ? copy : w->out->backup;
+    return here ? error_first(e, op_delete(w->h->op, here, &gone)) : e;
 }
 
 Error *op_sync_test(const SyncHost *h, const SyncOptions *o, SyncTestPhase until, FindingList *out)

@@ -8,7 +8,7 @@
 static Error *open_store(void *ctx, Store **out)
 {
     const SyncWork *w = ctx;
-    AUTO(char) where = mem_printf("the repository of peer %s", w->o->peer);
+    AUTO(char) where = mem_printf("peer:%s", w->o->peer);
     *out = store_open_peer(&(PeerStoreOptions){.link = w->peer->link,
                                                .session = w->remote.session,
                                                .where = where,
@@ -51,7 +51,7 @@ Error *sync_transfer(SyncWork *w, const char *backup, BackupInfo *copy)
     AUTO_VALUE(StrList) names = {0};
     AUTO_VALUE(CopyResult) result = {0};
     bool pull = w->o->direction == SYNC_PULL, one;
-    AUTO(char) where = mem_printf("the repository of peer %s", w->o->peer);
+    AUTO(char) where = mem_printf("peer:%s", w->o->peer);
     OpContext there = {.repo_dir = where,
                        .open_store = open_store,
                        .open_store_ctx = w,
@@ -67,15 +67,20 @@ Error *sync_transfer(SyncWork *w, const char *backup, BackupInfo *copy)
         return NULL;
     }
     strlist_add(&names, backup);
-    TRY(op_copy(pull ? &there : here,
-                &(CopyOptions){.names = &names,
-                               .to = pull ? here : &there,
-                               .max_rate = w->o->max_rate,
-                               .renumber = true,
-                               .ask = ask,
-                               .ctx = w},
-                &result));
-    TRY(copy_failures(&result));
+    Error *e = op_copy(pull ? &there : here,
+                       &(CopyOptions){.names = &names,
+                                      .to = pull ? here : &there,
+                                      .max_rate = w->o->max_rate,
+                                      .renumber = true,
+                                      .ask = ask,
+                                      .ctx = w},
+                       &result);
+    e = e ? e : copy_failures(&result);
+    if (e && error_kind(e) == ERR_DAMAGED)
+        e = error_hint(e,
+                       "`pgstow verify` on the source's host marks what is damaged there, and the "
+                       "backup of the next sync writes it anew");
+    TRY(e);
     if (result.count != 1)
         FAIL(ERR_INTERNAL, "%zu backups were copied instead of one", result.count);
     const CopyOutcome *done = &result.items[0].outcome;
@@ -83,8 +88,9 @@ Error *sync_transfer(SyncWork *w, const char *backup, BackupInfo *copy)
     w->out->packs = done->packs;
     w->out->reused = done->reused;
     sync_at(w, SYNC_TRANSFERRING);
-    sync_session_log(w->session, "info", "%llu packs were sent, %llu were there already",
-                     (unsigned long long)done->packs, (unsigned long long)done->reused);
+    sync_session_log(w->session, "info", "sent: %llu pack%s; there already: %llu",
+                     (unsigned long long)done->packs, done->packs == 1 ? "" : "s",
+                     (unsigned long long)done->reused);
     return NULL;
 }
 

@@ -7,8 +7,7 @@
 #include "op/sync.h"
 #include "op/sync_schema.h"
 
-#define SYNC_POLL_LEAST_MS 20
-#define SYNC_POLL_MOST_MS 1000
+#define SYNC_FOLLOW_MS 1000 /* so often the peer says how far it is; that it is done, at once */
 
 /* -- the database's own host --------------------------------------------------------------------
  */
@@ -39,6 +38,7 @@ typedef struct SyncRemote {
     const char *session;
     Cancel *cancel; /* the job's */
     Doc *opened;    /* what it answered to sync_remote_open; owned */
+    char *trial;    /* the id there of what a trial has pushed, which goes with the session; owned */
 } SyncRemote;
 void sync_remote_clear(SyncRemote *r);
 DEFINE_AUTO_VALUE(SyncRemote, sync_remote_clear)
@@ -59,7 +59,7 @@ Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const ch
 /* Tells how far this side is. *gone (may be NULL): why the peer's session has ended. */
 Error *sync_remote_report(const SyncRemote *r, SyncStatus status, const JobProgress *p,
                           Error **gone) MUST_CHECK;
-/* Tells how this side has ended: of a pull COMPLETED, else FAILED or CANCELLED. *answer: how it
+/* Tells how this side has ended: of a pull or a trial COMPLETED, else FAILED or CANCELLED. *answer: how it
  * stands there. Caller frees. */
 Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result,
                        Doc **answer) MUST_CHECK;

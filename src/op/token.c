@@ -130,12 +130,6 @@ const char *token_state(const StateToken *t, Instant now)
     return t->revoked ? "revoked" : t->expires && t->expires <= now ? "expired" : "valid";
 }
 
-static void set_time(Doc *d, const char *key, Instant t)
-{
-    char text[CLOCK_TEXT];
-    doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
-}
-
 Doc *token_doc(const StateToken *t, Instant now)
 {
     Doc *d = doc_object();
@@ -143,10 +137,10 @@ Doc *token_doc(const StateToken *t, Instant now)
     doc_set_str(d, "name", t->name);
     doc_set_str(d, "role", state_role_name(t->role));
     doc_set_str(d, "state", token_state(t, now));
-    set_time(d, "created", t->created);
-    set_time(d, "expires", t->expires);
-    set_time(d, "revoked", t->revoked);
-    set_time(d, "lastUsed", t->last_used);
+    doc_set_time(d, "created", t->created);
+    doc_set_time(d, "expires", t->expires);
+    doc_set_time(d, "revoked", t->revoked);
+    doc_set_time(d, "lastUsed", t->last_used);
     doc_set_str(d, "lastFrom", t->last_from);
     return d;
 }

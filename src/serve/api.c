@@ -4,9 +4,14 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "serve/failures.h"
 #include "serve/sync_rights.h"
 #include "state/state_audit.h"
 
+/* So many refusals of strangers within a minute are written down of an address: more are its flood,
+ * which is not to push everything else out of the audit log. */
+#define REFUSED 240
+#define REFUSED_MS 60000
 #define COUNT_MS 60000 /* between two looks at what has happened, for the metrics */
 
 /* -- for the routes -------------------------------------------------------------------------------
@@ -232,6 +237,16 @@ static Error *reply_failure(Ask *ask, const Route *route, Error *e)
     return e;
 }
 
+static bool is_flood(const Ask *ask)
+{
+    const char *from = ask->call->remote;
+    if (ask->who || ask->peer)
+        return false;
+    bool often = failures_too_often(ask->api->refused, from);
+    failures_count(ask->api->refused, from);
+    return often;
+}
+
 /* What is wrong, or NULL, becomes a reply and an entry in the audit log. */
 static Error *conclude(Ask *ask, const Route *route, const Error *e)
 {
@@ -241,8 +256,7 @@ static Error *conclude(Ask *ask, const Route *route, const Error *e)
         shelf_forget_key(ask->config->entries[i].shelf);
     /* Of what is not sent there is nothing to tell. */
     bool nothing = ask->reply->status == 304 || (ask->call->head && ask->reply->status < 300);
-    /* The flood of those who are not let in at all is not to fill the disk. */
-    if (!route->action || ask->audited || nothing || ask->reply->status == 429)
+    if (!route->action || ask->audited || nothing || ask->reply->status == 429 || is_flood(ask))
         return NULL;
     return audit(ask->api, route, ask->call, ask->actor, role,
                  ask->object ? ask->object : ask->part, ask->reply);
@@ -344,6 +358,7 @@ Error *api_start(Service *s, Api **out)
     api->auth = auth_new(s->state);
     api->peers = peer_auth_new(s->state);
     api->answers = answers_new();
+    api->refused = failures_new(REFUSED, REFUSED_MS);
     api->sync_stores = sync_stores_new();
     api->sync_rights = sync_rights_new();
     pthread_mutex_init(&api->repository, NULL);
@@ -397,6 +412,8 @@ void api_stop(Api *a)
     peer_auth_free(a->peers);
     metrics_free(a->metrics);
     answers_free(a->answers);
+    if (a->refused)
+        failures_free(a->refused);
     sync_stores_free(a->sync_stores);
     sync_rights_free(a->sync_rights);
     pthread_mutex_destroy(&a->repository);

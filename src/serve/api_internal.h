@@ -32,9 +32,10 @@ struct Api {
     struct SyncStores *sync_stores; /* what sync sessions have open, and may: serve/sync_rights.h */
     struct SyncRights *sync_rights;
     pthread_mutex_t syncs; /* of sessions that peers open, and of their jobs: one for each */
-    Cancel *stop;               /* requested where no reply is to go on */
+    Cancel *stop;          /* requested where no reply is to go on */
     Downloads *downloads;
-    Turns *row_turns; /* of streams of rows */
+    Turns *row_turns;         /* of streams of rows */
+    struct Failures *refused; /* requests of those who have not proven who they are */
 };
 
 /* A request under way. */

@@ -132,7 +132,7 @@ static void say_lines(Listener *l, const StateLog *log, bool done)
     Doc *d = doc_object(), *lines = doc_array();
     doc_set_int(d, "job", l->log_job);
     for (size_t i = 0; i < log->count && log->items[i].n <= l->log_until; i++)
-        doc_push(lines, job_line_doc(&log->items[i]));
+        doc_push(lines, log_line_doc(&log->items[i]));
     doc_set(d, "lines", lines);
     /* Whoever comes back with this id has seen all of them. */
     say(l, done ? l->after : 0, "log", d);

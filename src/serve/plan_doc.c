@@ -9,12 +9,6 @@ Instant plan_next(const Plan *p, Instant after)
     return next == CRON_NEVER ? 0 : next + jitter;
 }
 
-static void set_time(Doc *d, const char *key, Instant t)
-{
-    char text[CLOCK_TEXT];
-    doc_set_str(d, key, t ? clock_iso(t, text) : NULL);
-}
-
 Doc *plan_doc(const Plan *p, const StateSchedule *row, Instant now)
 {
     Doc *d = doc_object();
@@ -24,9 +18,9 @@ Doc *plan_doc(const Plan *p, const StateSchedule *row, Instant now)
     doc_set_str(d, "database", p->entry->database);
     doc_set_str(d, "schedule", p->text);
     doc_set(d, "words", doc_texts(&p->words));
-    set_time(d, "next", plan_next(p, now));
-    set_time(d, "lastDue", row ? row->last_due : 0);
-    set_time(d, "lastStarted", row ? row->last_started : 0);
+    doc_set_time(d, "next", plan_next(p, now));
+    doc_set_time(d, "lastDue", row ? row->last_due : 0);
+    doc_set_time(d, "lastStarted", row ? row->last_started : 0);
     if (row && row->last_job)
         doc_set_int(d, "lastJob", row->last_job);
     else

@@ -188,6 +188,11 @@ static const Field sync_rows_query[] = {
      1},
     {0}};
 static const Field sync_session_query[] = {SESSION, {0}};
+static const Field sync_follow_query[] = {SESSION,
+                                          {"wait", FIELD_INTEGER, 0,
+                                           "answer when it is done, or after so many milliseconds",
+                                           0, PEER_WAIT_MAX_MS},
+                                          {0}};
 static const Field sync_open_body[] = {
     SESSION,
     ENTRY,
@@ -214,6 +219,7 @@ static const Field sync_report_body[] = {
     {"error", FIELD_TEXT, 0, "its message", 0, SYNC_WORDS_MAX},
     {"hint", FIELD_TEXT, 0, "what to do", 0, SYNC_WORDS_MAX},
     {"result", FIELD_OBJECT, 0, "what was done, where it is COMPLETED"},
+    {"backupId", FIELD_TEXT, 0, "what a trial has pushed: it is deleted", 1},
     {0}};
 #define OBJECT_NAME                                                                                \
     {                                                                                              \
@@ -482,7 +488,7 @@ static const Route routes[] = {
      .answers = SYNC_STATE("it is open; or COMPLETED, where it was resumed after that"),
      .errors = KINDS_SYNC | KINDS_REPO | KIND(REPO_FULL) | KIND(PREFLIGHT)},
     {"GET", "/api/sync/session", ROLE_PEER, NULL, api_sync_look, .id = "getSync",
-     .summary = "How far a session is", .query = sync_session_query,
+     .summary = "How far a session is", .query = sync_follow_query,
      .answers = SYNC_STATE("the session"), .errors = KIND(NOT_FOUND)},
     {"POST", "/api/sync/report", ROLE_PEER, NULL, api_sync_report, .id = "reportSync",
      .summary = "Tell how far the asking side is, or how it has ended", .body = sync_report_body,
@@ -499,7 +505,7 @@ static const Route routes[] = {
                  {500, "SyncState", "it could not be made: \"error\" and \"hint\" say why"}},
      .errors = KINDS_SYNC | KINDS_DATABASE | KINDS_REPO | KIND(RATE) | KIND(REPO_FULL)},
     {"GET", "/api/sync/backup-progress", ROLE_PEER, NULL, api_sync_backup_progress,
-     .id = "getSyncBackupProgress", .summary = "How far that is", .query = sync_session_query,
+     .id = "getSyncBackupProgress", .summary = "How far that is", .query = sync_follow_query,
      .answers = SYNC_STATE("the session"), .errors = KIND(NOT_FOUND)},
     {"POST", "/api/sync/restore-backup", ROLE_PEER, "sync.restore", api_sync_restore,
      .id = "restoreSyncBackup", .summary = "Write what was pushed into the database",

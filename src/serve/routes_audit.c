@@ -4,10 +4,9 @@
 
 static Doc *entry_doc(const StateAuditEntry *e)
 {
-    char text[CLOCK_TEXT];
     Doc *d = doc_object();
     doc_set_int(d, "id", e->id);
-    doc_set_str(d, "at", clock_iso(e->at, text));
+    doc_set_time(d, "at", e->at);
     doc_set_str(d, "actor", e->actor);
     doc_set_str(d, "role", e->role);
     doc_set_str(d, "origin", e->origin);

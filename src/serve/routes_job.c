@@ -42,11 +42,8 @@ Error *api_job(Ask *a)
     TRY(state_job_get(a->api->service->state, id, &job));
     TRY(state_log_read(a->api->service->state, id, api_int(a, "after", 0),
                        (uint32_t)api_int(a, "limit", STATE_LIST_MAX), &log));
-    Doc *d = job_doc(job), *lines = doc_array();
-    for (size_t i = 0; i < log.count; i++)
-        doc_push(lines, job_line_doc(&log.items[i]));
-    doc_set(d, "log", lines);
-    doc_set_bool(d, "moreLog", log.more);
+    Doc *d = job_doc(job);
+    log_doc_set(d, &log);
     api_reply(a, d);
     return NULL;
 }

@@ -2,8 +2,11 @@
 #include <string.h>
 
 #include "op/peer.h"
+#include "op/retention.h"
 #include "serve/sync_ask.h"
 #include "serve/sync_rights.h"
+
+#define OPTIONS_MAX (256 << 10)
 
 /* -- opened -------------------------------------------------------------------------------------
  */
@@ -64,6 +67,16 @@ static Error *find_or_open(Ask *a, const char *id, const SyncOptions *o, const S
     return sync_ask_open(a, id, o, entry, resume, out);
 }
 
+/* They are kept with the session, and sessions are kept for long. */
+static Error *read_options(const Ask *a, SyncOptions *out)
+{
+    const Doc *options = doc_get(a->body, "options");
+    AUTO(char) text = doc_print(options, false);
+    if (strlen(text) > OPTIONS_MAX)
+        FAIL(ERR_LIMIT, "the options of a sync have more than %d bytes", OPTIONS_MAX);
+    return sync_options_read(options, out);
+}
+
 Error *api_sync_open(Ask *a)
 {
     AUTO_VALUE(SyncOptions) o = {0};
@@ -72,7 +85,7 @@ Error *api_sync_open(Ask *a)
     const char *id = api_text(a, "sessionId");
     a->object = mem_strdup(id);
     TRY(peer_check_protocol("the host that asks", api_int(a, "protocol", PEER_PROTOCOL)));
-    TRY(sync_options_read(doc_get(a->body, "options"), &o));
+    TRY(read_options(a, &o));
     TRY(api_asked_entry(a, &entry));
     pthread_mutex_lock(&a->api->syncs);
     Error *e = find_or_open(a, id, &o, entry, &s);
@@ -98,10 +111,16 @@ Error *api_sync_open(Ask *a)
 /* -- looked at ----------------------------------------------------------------------------------
  */
 
+static bool has_ended(const StateSession *s)
+{
+    return s->ended;
+}
+
 Error *api_sync_look(Ask *a)
 {
     AUTO(StateSession) s = NULL;
     TRY(sync_ask_session(a, &s));
+    TRY(sync_ask_linger(a, &s, has_ended));
     a->reply->status = 200;
     a->reply->body = sync_ask_doc(s);
     return NULL;
@@ -115,7 +134,7 @@ Error *api_sync_schema(Ask *a)
     TRY(sync_ask_session(a, &s));
     TRY(sync_ask_entry(a, s, &entry));
     OpContext op = sync_ask_op(entry);
-    TRY(sync_schema_here(&op, &schema));
+    TRY(sync_schema_here(&op, config_list(entry->config, SETTING_SYNC_EXCLUDE), &schema));
     a->reply->status = 200;
     a->reply->body = doc_object();
     doc_set_bool(a->reply->body, "success", true);
@@ -126,19 +145,44 @@ Error *api_sync_schema(Ask *a)
 /* -- told of --------------------------------------------------------------------------------------
  */
 
+/* Whether a backup is there that was made for this session, without a row: what the session says of
+ * itself, and which one was pushed, its peer has said. */
+static Error *is_trial(Ask *a, const ServiceEntry *entry, const StateSession *s, const char *id,
+                       bool *trial)
+{
+    AUTO(Repo) repo = NULL;
+    AUTO(Manifest) m = NULL;
+    AUTO(char) tag = mem_printf(SYNC_TAG "=%s", s->id);
+    OpContext op = sync_ask_op(entry);
+    pthread_mutex_lock(&a->api->repository);
+    Error *e = op_open_repo(&op, false, &repo);
+    e = e ? e : catalog_load(repo, id, &m);
+    pthread_mutex_unlock(&a->api->repository);
+    *trial = !e && strlist_has(&m->info.tags, tag) && strstr(m->info.filter, SYNC_TRIAL);
+    if (!e || (error_kind(e) != ERR_NOT_FOUND && error_kind(e) != ERR_REPO_NOT_FOUND))
+        return e;
+    error_drop(e);
+    return NULL;
+}
+
 /* The backup of a trial is of no use to anybody. */
 static Error *delete_trial(Ask *a, const StateSession *s)
 {
     AUTO_VALUE(SyncOptions) o = {0};
     AUTO_VALUE(StrList) words = {0};
     const ServiceEntry *entry;
+    const char *id = s->backup && *s->backup ? s->backup : api_text(a, "backupId");
+    bool trial;
     TRY(sync_ask_options(s, &o));
-    if (!o.test || !s->backup || !*s->backup)
+    if (!o.test || !id)
         return NULL;
     TRY(sync_ask_entry(a, s, &entry));
+    TRY(is_trial(a, entry, s, id, &trial));
+    if (!trial)
+        return NULL;
     strlist_add(&words, "delete");
     strlist_add(&words, "--ignore-missing");
-    strlist_add(&words, s->backup);
+    strlist_add(&words, id);
     return runner_submit(a->api->service->runner,
                          &(JobRequest){.kind = "delete",
                                        .entry = entry->name,
@@ -150,14 +194,19 @@ static Error *delete_trial(Ask *a, const StateSession *s)
                          NULL);
 }
 
-/* The peer's end of it. That it is COMPLETED is said by the target: of a push that is here. */
+/* The peer's end of it. That it is COMPLETED is said by the target: of a push that is here, but for
+ * a trial. */
 static Error *take_end(Ask *a, const StateSession *s, SyncStatus status)
 {
     State *state = a->api->service->state;
     const Doc *result = a->body ? doc_get(a->body, "result") : NULL;
+    const char *error = api_text(a, "error");
     AUTO(char) text = result ? doc_print(result, false) : NULL;
+    AUTO(char) message = error ? mem_printf("peer %s: %s", sync_ask_peer(a), error) : NULL;
     StateSessionRef ref = {s->id, SYNC_REMOTE, s->attempt};
-    if (status == SYNC_COMPLETED && s->direction == SYNC_PUSH)
+    AUTO_VALUE(SyncOptions) o = {0};
+    TRY(sync_ask_options(s, &o));
+    if (status == SYNC_COMPLETED && s->direction == SYNC_PUSH && !o.test)
         FAIL(ERR_USAGE, "a push is COMPLETED when its target says so");
     if (status != SYNC_COMPLETED && sync_ask_has_job(a, s)) {
         Error *e = runner_cancel(a->api->service->runner, s->job);
@@ -166,13 +215,13 @@ static Error *take_end(Ask *a, const StateSession *s, SyncStatus status)
         error_drop(e);
         /* What its child has committed already counts: it says the end itself. */
         if (s->direction == SYNC_PUSH && s->pid)
-            return NULL;
+            return delete_trial(a, s);
     }
     TRY(state_session_end(state, &ref,
                           &(StateSessionEnd){.status = status,
                                              .result = text,
                                              .error_kind = api_text(a, "kind"),
-                                             .error_message = api_text(a, "error"),
+                                             .error_message = message,
                                              .error_hint = api_text(a, "hint"),
                                              .now = clock_now()},
                           NULL));
@@ -202,9 +251,13 @@ Error *api_sync_report(Ask *a)
     TRY(sync_ask_session(a, &s));
     if (!state_session_status_of(api_text(a, "status"), &status))
         FAIL(ERR_USAGE, "there is no status \"%s\"", api_text(a, "status"));
-    Error *e = s->ended                   ? NULL
-               : status >= SYNC_COMPLETED ? take_end(a, s, status)
-                                          : take_progress(a, s, status);
+    /* One that was taken for dead may still tell that it is done (state_session_end). */
+    bool revived =
+        s->status == SYNC_FAILED && s->direction == SYNC_PULL && status == SYNC_COMPLETED;
+    bool over = s->ended && !revived, end = status >= SYNC_COMPLETED;
+    Error *e = end    ? (over ? delete_trial(a, s) : take_end(a, s, status))
+               : over ? NULL
+                      : take_progress(a, s, status);
     /* It has ended meanwhile: the answer says how. */
     if (e && (error_kind(e) == ERR_FENCED || error_kind(e) == ERR_CANCELLED)) {
         error_drop(e);

@@ -1,6 +1,7 @@
 /* Syncs, for people: begun, looked at, stopped. What peers ask of each other is routes_sync.c. */
 #include <string.h>
 
+#include "op/job_doc.h"
 #include "op/peer.h"
 #include "op/sync_session.h"
 #include "op/sync_session_doc.h"
@@ -204,14 +205,10 @@ Error *api_sync_list(Ask *a)
 static Error *with_log(State *state, const StateSession *s, int64_t after, uint32_t limit,
                        Doc **out)
 {
-    AUTO_VALUE(StateSessionLog) log = {0};
+    AUTO_VALUE(StateLog) log = {0};
     TRY(state_session_log_read(state, s->id, s->role, after, limit, &log));
-    Doc *d = sync_session_doc(s), *lines = doc_array();
-    for (size_t i = 0; i < log.count; i++)
-        doc_push(lines, sync_session_line_doc(&log.items[i]));
-    doc_set(d, "log", lines);
-    doc_set_bool(d, "moreLog", log.more);
-    *out = d;
+    *out = sync_session_doc(s);
+    log_doc_set(*out, &log);
     return NULL;
 }
 

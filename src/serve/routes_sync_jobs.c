@@ -4,9 +4,6 @@
 
 #include "serve/sync_ask.h"
 
-#define WAIT_LEAST_MS 10
-#define WAIT_MOST_MS 250
-
 /* -- of a pull: the backup ------------------------------------------------------------------------
  */
 
@@ -49,20 +46,6 @@ static Error *begin_backup(Ask *a, const char *id, StateSession **out)
         return NULL;
     TRY(sync_ask_entry(a, *out, &entry));
     return sync_ask_begin(a, *out, entry, "backup");
-}
-
-/* Until it is made, has failed, or the client has gone. */
-static Error *wait_for_backup(Ask *a, StateSession **s)
-{
-    int64_t wait = WAIT_LEAST_MS;
-    AUTO(char) id = mem_strdup((*s)->id);
-    while (!is_done(*s)) {
-        TRY(http_wait(http_call_socket(a->call), a->api->stop, NULL, 0, wait));
-        wait = 2 * wait < WAIT_MOST_MS ? 2 * wait : WAIT_MOST_MS;
-        state_session_free(STEAL(*s));
-        TRY(state_session_get(a->api->service->state, id, SYNC_REMOTE, s));
-    }
-    return NULL;
 }
 
 /* What was left out, in words; and of a backup that is there, what it is. */
@@ -113,7 +96,7 @@ Error *api_sync_backup(Ask *a)
     pthread_mutex_unlock(&a->api->syncs);
     TRY(e);
     if (wait)
-        TRY(wait_for_backup(a, &s));
+        TRY(sync_ask_wait(a, &s, is_done, -1));
     a->reply->status = wait || is_done(s) ? status_of(s) : 202;
     a->reply->body = sync_ask_doc(s);
     add_backup(a, s, a->reply->body);
@@ -124,6 +107,7 @@ Error *api_sync_backup_progress(Ask *a)
 {
     AUTO(StateSession) s = NULL;
     TRY(sync_ask_session(a, &s));
+    TRY(sync_ask_linger(a, &s, is_done));
     a->reply->status = 200;
     a->reply->body = sync_ask_doc(s);
     add_backup(a, s, a->reply->body);

@@ -110,7 +110,7 @@ Error *api_sync_receive(Ask *a)
         FAIL(ERR_FENCED, "the session %s is %s: its rows are being written already", s->id,
              state_session_status_name(s->status));
     TRY(show_life(a, s));
-    TRY(keep(a, &b, body, n));
+    TRY(sync_ask_told(a, s, keep(a, &b, body, n)));
     a->audited = !b.last; /* one entry for all */
     return NULL;
 }

@@ -1,6 +1,7 @@
 /* The objects of a sync session's repository, as a peer's store asks for them (store/peer.h). */
 #include <string.h>
 
+#include "op/retention.h"
 #include "serve/sync_ask.h"
 #include "serve/sync_rights.h"
 #include "serve/sync_store.h"
@@ -249,19 +250,62 @@ static Error *must_name(const Ask *a, const char **name)
     return NULL;
 }
 
-/* A disk that is full here is told where people look. */
-static Error *tell(Ask *a, Error *e)
+static Error *stored(const Ask *a, Error *e)
 {
-    if (e && error_kind(e) == ERR_REPO_FULL)
-        error_drop(state_session_log(a->api->service->state, api_text(a, "sessionId"), SYNC_REMOTE,
-                                     clock_now(), "error", error_message(e)));
-    return e;
+    AUTO(StateSession) s = NULL;
+    if (e)
+        error_drop(sync_ask_session(a, &s));
+    return s ? sync_ask_told(a, s, e) : e;
+}
+
+#define BACKUPS "backups/"
+#define MANIFEST ".manifest"
+#define AHEAD_MS (24 * 60 * 60 * INT64_C(1000)) /* that the other side's clock may be */
+
+/* A manifest is the one of this sync's backup, whole, and not of times to come, by which all others
+ * would be old: one that is anything else would stop prune, or have it delete what is ours. Or it
+ * is a tombstone. */
+static Error *look_at_manifest(void *ctx, const char *name, const uint8_t *bytes, size_t n,
+                               uint64_t size)
+{
+    Ask *a = ctx;
+    AUTO(StateSession) s = NULL;
+    AUTO(Repo) repo = NULL;
+    AUTO(Manifest) m = manifest_new();
+    const ServiceEntry *entry;
+    AUTO(char) id = NULL;
+    size_t more;
+    TRY(sync_ask_session(a, &s));
+    TRY(sync_ask_entry(a, s, &entry));
+    OpContext op = sync_ask_op(entry);
+    TRY(op_open_repo(&op, false, &repo));
+    id = mem_strndup(name + strlen(BACKUPS), strlen(name) - strlen(BACKUPS) - strlen(MANIFEST));
+    const Keyring *keys = repo_keys(repo);
+    Error *e = n < size ? manifest_decode_info(keys, bytes, n, id, &m->info, &more) : NULL;
+    if (n == size) {
+        manifest_free(STEAL(m));
+        e = manifest_decode(keys, bytes, n, id, &m);
+    }
+    if (e && error_kind(e) == ERR_FENCED) {
+        error_drop(e);
+        return NULL;
+    }
+    TRY(e);
+    AUTO(char) tag = mem_printf(SYNC_TAG "=%s", s->id);
+    if (!strlist_has(&m->info.tags, tag))
+        FAIL(ERR_REFUSED, "the backup %s was not made for the sync session %s", id, s->id);
+    if (m->info.timestamp > clock_now() + AHEAD_MS)
+        FAIL(ERR_REFUSED, "the backup %s is of a time that has not come yet", id);
+    return NULL;
 }
 
 static Error *put(Ask *a, const SyncGrant *g, const char *name)
 {
     const char *upload = api_text(a, "upload");
-    SyncPiece p = {.name = name,
+    bool manifest = text_starts(name, BACKUPS) && text_ends(name, MANIFEST);
+    SyncPiece p = {.look = manifest ? look_at_manifest : NULL,
+                   .ctx = a,
+                   .name = name,
                    .upload = upload ? upload : "",
                    .offset = (uint64_t)api_int(a, "offset", 0),
                    .bytes = a->call->body,
@@ -271,7 +315,7 @@ static Error *put(Ask *a, const SyncGrant *g, const char *name)
     TRY(read_hash(a, "sha256", p.sha256));
     if (p.last)
         TRY(read_hash(a, "whole", p.whole));
-    TRY(tell(a, sync_store_put(a->api->sync_stores, &g->right, &p, &have)));
+    TRY(stored(a, sync_store_put(a->api->sync_stores, &g->right, &p, &have)));
     Doc *d = doc_object();
     doc_set_int(d, "have", (int64_t)have);
     doc_set_bool(d, "done", p.last);

@@ -32,7 +32,7 @@ static bool is_audited(const Error *e)
 
 Error *api_token_add(Ask *a)
 {
-    char text[TOKEN_TEXT], when[CLOCK_TEXT];
+    char text[TOKEN_TEXT];
     TokenActor actor = actor_of(a);
     TokenOptions o = {.name = api_text(a, "name"), .role = ROLE_VIEWER};
     const char *expires = api_text(a, "expires");
@@ -47,7 +47,7 @@ Error *api_token_add(Ask *a)
     Doc *d = doc_object();
     doc_set_str(d, "name", o.name);
     doc_set_str(d, "role", state_role_name(o.role));
-    doc_set_str(d, "expires", o.expires ? clock_iso(o.expires, when) : NULL);
+    doc_set_time(d, "expires", o.expires);
     doc_set_str(d, "token", text);
     secret_wipe(text, sizeof text);
     AUTO(char) where = mem_printf(API_PREFIX "/tokens/%s", o.name);

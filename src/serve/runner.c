@@ -491,14 +491,20 @@ static Error *resume_one(Runner *r, const StateJob *job)
     return NULL;
 }
 
-static Error *give_up(Runner *r, const StateJob *job)
+static Error *give_up(Runner *r, const StateJob *job, StateJobs *out)
 {
-    return state_job_finish(r->options.state, job->id,
-                            &(StateJobEnd){.status = JOB_INTERRUPTED,
-                                           .exit_status = -1,
-                                           .error_message = "the service ended before it began",
-                                           .now = clock_now()},
-                            NULL);
+    StateJob *ended;
+    TRY(state_job_finish(r->options.state, job->id,
+                         &(StateJobEnd){.status = JOB_INTERRUPTED,
+                                        .exit_status = -1,
+                                        .error_message = "the service ended before it began",
+                                        .now = clock_now()},
+                         NULL));
+    TRY(state_job_get(r->options.state, job->id, &ended));
+    mem_grow(out->items, out->count, out->cap);
+    out->items[out->count++] = *ended;
+    free(ended);
+    return NULL;
 }
 
 Error *runner_resume(Runner *r, StateJobs *out)
@@ -516,7 +522,7 @@ Error *runner_resume(Runner *r, StateJobs *out)
             continue;
         AUTO(Error) e = is_patient(job) ? resume_one(r, job) : NULL;
         if (e || !is_patient(job))
-            TRY(give_up(r, job));
+            TRY(give_up(r, job, out));
     }
     return NULL;
 }

@@ -70,8 +70,9 @@ void runner_line(const Runner *r, const char *entry, bool json, const StrList *w
                  StrList *argv);
 
 /* What an earlier service has left in the state: children of it that still live are ended; jobs
- * that ran become interrupted (`out` has those); what waited and changes no database is queued
- * again, anything else interrupted as well. Once, before the first runner_submit. */
+ * that ran become interrupted; what waited and changes no database is queued again, anything else
+ * interrupted as well. `out` has those that were interrupted. Once, before the first
+ * runner_submit. */
 Error *runner_resume(Runner *r, StateJobs *out) MUST_CHECK;
 /* Runs of the command line whose process is gone without a word become interrupted: `out` has
  * those. Now and then. */

@@ -29,7 +29,8 @@ typedef struct Serve {
     Api *api;            /* NULL: there is none */
     int64_t drain_until; /* by clock_mono_ms; 0: it goes on */
     bool stopped;
-    int64_t watchdog_ms, barked, forgot, swept, watched;
+    int64_t watchdog_ms, barked, forgot, swept;
+    SyncLook watched;
 } Serve;
 static void serve_clear(Serve *s)
 {
@@ -191,7 +192,8 @@ static void tick(Serve *s)
 {
     bark(s);
     api_tick(s->api);
-    sync_watch_tick(s->service->state, &s->watched);
+    if (sync_watch_tick(s->service->state, &s->watched))
+        teller_look(s->teller);
     if (s->drain_until) {
         if (clock_mono_ms() >= s->drain_until)
             stop(s);

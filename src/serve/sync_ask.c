@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#define LOOK_LEAST_MS 5 /* what the session's job writes is looked for so often, and then: */
+#define LOOK_MOST_MS 20
+
 const char *sync_ask_peer(const Ask *a)
 {
     return a->peer->peer ? a->peer->peer : a->peer->node;
@@ -80,7 +83,6 @@ static void add_end(Doc *d, const StateSession *s)
 Doc *sync_ask_doc(const StateSession *s)
 {
     Doc *d = doc_object();
-    char when[CLOCK_TEXT];
     doc_set_bool(d, "success", s->status != SYNC_FAILED && s->status != SYNC_CANCELLED);
     doc_set_str(d, "sessionId", s->id);
     doc_set_str(d, "status", state_session_status_name(s->status));
@@ -96,7 +98,7 @@ Doc *sync_ask_doc(const StateSession *s)
     doc_set_int(d, "rowsDone", (int64_t)s->rows_done);
     doc_set_int(d, "rowsTotal", (int64_t)s->rows_total);
     doc_set_int(d, "transferSpeed", (int64_t)s->speed);
-    doc_set_str(d, "estimatedCompletion", s->completion ? clock_iso(s->completion, when) : NULL);
+    doc_set_time(d, "estimatedCompletion", s->completion);
     add_end(d, s);
     return d;
 }
@@ -107,6 +109,35 @@ Error *sync_ask_reply(Ask *a, unsigned status, const char *id)
     TRY(state_session_get(a->api->service->state, id, SYNC_REMOTE, &now));
     a->reply->status = status;
     a->reply->body = sync_ask_doc(now);
+    return NULL;
+}
+
+/* -- waited for ---------------------------------------------------------------------------------
+ */
+
+Error *sync_ask_wait(Ask *a, StateSession **s, bool (*done)(const StateSession *s), int64_t ms)
+{
+    int64_t until = ms < 0 ? INT64_MAX : clock_mono_ms() + ms, pause = LOOK_LEAST_MS;
+    AUTO(char) id = mem_strdup((*s)->id);
+    while (!done(*s)) {
+        int64_t left = until - clock_mono_ms();
+        if (left <= 0)
+            return NULL;
+        TRY(http_wait(http_call_socket(a->call), a->api->stop, NULL, 0,
+                      pause < left ? pause : left));
+        pause = 2 * pause < LOOK_MOST_MS ? 2 * pause : LOOK_MOST_MS;
+        state_session_free(STEAL(*s));
+        TRY(state_session_get(a->api->service->state, id, SYNC_REMOTE, s));
+    }
+    return NULL;
+}
+
+Error *sync_ask_linger(Ask *a, StateSession **s, bool (*done)(const StateSession *s))
+{
+    Error *e = sync_ask_wait(a, s, done, api_int(a, "wait", 0));
+    if (!e || error_kind(e) != ERR_CANCELLED)
+        return e;
+    error_free(e);
     return NULL;
 }
 
@@ -151,6 +182,21 @@ void sync_ask_failed(const Ask *a, const StateSessionRef *ref, const Error *e)
                            .error_hint = error_hint_text(e),
                            .now = clock_now()};
     error_drop(state_session_end(a->api->service->state, ref, &end, NULL));
+}
+
+Error *sync_ask_told(const Ask *a, const StateSession *s, Error *e)
+{
+    State *state = a->api->service->state;
+    if (!e || error_kind(e) != ERR_REPO_FULL)
+        return e;
+    error_drop(state_session_log(state, s->id, s->role, clock_now(), "error", error_message(e)));
+    error_drop(
+        state_session_learn(state, &(StateSessionRef){s->id, s->role, s->attempt},
+                            &(StateSessionFacts){.error_kind = error_kind_info(ERR_REPO_FULL)->name,
+                                                 .error_message = error_message(e),
+                                                 .error_hint = error_hint_text(e)},
+                            clock_now()));
+    return e;
 }
 
 Error *sync_ask_begin(const Ask *a, const StateSession *s, const ServiceEntry *entry,

@@ -19,12 +19,22 @@ Error *sync_ask_options(const StateSession *s, SyncOptions *out) MUST_CHECK;
 Doc *sync_ask_doc(const StateSession *s);
 /* The reply is that, as it is now. */
 Error *sync_ask_reply(Ask *a, unsigned status, const char *id) MUST_CHECK;
+/* Waits until `done` says so of the session, as it is then in *s, but no longer than ms (below 0:
+ * as long as it takes). ERR_CANCELLED: the client has gone, or the service stops. */
+Error *sync_ask_wait(Ask *a, StateSession **s, bool (*done)(const StateSession *s),
+                     int64_t ms) MUST_CHECK;
+/* As long as "wait" in the request says: who follows a session hears at once that it is done, and
+ * asks seldom. Where the service stops meanwhile it is answered as it is. */
+Error *sync_ask_linger(Ask *a, StateSession **s, bool (*done)(const StateSession *s)) MUST_CHECK;
 /* Whether a job of this service waits or runs for it. */
 bool sync_ask_has_job(const Ask *a, const StateSession *s);
 /* That this job works for it. One that has done so and ended already is fine. */
 Error *sync_ask_hold(const Ask *a, const StateSessionRef *ref, int64_t job) MUST_CHECK;
 /* It has FAILED, with this; e stays the caller's. */
 void sync_ask_failed(const Ask *a, const StateSessionRef *ref, const Error *e);
+/* What the peer is told of a request for it, returned: a disk that is full here stands in the
+ * session's way, which is seen here too, also where the peer comes no more. */
+Error *sync_ask_told(const Ask *a, const StateSession *s, Error *e) MUST_CHECK;
 /* A run of `pgstow sync VERB SESSION` as a job of it. */
 Error *sync_ask_begin(const Ask *a, const StateSession *s, const ServiceEntry *entry,
                       const char *verb) MUST_CHECK;

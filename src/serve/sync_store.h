@@ -18,7 +18,9 @@
 
 #define SYNC_UPLOADS_MAX 64            /* unfinished objects of one session */
 #define SYNC_UPLOAD_BYTES (4ull << 30) /* of all of them together */
-#define SYNC_STORES_MAX 64             /* sessions that have anything open */
+#define SYNC_LOOK_MAX (16u << 20) /* bytes of an object that are looked at before it is there */
+#define SYNC_LOOKS_MAX (4 * (size_t)SYNC_LOOK_MAX) /* of all of them, of all sessions */
+#define SYNC_STORES_MAX 64                         /* sessions that have anything open */
 
 /* Borrowed. */
 typedef struct SyncRight {
@@ -52,6 +54,9 @@ Error *sync_store_hash(SyncStores *s, const SyncRight *r, const char *name,
                        uint8_t sha256[HASH_BYTES], uint64_t *size) MUST_CHECK;
 Error *sync_store_free_space(SyncStores *s, const SyncRight *r, uint64_t *bytes) MUST_CHECK;
 
+/* Whether an object may be put: p has its first bytes, n of `size`. */
+typedef Error *(*SyncLook)(void *ctx, const char *name, const uint8_t *p, size_t n, uint64_t size);
+
 typedef struct SyncPiece {
     const char *name;
     const char *upload; /* which writing of it; [0-9a-f], may be empty */
@@ -61,6 +66,8 @@ typedef struct SyncPiece {
     uint8_t sha256[HASH_BYTES]; /* of these bytes */
     bool last;
     uint8_t whole[HASH_BYTES]; /* of all of it, where this is the last */
+    SyncLook look;             /* NULL: nothing is asked; the same for all pieces of an object */
+    void *ctx;
 } SyncPiece;
 /* One that came already is a success, and so is an object that is there with just these contents.
  * ERR_NETWORK: it arrived otherwise than it was sent. ERR_EXISTS: another object of this name is

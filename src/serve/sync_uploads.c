@@ -1,7 +1,11 @@
 #include "serve/sync_uploads.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+
+/* Of all uploads of this process, in their heads: peers are not to fill the memory. */
+static atomic_size_t looked_at;
 
 /* One object on its way. Its pieces come one after the other; a piece that is sent again while the
  * first sending of it is still worked on waits for that. */
@@ -10,6 +14,8 @@ typedef struct Upload {
     pthread_mutex_t lock; /* of what follows, but `users` */
     StorePut *put;
     Hash *whole;
+    Buf head;         /* where it is looked at: its first bytes */
+    size_t looked_at; /* bytes that are counted for it */
     uint64_t have;
     uint64_t last_from; /* the piece that came last */
     uint8_t last[HASH_BYTES];
@@ -29,6 +35,8 @@ static void upload_free(Upload *o)
 {
     store_put_free(o->put);
     hash_free(o->whole);
+    buf_free(&o->head);
+    atomic_fetch_sub(&looked_at, o->looked_at);
     pthread_mutex_destroy(&o->lock);
     free(o->name);
     free(o->id);
@@ -152,11 +160,27 @@ static Error *finish(SyncUploads *u, Upload *o, const SyncPiece *p)
     hash_end(o->whole, sum);
     if (memcmp(sum, p->whole, sizeof sum) != 0)
         FAIL(ERR_DAMAGED, "%s arrived otherwise than it was sent", p->name);
+    if (p->look)
+        TRY(p->look(p->ctx, p->name, o->head.data, o->head.len, o->have));
     Error *e = store_put_finish(o->put);
     if (e && error_kind(e) == ERR_EXISTS)
         return there_already(u, p, e);
     TRY(e);
     return store_barrier(u->store);
+}
+
+static Error *keep_head(Upload *o, const SyncPiece *p)
+{
+    size_t room = SYNC_LOOK_MAX - o->head.len, n = p->n < room ? p->n : room;
+    if (atomic_fetch_add(&looked_at, n) + n > SYNC_LOOKS_MAX) {
+        atomic_fetch_sub(&looked_at, n);
+        return error_hint(ERROR_NEW(ERR_RATE, "too many manifests are being sent at once"),
+                          "again in a moment");
+    }
+    o->looked_at += n;
+    TRY(buf_reserve(&o->head, n, SYNC_LOOK_MAX));
+    buf_add(&o->head, p->bytes, n);
+    return NULL;
 }
 
 /* With its lock held. */
@@ -171,6 +195,8 @@ static Error *take_piece(SyncUploads *u, Upload *o, const SyncPiece *p)
     o->have += p->n;
     o->over = true; /* what fails from here on cannot be gone on with */
     TRY(store_put_write(o->put, p->bytes, p->n));
+    if (p->look)
+        TRY(keep_head(o, p));
     hash_add(o->whole, p->bytes, p->n);
     o->last_from = p->offset;
     memcpy(o->last, p->sha256, HASH_BYTES);

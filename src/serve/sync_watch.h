@@ -5,9 +5,13 @@
 
 #include "state/state_job.h"
 
-/* About once a second; *last: when it last looked (clock_mono_ms), 0 to begin with. */
-void sync_watch_tick(State *s, int64_t *last);
-/* A session that its job has not taken over, or left to requests and then failed, ends with it. */
+typedef struct SyncLook {
+    int64_t at;    /* by clock_mono_ms; 0: not yet */
+    Instant death; /* of the session that died last */
+} SyncLook;
+/* About once a second. Whether any has been found dead, by whomever, since the last look. */
+bool sync_watch_tick(State *s, SyncLook *last);
+/* A session that its job has not taken over ends with it. */
 void sync_watch_job_ended(State *s, const StateJob *job);
 
 #endif

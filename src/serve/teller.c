@@ -13,7 +13,7 @@ struct Teller {
     Cancel *cancel;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool ends, woken; /* under the lock */
+    bool ends, woken, looks; /* under the lock */
     pthread_t thread;
     bool running;
 };
@@ -46,6 +46,16 @@ static bool wait_until(Teller *t, int64_t until)
     return goes_on;
 }
 
+/* Whether it is to look at once. */
+static bool takes_look(Teller *t)
+{
+    pthread_mutex_lock(&t->lock);
+    bool looks = t->looks;
+    t->looks = false;
+    pthread_mutex_unlock(&t->lock);
+    return looks;
+}
+
 /* How long until something is due again. */
 static int64_t send_due(Teller *t)
 {
@@ -63,7 +73,7 @@ static void *run(void *arg)
     int64_t ticked = 0, now;
     do {
         now = clock_mono_ms();
-        if (!ticked || now - ticked >= TICK_MS) {
+        if (takes_look(t) || !ticked || now - ticked >= TICK_MS) {
             AUTO(ServiceConfig) c = service_config(t->s);
             shrug(notify_tick(t->s->state, c->notifier, clock_now()));
             ticked = now;
@@ -114,6 +124,14 @@ void teller_job_ended(Teller *t, int64_t job, bool again)
 {
     AUTO(ServiceConfig) c = service_config(t->s);
     shrug(notify_job_ended(t->s->state, c->notifier, job, again, clock_now()));
+    wake(t, false);
+}
+
+void teller_look(Teller *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->looks = true;
+    pthread_mutex_unlock(&t->lock);
     wake(t, false);
 }
 

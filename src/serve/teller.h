@@ -15,6 +15,8 @@ DEFINE_AUTO(Teller, teller_free)
 /* These from any thread. */
 void teller_job_started(Teller *t, int64_t job);
 void teller_job_ended(Teller *t, int64_t job, bool again);
+/* Something that time brings about has come: not to be told a minute later only. */
+void teller_look(Teller *t);
 void teller_missed(Teller *t, const NotifyMissed *missed);
 
 #endif

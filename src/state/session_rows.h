@@ -9,7 +9,12 @@
     "n, id, role, direction, status, attempt, peer, entry, database, target, place, method, "      \
     "phase, bytes_done, bytes_total, wire_bytes, rows_done, rows_total, speed, completion, "       \
     "error_kind, error_message, error_hint, backup, options, result, actor, created, started, "    \
-    "ended, heartbeat, beat_mono, pid, pid_start, boot, job, cancel_requested"
+    "ended, heartbeat, beat_mono, pid, pid_start, boot, job, cancel_requested, expired"
+
+/* Of one that has brought its rows over: a dry run and a trial are COMPLETED as well. */
+#define SESSION_SYNCED                                                                             \
+    "(status = 'COMPLETED' AND NOT coalesce(CASE WHEN json_valid(options) THEN"                     \
+    " json_extract(options, '$.dryRun') END, 0))"
 
 /* All rows, and with `limit` whether there were more than so many. */
 Error *session_rows(Query *q, uint32_t limit, StateSessions *out) MUST_CHECK;

@@ -17,6 +17,7 @@
 #include <sqlite3.h>
 
 #include "state/state.h"
+#include "state/state_log.h"
 
 struct State {
     sqlite3 *db;
@@ -52,6 +53,10 @@ Error *query_run(Query *q, int64_t *changed) MUST_CHECK;
 int64_t query_get_int(Query *q);       /* 0 for NULL */
 char *query_get_text(Query *q);        /* NULL for NULL; caller frees */
 int64_t query_last_id(const Query *q); /* of the row that it has inserted */
+
+/* The lines that a statement of n, at, level, line gives for those behind `after` (from 0 on),
+ * asked for limit + 1. */
+Error *state_log_take(Query *q, int64_t after, uint32_t limit, StateLog *out) MUST_CHECK;
 
 /* Statements without parameters, as many as there are. */
 Error *state_exec(State *s, const char *sql) MUST_CHECK;

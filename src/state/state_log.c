@@ -122,20 +122,30 @@ Error *state_log_add(State *s, int64_t job, const StateLogNew *lines, size_t cou
 /* -- reading --------------------------------------------------------------------------------------
  */
 
-static Error *oldest_kept(State *s, int64_t job, int64_t *n)
+Error *state_log_take(Query *q, int64_t after, uint32_t limit, StateLog *out)
 {
-    AUTO_VALUE(Query) q = {0};
-    bool more;
-    TRY(query_open(s, "SELECT ifnull(min(n), 1) FROM job_log WHERE job = ?", &q));
-    query_int(&q, job);
-    TRY(query_row(&q, &more));
-    *n = query_get_int(&q);
+    AUTO_VALUE(StateLog) l = {0};
+    for (bool got;;) {
+        TRY(query_page(q, l.count, limit, &l.more, &got));
+        if (!got)
+            break;
+        mem_grow(l.items, l.count, l.cap);
+        StateLogLine *line = &l.items[l.count++];
+        line->n = query_get_int(q);
+        line->at = query_get_int(q);
+        line->level = query_get_text(q);
+        line->line = query_get_text(q);
+    }
+    /* The newest one is always kept: behind a list without lines nothing is missing. */
+    if (l.count && l.items[0].n > after + 1)
+        l.dropped = (uint64_t)(l.items[0].n - after - 1);
+    *out = l;
+    l = (StateLog){0};
     return NULL;
 }
 
 Error *state_log_read(State *s, int64_t job, int64_t after, uint32_t limit, StateLog *out)
 {
-    AUTO_VALUE(StateLog) l = {0};
     AUTO_VALUE(Query) q = {0};
     limit = state_limit(limit);
     after = after > 0 ? after : 0;
@@ -146,24 +156,5 @@ Error *state_log_read(State *s, int64_t job, int64_t after, uint32_t limit, Stat
     query_int(&q, job);
     query_int(&q, after);
     query_int(&q, limit + 1);
-    for (bool got;;) {
-        TRY(query_page(&q, l.count, limit, &l.more, &got));
-        if (!got)
-            break;
-        mem_grow(l.items, l.count, l.cap);
-        StateLogLine *line = &l.items[l.count++];
-        line->n = query_get_int(&q);
-        line->at = query_get_int(&q);
-        line->level = query_get_text(&q);
-        line->line = query_get_text(&q);
-    }
-    int64_t oldest;
-    if (l.count)
-        oldest = l.items[0].n;
-    else
-        TRY(oldest_kept(s, job, &oldest));
-    l.dropped = oldest > after + 1 ? (uint64_t)(oldest - after - 1) : 0;
-    *out = l;
-    l = (StateLog){0};
-    return NULL;
+    return state_log_take(&q, after, limit, out);
 }

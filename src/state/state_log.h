@@ -1,11 +1,11 @@
-/* What a job has said, line by line. Bounded for each job: beyond STATE_LOG_LINES lines or
- * STATE_LOG_BYTES bytes the oldest are dropped, and the list says how many. */
+/* What a job or a sync session (state_session.h) has said, line by line. Bounded: beyond so many
+ * lines, or of a job bytes, the oldest are dropped, and the list says how many. */
 #ifndef PGSTOW_STATE_STATE_LOG_H
 #define PGSTOW_STATE_STATE_LOG_H
 
 #include "state/state.h"
 
-#define STATE_LOG_LINES 5000
+#define STATE_LOG_LINES 5000 /* of one job */
 #define STATE_LOG_BYTES (1 << 20)
 #define STATE_LOG_LINE_MAX 8192 /* bytes; a longer line is cut */
 
@@ -27,7 +27,7 @@ typedef struct StateLogLine {
 typedef struct StateLog {
     StateLogLine *items; /* the oldest first */
     size_t count, cap;
-    uint64_t dropped; /* lines of this job that were asked for and are no longer kept */
+    uint64_t dropped; /* lines that were asked for and are no longer kept */
     bool more;
 } StateLog;
 void state_log_clear(StateLog *l);

@@ -1,6 +1,6 @@
 #include "state/state_retain.h"
 
-#include "state/state_internal.h"
+#include "state/session_rows.h"
 
 #define DAY_MS 86400000ll
 #define BATCH 500      /* rows in one transaction */
@@ -29,7 +29,7 @@ static const char old_sessions[] =
     "DELETE FROM full_sync_sessions WHERE n IN (SELECT n FROM full_sync_sessions WHERE ended <= ?4"
     " AND (ended < ?1 OR n <= (SELECT n FROM full_sync_sessions ORDER BY n DESC LIMIT 1 OFFSET ?2))"
     " AND n NOT IN (SELECT n FROM (SELECT n, max(ended) FROM full_sync_sessions"
-    " WHERE status = 'COMPLETED' GROUP BY peer, entry, database, direction, role))"
+    " WHERE " SESSION_SYNCED " GROUP BY peer, entry, database, direction, role))"
     " ORDER BY n LIMIT ?3)";
 /* The audit log goes from its beginning on, to in front of the first entry that stays. */
 static const char audit_until[] =

@@ -317,6 +317,9 @@ static Error *step(State *s, void *ctx)
                    " bytes_total = CASE WHEN status = ?1 THEN bytes_total ELSE 0 END,"
                    " rows_done = CASE WHEN status = ?1 THEN rows_done ELSE 0 END,"
                    " rows_total = CASE WHEN status = ?1 THEN rows_total ELSE 0 END,"
+                   " error_kind = CASE WHEN status = ?1 THEN error_kind END,"
+                   " error_message = CASE WHEN status = ?1 THEN error_message END,"
+                   " error_hint = CASE WHEN status = ?1 THEN error_hint END,"
                    " speed = 0, completion = NULL WHERE n = ?3",
                    &q));
     query_text(&q, state_session_status_name(c->status));
@@ -434,7 +437,9 @@ static Error *learn(State *s, void *ctx)
                    "UPDATE full_sync_sessions SET target = ifnull(?, target),"
                    " place = ifnull(?, place), database = ifnull(?, database),"
                    " method = ifnull(?, method), backup = ifnull(?, backup),"
-                   " options = ifnull(?, options) WHERE n = ?",
+                   " options = ifnull(?, options), error_kind = ifnull(?, error_kind),"
+                   " error_message = ifnull(?, error_message), error_hint = ifnull(?, error_hint)"
+                   " WHERE n = ?",
                    &q));
     query_maybe_text(&q, f->target);
     query_maybe_text(&q, f->place);
@@ -442,6 +447,9 @@ static Error *learn(State *s, void *ctx)
     query_maybe_text(&q, f->method);
     query_maybe_text(&q, f->backup);
     query_whole_text(&q, f->options);
+    query_maybe_text(&q, f->error_kind);
+    query_maybe_text(&q, f->error_message);
+    query_maybe_text(&q, f->error_hint);
     query_int(&q, one->n);
     TRY(query_run(&q, NULL));
     query_close(&q);

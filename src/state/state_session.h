@@ -19,6 +19,7 @@
 #define PGSTOW_STATE_STATE_SESSION_H
 
 #include "state/state.h"
+#include "state/state_log.h"
 
 #define SYNC_BEAT_MS 5000
 #define SYNC_DEAD_MS 60000
@@ -88,6 +89,7 @@ typedef struct StateSession {
     char *boot;                                    /* see base/proc_id.h; or NULL */
     int64_t job;                                   /* of this service; 0: none */
     bool cancel_requested;
+    bool expired; /* it was taken for dead, and nobody has told its end since */
 } StateSession;
 void state_session_free(StateSession *s);
 DEFINE_AUTO(StateSession, state_session_free)
@@ -163,6 +165,9 @@ Error *state_session_hold(State *s, const StateSessionRef *ref, int64_t pid, int
 /* What is found out on the way; NULL: as it was. ERR_BUSY: another session writes into it. */
 typedef struct StateSessionFacts {
     const char *target, *place, *database, *method, *backup, *options;
+    /* What is in its way, and whoever asks for it was told. It goes on, and a further status
+     * forgets it; where it dies, that was why. */
+    const char *error_kind, *error_message, *error_hint;
 } StateSessionFacts;
 Error *state_session_learn(State *s, const StateSessionRef *ref, const StateSessionFacts *facts,
                            Instant now) MUST_CHECK;
@@ -187,6 +192,9 @@ Error *state_session_cancel(State *s, const char *id, SyncRole role, Instant now
  * (jobs true: for the service alone). */
 Error *state_session_expire(State *s, bool jobs, Instant now, StateSessions *out) MUST_CHECK;
 
+/* When the last one of those that were taken for dead was; 0: there is none. */
+Error *state_session_last_death(State *s, Instant *out) MUST_CHECK;
+
 /* ERR_NOT_FOUND. */
 Error *state_session_get(State *s, const char *id, SyncRole role, StateSession **out) MUST_CHECK;
 
@@ -207,20 +215,9 @@ Error *state_session_list(State *s, const StateSessionFilter *filter,
 /* ERR_NOT_FOUND. No heartbeat; also of one that has ended. */
 Error *state_session_log(State *s, const char *id, SyncRole role, Instant at, const char *level,
                          const char *line) MUST_CHECK;
-typedef struct StateSessionLine {
-    int64_t n; /* from 1 */
-    Instant at;
-    char *level, *line;
-} StateSessionLine;
-typedef struct StateSessionLog {
-    StateSessionLine *items; /* the oldest first */
-    size_t count, cap;
-    bool more;
-} StateSessionLog;
-void state_session_log_clear(StateSessionLog *l);
-DEFINE_AUTO_VALUE(StateSessionLog, state_session_log_clear)
+/* As state_log_read. */
 Error *state_session_log_read(State *s, const char *id, SyncRole role, int64_t after,
-                              uint32_t limit, StateSessionLog *out) MUST_CHECK;
+                              uint32_t limit, StateLog *out) MUST_CHECK;
 
 /* Per peer and direction: the last success. */
 typedef struct StateSessionFigure {

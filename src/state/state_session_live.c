@@ -41,18 +41,22 @@ static char *why_dead(const StateSession *s, const Present *p)
 static Error *expire_one(State *s, StateSession *one, const char *why, Instant now)
 {
     AUTO_VALUE(Query) q = {0};
+    const char *before = one->error_message;
     AUTO(char)
-    message = mem_printf("%s while it was %s", why, state_session_status_name(one->status));
+    message = mem_printf("%s%s%s while it was %s", before ? before : "", before ? "; then " : "",
+                         why, state_session_status_name(one->status));
     TRY(query_open(s,
                    "UPDATE full_sync_sessions SET status = 'FAILED', ended = ?, expired = 1,"
                    " error_kind = ?, error_message = ?, error_hint = ?, pid = NULL,"
                    " speed = 0, completion = NULL WHERE n = ?",
                    &q));
     query_int(&q, now);
-    query_text(&q, error_kind_info(ERR_FENCED)->name);
+    query_text(&q, before && one->error_kind ? one->error_kind : error_kind_info(ERR_FENCED)->name);
     query_text(&q, message);
-    query_text(&q, "run it again, or go on with it: pgstow sync resume; what was transferred is "
-                   "not sent again");
+    query_text(&q, before && one->error_hint
+                       ? one->error_hint
+                       : "run it again, or go on with it: pgstow sync resume; what was transferred "
+                         "is not sent again");
     query_int(&q, one->n);
     TRY(query_run(&q, NULL));
     query_close(&q);
@@ -148,6 +152,12 @@ Error *state_session_expire(State *s, bool jobs, Instant now, StateSessions *out
     }
     *out = c.found;
     return NULL;
+}
+
+Error *state_session_last_death(State *s, Instant *out)
+{
+    return state_number(s, "SELECT ifnull(max(ended), 0) FROM full_sync_sessions WHERE expired",
+                        out);
 }
 
 /* -- in whose way ---------------------------------------------------------------------------------

@@ -169,6 +169,7 @@ static Error *take_session(Query *q, StateSession *s)
     s->boot = query_get_text(q);
     s->job = query_get_int(q);
     s->cancel_requested = query_get_int(q) != 0;
+    s->expired = query_get_int(q) != 0;
     if (!state_session_role_of(role, &s->role) ||
         !state_session_direction_of(direction, &s->direction) ||
         !state_session_status_of(status, &s->status))
@@ -295,7 +296,7 @@ static Error *read_figures(State *s, StateSessionFigures *out)
     AUTO_VALUE(Query) q = {0};
     TRY(query_open(s,
                    "SELECT peer, database, direction, role,"
-                   " max(CASE WHEN status = 'COMPLETED' THEN ended END), sum(wire_bytes)"
+                   " max(CASE WHEN " SESSION_SYNCED " THEN ended END), sum(wire_bytes)"
                    " FROM full_sync_sessions GROUP BY peer, database, direction, role"
                    " ORDER BY peer, database, direction, role LIMIT ?",
                    &q));
@@ -333,22 +334,12 @@ Error *state_session_figures(State *s, StateSessionFigures *out)
 /* -- what it has said -----------------------------------------------------------------------------
  */
 
-void state_session_log_clear(StateSessionLog *l)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        free(l->items[i].level);
-        free(l->items[i].line);
-    }
-    free(l->items);
-    *l = (StateSessionLog){0};
-}
-
 Error *state_session_log_read(State *s, const char *id, SyncRole role, int64_t after,
-                              uint32_t limit, StateSessionLog *out)
+                              uint32_t limit, StateLog *out)
 {
-    AUTO_VALUE(StateSessionLog) l = {0};
     AUTO_VALUE(Query) q = {0};
     limit = state_limit(limit);
+    after = after > 0 ? after : 0;
     TRY(query_open(s,
                    "SELECT l.n, l.at, l.level, l.line FROM full_sync_log l"
                    " JOIN full_sync_sessions s ON s.n = l.session"
@@ -358,18 +349,5 @@ Error *state_session_log_read(State *s, const char *id, SyncRole role, int64_t a
     query_text(&q, state_session_role_name(role));
     query_int(&q, after);
     query_int(&q, limit + 1);
-    for (bool got;;) {
-        TRY(query_page(&q, l.count, limit, &l.more, &got));
-        if (!got)
-            break;
-        mem_grow(l.items, l.count, l.cap);
-        StateSessionLine *line = &l.items[l.count++];
-        line->n = query_get_int(&q);
-        line->at = query_get_int(&q);
-        line->level = query_get_text(&q);
-        line->line = query_get_text(&q);
-    }
-    *out = l;
-    l = (StateSessionLog){0};
-    return NULL;
+    return state_log_take(&q, after, limit, out);
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "op/sync.h"
+#include "op/sync_work.h"
 
 static void test_round_trip(void **state)
 {
@@ -81,15 +81,21 @@ static void test_excluded(void **state)
     strlist_add(&exclude, "demo: shop.customer: demo OR note = 'a: b' -- really");
     strlist_add(&exclude, "logs: \"odd: schema\".log: true");
     strlist_add(&o.where, "shop.customer: id < 5");
+    strlist_add(&o.exclude_tables, "shop.old");
+    strlist_add(&o.masks, "shop.customer.email: ''");
     OK(sync_filters(&exclude, &o, &b, &said));
+    assert_true(strlist_has(&b.exclude_tables, "shop.old"));
+    assert_true(strlist_has(&b.masks, "shop.customer.email: ''"));
+    assert_true(strlist_has(&said, "table shop.old"));
+    assert_true(strlist_has(&said, "masked shop.customer.email: ''"));
     assert_int_equal(b.where.count, 3);
     assert_string_equal(b.where.items[0], "shop.customer: id < 5");
     /* A row of which it is not known stays; and what ends a line ends no condition. */
     assert_string_equal(b.where.items[1],
                         "shop.customer:  ((demo OR note = 'a: b' -- really\n) IS NOT TRUE)");
     assert_string_equal(b.where.items[2], "\"odd: schema\".log:  ((true\n) IS NOT TRUE)");
-    assert_int_equal(said.count, 3);
-    assert_string_equal(said.items[2], "logs: \"odd: schema\".log: true");
+    assert_int_equal(said.count, 5);
+    assert_string_equal(said.items[4], "logs: \"odd: schema\".log: true");
 }
 
 static void test_excluded_wrongly(void **state)
@@ -106,12 +112,35 @@ static void test_excluded_wrongly(void **state)
     }
 }
 
+/* Of thousands of tables the whole is told, if not each: that it was written must never be lost. */
+static void test_long_results(void **state)
+{
+    AUTO_VALUE(SyncApplied)
+    a = {.backup = mem_strdup("b"), .rows = 7, .outcome = doc_object()}, back = {0};
+    Doc *tables = doc_array();
+    (void)state;
+    doc_set_int(a.outcome, "inserted", 7);
+    for (int i = 0; i < 20000; i++) {
+        Doc *one = doc_object();
+        doc_set_str(one, "name", "a table with a name that is not the shortest");
+        doc_push(tables, one);
+    }
+    doc_set(a.outcome, "tables", tables);
+    AUTO(Doc) kept = sync_applied_kept(&a);
+    AUTO(char) text = doc_print(kept, false);
+    assert_true(strlen(text) < SYNC_RESULT_MAX);
+    OK(sync_applied_read(kept, &back));
+    assert_int_equal(back.rows, 7);
+    assert_int_equal(doc_int(back.outcome, "inserted", 0), 7);
+    assert_int_equal(doc_count(doc_get(a.outcome, "tables")), 20000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_nothing_said),
         cmocka_unit_test(test_refused),          cmocka_unit_test(test_excluded),
-        cmocka_unit_test(test_excluded_wrongly),
+        cmocka_unit_test(test_excluded_wrongly), cmocka_unit_test(test_long_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,11 +107,21 @@ static void test_keys_and_kinds(void **state)
     are(PLAIN(1, "a"), TABLE(1, "a", COLUMN("id", "int4", ""), KEY("id") ",\"rules\":true"), o,
         "notMergeable! s.a");
     /* Partitions there, one table here. */
-    are(TABLE(1, "a_1", COLUMN("id", "int4", ""), KEY("id") ",\"root\":9") "," TABLE(
+    static const char parts[] =
+        TABLE(1, "a_1", COLUMN("id", "int4", ""), KEY("id") ",\"root\":9") "," TABLE(
             2, "a_2", COLUMN("id", "int4", ""), KEY("id") ",\"root\":9") ",{\"schema\":\"s\","
                                                                          "\"name\":\"a\",\"oid\":9,"
-                                                                         "\"kind\":\"p\"}",
-        PLAIN(1, "a"), o, "");
+                                                                         "\"kind\":\"p\"}";
+    are(parts, PLAIN(1, "a"), o, "");
+    /* One of them left out: a mirror would delete what it is about. */
+    AUTO_VALUE(StrList) left_out = {0};
+    strlist_add(&left_out, "s.a_2");
+    o.exclude_tables = &left_out;
+    are(parts, PLAIN(1, "a"), o, "");
+    o.mirror = true;
+    are(parts, PLAIN(1, "a"), o, "partial! s.a_2");
+    strlist_add(&left_out, "s.a_1");
+    are(parts, PLAIN(1, "a"), o, "");
 }
 
 static void test_what_is_no_description(void **state)

@@ -71,7 +71,7 @@ static void test_completed(void **state)
     assert_int_equal(one->rows_done, 4);
     assert_int_equal(one->pid, 0);
     AUTO(State) st = kit_state();
-    AUTO_VALUE(StateSessionLog) log = {0};
+    AUTO_VALUE(StateLog) log = {0};
     OK(state_session_log_read(st, "one", SYNC_INITIATOR, 0, 0, &log));
     assert_int_equal(log.count, 4);
     assert_string_equal(log.items[2].line, "31 packs were there");

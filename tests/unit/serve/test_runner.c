@@ -287,6 +287,9 @@ static void test_what_an_earlier_service_has_left(void **state)
     assert_int_equal(kit_status(s, cli), JOB_RUNNING);
     assert_int_equal(kit_status(s, gone), JOB_INTERRUPTED);
     assert_int_equal(runner_waiting(r), 1);
+    assert_int_equal(interrupted.count, 3); /* whoever waits for them hears of it */
+    assert_int_equal(interrupted.items[2].id, restore);
+    assert_int_equal(interrupted.items[2].status, JOB_INTERRUPTED);
     kit_open_gate(0);
     runner_tick(r);
     KIT_UNTIL(kit_status(s, verify) == JOB_SUCCEEDED);

@@ -265,6 +265,55 @@ static void test_lists(void **state)
     end(&b);
 }
 
+/* What is there is told by its hash, so that the other side need not fetch it; what it builds on is
+ * made durable first. */
+static void test_what_is_there_already(void **state)
+{
+    (void)state;
+    Bench b;
+    uint8_t got[HASH_BYTES], wanted[HASH_BYTES];
+    uint64_t size, space;
+    begin(&b, "there");
+    sum("0123456789", 10, wanted);
+    OK(sync_store_hash(b.stores, &b.reader, OTHERS, got, &size));
+    assert_true(size == 10);
+    assert_memory_equal(got, wanted, HASH_BYTES);
+    FAILS(ERR_NOT_FOUND, sync_store_hash(b.stores, &b.reader, PACK, got, &size));
+    FAILS(ERR_REPO_PERMISSION, sync_store_hash(b.stores, &b.reader, "ledger/one", got, &size));
+    OK(sync_store_free_space(b.stores, &b.reader, &space));
+    assert_true(space > 0);
+    OK(sync_store_adopt(b.stores, &b.writer, OTHERS "\n", sizeof OTHERS));
+    FAILS(ERR_REPO_PERMISSION, sync_store_adopt(b.stores, &b.reader, OTHERS "\n", sizeof OTHERS));
+    FAILS(ERR_REPO_PERMISSION, sync_store_adopt(b.stores, &b.writer, "ledger/one", 10));
+    end(&b);
+}
+
+/* So many at once are open: one that nobody uses makes room, one that is in the middle does not. */
+static void test_many_syncs(void **state)
+{
+    (void)state;
+    Bench b;
+    char session[32], name[64];
+    begin(&b, "many");
+    uint64_t size;
+    for (unsigned i = 0; i < 2 * SYNC_STORES_MAX; i++) {
+        snprintf(session, sizeof session, "s-%u", i);
+        SyncRight r = {session, "north", b.folder, false};
+        OK(sync_store_size(b.stores, &r, OTHERS, &size));
+    }
+    for (unsigned i = 0; i < SYNC_STORES_MAX; i++) {
+        snprintf(session, sizeof session, "w-%u", i);
+        snprintf(name, sizeof name, "sessions/%024x", i);
+        SyncRight r = {session, "north", b.folder, true};
+        OK(put_piece(&b, &r, name, "a", 0, "begun", NULL));
+    }
+    FAILS(ERR_RATE, sync_store_size(b.stores, &b.reader, OTHERS, &size));
+    /* What nothing was heard of for long is closed, though its sync lives. */
+    OK(sync_stores_sweep(b.stores, lives_two, NULL, -1));
+    OK(sync_store_size(b.stores, &b.reader, OTHERS, &size));
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_what_is_over),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_what_is_there_already),
+        cmocka_unit_test(test_many_syncs),
     };
     return cmocka_run_group_tests(tests, setup_make, setup_drop);
 }

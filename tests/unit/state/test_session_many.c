@@ -56,7 +56,7 @@ static void test_log_is_bounded(void **state)
     assert_int_equal(kit_sql(sql), SQLITE_OK);
     OK(state_session_log(s, "one", SYNC_INITIATOR, KIT_NOW, "warning", "the last"));
     assert_int_equal(kit_number(s, "SELECT count(*) FROM full_sync_log"), SYNC_LOG_LINES);
-    AUTO_VALUE(StateSessionLog) log = {0};
+    AUTO_VALUE(StateLog) log = {0};
     OK(state_session_log_read(s, "one", SYNC_INITIATOR, SYNC_LOG_LINES + 50, 0, &log));
     assert_int_equal(log.count, 1);
     assert_string_equal(log.items[0].line, "the last");
@@ -90,18 +90,26 @@ static void test_retention(void **state)
 {
     (void)state;
     AUTO(State) s = kit_state();
-    static const char *const ids[] = {"old", "failed", "last", "lives"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const ids[] = {"old", "failed", "last", "dry", "lives"};
+    for (int i = 0; i < 5; i++) {
         StateSessionNew w = wanted(ids[i], NULL);
+        if (i == 3)
+            w.options = "{\"dryRun\": true}";
         StateSessionRef ref = opened(s, &w);
-        if (i < 3)
+        if (i < 4)
             end_as(s, &ref, i == 1 ? SYNC_FAILED : SYNC_COMPLETED);
     }
-    assert_int_equal(kit_sql("UPDATE full_sync_sessions SET ended = ended + 1 WHERE id = 'last'"),
+    assert_int_equal(kit_sql("UPDATE full_sync_sessions SET ended = ended + 1 WHERE id = 'last';"
+                             "UPDATE full_sync_sessions SET ended = ended + 2 WHERE id = 'dry'"),
                      SQLITE_OK);
+    /* A dry run is no sync: that the last one is long ago is not hidden by it. */
+    AUTO_VALUE(StateSessionFigures) figures = {0};
+    OK(state_session_figures(s, &figures));
+    AUTO(StateSession) last = got(s, "last");
+    assert_int_equal(figures.items[0].last_success, last->ended);
     StateRetained gone;
     OK(state_retain(s, &(StateRetention){.sessions = {.days = 1}}, KIT_NOW + 3 * DAY, &gone));
-    assert_int_equal(gone.sessions, 2);
+    assert_int_equal(gone.sessions, 3);
     assert_int_equal(status_of(s, "last"), SYNC_COMPLETED);
     assert_int_equal(status_of(s, "lives"), SYNC_PREPARING);
     assert_int_equal(kit_number(s, "SELECT count(DISTINCT session) FROM full_sync_log"), 2);

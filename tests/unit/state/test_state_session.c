@@ -259,7 +259,7 @@ static void test_killed(void **state)
     assert_int_equal(one->status, SYNC_FAILED);
     assert_string_equal(one->error_kind, "FENCED");
     assert_non_null(strstr(one->error_message, "is gone while it was PREPARING"));
-    AUTO_VALUE(StateSessionLog) log = {0};
+    AUTO_VALUE(StateLog) log = {0};
     OK(state_session_log_read(s, "one", SYNC_INITIATOR, 0, 0, &log));
     assert_int_equal(log.count, 2);
     assert_non_null(strstr(log.items[1].line, "FAILED: its process (pid "));
@@ -283,6 +283,35 @@ static void test_silent(void **state)
     assert_string_equal(dead.items[0].id, "one");
     assert_non_null(strstr(dead.items[0].error_message, "nothing was heard of it for "));
     FAILS(ERR_FENCED, state_session_beat(s, &ref, KIT_NOW, NULL));
+}
+
+/* What was in its way is why it died, unless it went on. */
+static void test_dies_of_it(void **state)
+{
+    (void)state;
+    AUTO(State) s = kit_state();
+    StateSessionNew w = wanted("one", NULL), v = wanted("two", NULL);
+    StateSessionFacts full = {
+        .error_kind = "REPO_FULL", .error_message = "the disk is full", .error_hint = "make room"};
+    StateSessionRef ref = opened(s, &w), goes_on = opened(s, &v);
+    OK(state_session_step(s, &ref, SYNC_TRANSFERRING, NULL, KIT_NOW));
+    OK(state_session_learn(s, &ref, &full, KIT_NOW));
+    OK(state_session_learn(s, &ref, &(StateSessionFacts){.backup = "b"}, KIT_NOW));
+    OK(state_session_step(s, &ref, SYNC_TRANSFERRING, "further", KIT_NOW));
+    OK(state_session_learn(s, &goes_on, &full, KIT_NOW));
+    OK(state_session_step(s, &goes_on, SYNC_RESTORING, NULL, KIT_NOW));
+    AUTO(StateSession) lives = got(s, "one");
+    assert_int_equal(lives->status, SYNC_TRANSFERRING);
+    assert_string_equal(lives->error_message, "the disk is full");
+    silence(SYNC_DEAD_MS + 1);
+    AUTO(StateSession) one = got(s, "one");
+    assert_true(one->expired);
+    assert_string_equal(one->error_kind, "REPO_FULL");
+    assert_string_equal(one->error_hint, "make room");
+    assert_non_null(strstr(one->error_message, "the disk is full; then nothing was heard of it"));
+    AUTO(StateSession) two = got(s, "two");
+    assert_string_equal(two->error_kind, "FENCED");
+    assert_null(strstr(two->error_message, "full"));
 }
 
 /* Whoever sets the clock, forward or back, kills nobody and keeps nobody alive. */
@@ -395,13 +424,14 @@ static void test_cancel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KIT_TEST(test_names),          KIT_TEST(test_ids),
-        KIT_TEST(test_transitions),    KIT_TEST(test_end),
-        KIT_TEST(test_resume),         KIT_TEST(test_taken_over),
-        KIT_TEST(test_busy),           KIT_TEST(test_killed),
-        KIT_TEST(test_silent),         KIT_TEST(test_clock_jumps),
-        KIT_TEST(test_other_boot),     KIT_TEST(test_reused_pid),
-        KIT_TEST(test_beats_for_jobs), KIT_TEST(test_cancel),
+        KIT_TEST(test_names),       KIT_TEST(test_ids),
+        KIT_TEST(test_transitions), KIT_TEST(test_end),
+        KIT_TEST(test_resume),      KIT_TEST(test_taken_over),
+        KIT_TEST(test_busy),        KIT_TEST(test_killed),
+        KIT_TEST(test_silent),      KIT_TEST(test_dies_of_it),
+        KIT_TEST(test_clock_jumps), KIT_TEST(test_other_boot),
+        KIT_TEST(test_reused_pid),  KIT_TEST(test_beats_for_jobs),
+        KIT_TEST(test_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
