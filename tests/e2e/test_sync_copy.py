@@ -88,6 +88,23 @@ def test_some_frames(pair):
     two.a.run("verify", "--entry", ENTRY, "--level", "rebuild")
 
 
+@pytest.mark.slow
+def test_one_repository(sites):
+    """Both services keep their backups in one: nothing is sent, in either direction."""
+    two = sites(SQL, SQL + GROW.format(1))
+    settings = two.b.folder / "pgstow.yaml"
+    settings.write_text(settings.read_text().replace(f"{two.b.folder}/repo", f"{two.a.folder}/repo"))
+    two.b.stop()
+    two.b.start()
+    two.a.run("backup", "--entry", ENTRY)
+    for run in (two.pull, two.push):
+        two.net.heal()
+        done = run()
+        assert done.doc["packs"] == 0 and two.net.bytes + two.net.sent < 100_000
+        two.assert_same()
+    assert not (two.b.folder / "repo").exists()
+
+
 def test_damaged_on_the_way(pair):
     """What arrives otherwise than it was sent is sent again, and nobody notices."""
     two = reset(pair, SQL, SQL + GROW.format(1))

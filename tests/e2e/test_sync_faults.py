@@ -1,7 +1,6 @@
 """Syncs that something befalls: the network, either service, either PostgreSQL, either disk, keys, clocks, versions,
 schemas. Afterwards the target holds all of it or nothing (harness/trials.py)."""
 
-import collections
 import contextlib
 import hashlib
 import hmac
@@ -9,21 +8,20 @@ import http.client
 import http.server
 import json
 import os
-import random
+import shutil
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
 from harness import proxy
-from harness.cluster import SLOWER, wait_until
+from harness.cluster import wait_until
 from harness.mounts import SmallDisk
-from harness.program import process_state
-from harness.service import children
 from harness.sites import ENTRY, KEY, REGISTRATION, Sites
-from harness.trials import SQL, Trial, faulty, points
+from harness.trials import SQL, Trial, faulty, go_on, held
+
+from test_faults_clock import preload
 
 slow = pytest.mark.slow
 PULL = pytest.mark.parametrize("direction", ["pull", pytest.param("push", marks=slow)])
@@ -101,29 +99,6 @@ def test_the_peers_job_is_killed(two, direction, point):
     trial.again()
 
 
-@contextlib.contextmanager
-def held(two, trial, site, point):
-    """The sync, with whoever works for this site stopped at a fault point; goes on at the end."""
-    setting = {"PGSTOW_FAULT": f"{point}:stop"}
-    with contextlib.ExitStack() as stack:
-        if site is two.b:
-            stack.enter_context(faulty(two.b, point, "stop"))
-        with trial.start(env=setting if site is two.a else None) as running:
-            stopped = []
-            wait_until(lambda: stopped.extend(p for p in children(site.clock) if process_state(p) == "T") or stopped or
-                       running.process.poll() is not None, f"{point} was not reached")  # fmt: skip
-            assert stopped, running.wait()
-            yield stopped
-            go_on(stopped)
-            trial.result = trial.ended(running.wait())
-
-
-def go_on(stopped):
-    for pid in stopped:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-
-
 @pytest.mark.parametrize("direction, which, point", [
     ("pull", "a", "merge.written"), pytest.param("pull", "b", "backup.copied", marks=slow),
     pytest.param("push", "b", "merge.written", marks=slow),
@@ -171,29 +146,131 @@ def pending(pid):
     return []
 
 
+@slow
+@pytest.mark.parametrize("point", ["merge.compared", "merge.written", "merge.committed", "sync.done"])
+def test_given_up_by_the_peer_meanwhile(two, point):
+    """A pull that nothing was heard of for a minute, and that goes on: where it hears so before the commit it stops; behind
+    it both sides know that it is done."""
+    trial = Trial(two, "pull")
+    with held(two, trial, two.a, point):
+        two.b.age()
+        wait_until(lambda: two.statuses(trial.name)[1] == "FAILED", "the peer waits for ever")
+    everything = trial.judge(trial.result)
+    assert everything or point in ("merge.compared", "merge.written")
+    assert two.statuses(trial.name) == (("COMPLETED",) if everything else ("FAILED",)) * 2, trial.result
+    trial.again()
+
+
+def test_stopped_at_the_peer_too_late(two):
+    """What is committed is, and it is said that the peer has it otherwise."""
+    trial = Trial(two, "pull")
+    with held(two, trial, two.a, "sync.done"):
+        two.b.run("sync", "cancel", trial.name)
+    assert trial.result.status == 0 and trial.target.hashes() == trial.wanted
+    assert any("at peer b the session is CANCELLED all the same" in text for text in trial.result.json["warnings"]), trial.result
+    assert two.statuses(trial.name) == ("COMPLETED", "CANCELLED")
+    trial.again()
+
+
 # ---------------------------------------------------------------- disks
 
 
-@PULL
-def test_the_targets_disk_is_full(cluster, other_cluster, folder, direction):
-    """What lacks room is said; with room the next sync succeeds."""
-    two = Sites((cluster, other_cluster), folder, SQL, faults=True)
-    target = two.target(direction)
-    try:
-        disk = SmallDisk(target.folder / "repo", "64m")
-        with disk:
-            two.run(direction, "--no-safety-backup")
+@pytest.fixture
+def fresh(cluster, other_cluster, folder):
+    """Two sites of the test's own."""
+    made = Sites((cluster, other_cluster), folder, SQL, faults=True)
+    yield made
+    made.close()
+
+
+def both_say(two, trial, kind):
+    """Either side's session is FAILED for this reason."""
+    for site in two.made:
+        session = site.session(trial.name)
+        assert session is None or (session["status"], session["error_kind"]) == ("FAILED", kind), session
+
+
+@pytest.mark.parametrize("direction, method, whose, place", [
+    ("pull", "backup", "target", "repo"), pytest.param("push", "backup", "target", "repo", marks=slow),
+    pytest.param("pull", "backup", "source", "repo", marks=slow), pytest.param("push", "backup", "source", "repo", marks=slow),
+    pytest.param("pull", "http", "target", "repo", marks=slow), pytest.param("push", "http", "target", "repo", marks=slow),
+    pytest.param("pull", "http", "target", "state/rows", marks=slow), pytest.param("push", "http", "target", "state/rows", marks=slow),
+])  # fmt: skip
+def test_a_disk_is_full(fresh, direction, method, whose, place):
+    """A repository's, or that of rows which have arrived: what lacks room is said by both; with room the next sync
+    succeeds."""
+    two, way = fresh, ("--method", method)
+    site = getattr(two, whose)(direction)
+    with (disk := SmallDisk(site.folder / place, "64m")):
+        two.run(direction, *way)
+        trial = Trial(two, direction)
+        disk.fill()
+        result = trial.run(*way)
+        assert result.json["error"]["kind"] == "REPO_FULL", result
+        result.error_says("space|full|room")
+        trial.judge(result, must=False)
+        both_say(two, trial, "REPO_FULL")
+        disk.empty()
+        trial.again()
+        site.kill_all()
+
+
+@slow
+@pytest.mark.parametrize("direction", ["pull", "push"])
+def test_the_disk_of_the_targets_server_is_full(fresh, direction):
+    two, target = fresh, fresh.target(direction)
+    with (disk := SmallDisk(target.folder / "space", "64m")):
+        name, place = target.cluster.fresh_name("space"), disk.path / "of-server"
+        place.mkdir()
+        shutil.chown(place, target.cluster.user.pw_uid, target.cluster.user.pw_gid)
+        target.cluster.sql(f"CREATE TABLESPACE {name} LOCATION '{place}'")
+        target.cluster.sql(f"ALTER DATABASE {target.database} SET TABLESPACE {name}")
+        try:
+            two.run(direction)
             trial = Trial(two, direction)
             disk.fill()
             result = trial.run()
-            assert result.json["error"]["kind"] == "REPO_FULL", result
-            result.error_says("space|full")
+            assert result.json["error"]["kind"] == "DB_FULL", result
             trial.judge(result, must=False)
+            both_say(two, trial, "DB_FULL")
             disk.empty()
             trial.again()
+        finally:
             target.kill_all()
-    finally:
-        two.close()
+            target.cluster.sql(f"ALTER DATABASE {target.database} SET TABLESPACE pg_default")
+            target.cluster.sql(f"DROP TABLESPACE {name}")
+
+
+@pytest.mark.parametrize("place", ["repo", pytest.param("state/rows", marks=slow)])
+def test_a_full_disk_and_nobody_comes_back(fresh, place):
+    """The one who asks hears of it, and dies without a word: why it came to nothing is known all the same."""
+    two, name = fresh, "full"
+    kind = {"Content-Type": "application/json"}
+
+    def ask(target, body, **head):
+        return two.b.call("POST", target, None, body, {**signed("POST", target, body), **head})
+
+    with (disk := SmallDisk(two.b.folder / place, "64m")):
+        two.run("push", "--method", "http")
+        body = json.dumps({"sessionId": name, "options": {"direction": "push"}}).encode()
+        assert ask("/api/sync/session", body, **kind)[0] == 200
+        disk.fill()
+        if place == "repo":
+            piece = os.urandom(1 << 20)
+            digest = hashlib.sha256(piece).hexdigest()
+            target = f"/api/sync/receive-backup?sessionId={name}&name=backups/x.manifest&upload=1&offset=0&sha256={digest}"
+            status = ask(f"{target}&whole={digest}", piece)[0]
+        else:
+            body = json.dumps({"sessionId": name, "seq": 1, "table": {"schema": "public", "name": "bulk", "columns": ["id"]}, "rows": [["1"]]})
+            status = ask("/api/sync/receive", body.encode(), **kind)[0]
+        assert status == 507
+        assert two.b.session(name)["ended"] is None
+        two.b.age()
+        wait_until(lambda: two.b.session(name)["ended"], "nobody saw that it is dead")
+        session = two.b.session(name)
+        assert (session["status"], session["error_kind"]) == ("FAILED", "REPO_FULL"), session
+        assert "then nothing was heard of it" in session["error_message"]
+        two.b.kill_all()
 
 
 # ---------------------------------------------------------------- who asks, and when
@@ -247,15 +324,35 @@ def test_another_key(two):
     trial.again()
 
 
-def test_the_clock_is_an_hour_off(two):
-    """Of the side that asks: refused, and the reason is the clock."""
-    from test_faults_clock import preload
+def another_hour():
+    """The environment of who is an hour ahead."""
+    return {"LD_PRELOAD": preload(), "FAKETIME": "+1h", "DONT_FAKE_MONOTONIC": "1"}
 
-    trial = Trial(two, "pull")
-    result = trial.run(env={"LD_PRELOAD": preload(), "FAKETIME": "+1h", "DONT_FAKE_MONOTONIC": "1"})
+
+@PULL
+def test_faults_clock_is_an_hour_off(two, direction):
+    """Of the side that asks: refused, and the reason is the clock."""
+    trial = Trial(two, direction)
+    result = trial.run(env=another_hour())
     result.error_says("clock|time")
     trial.judge(result, must=False)
     trial.again()
+
+
+@slow
+@pytest.mark.parametrize("direction", ["pull", "push"])
+@pytest.mark.parametrize("method", ["backup", "http"])
+def test_faults_clock_is_an_hour_off_and_nothing_is_signed(cluster, other_cluster, folder, direction, method):
+    """What goes by the old header has no time in it: neither heartbeats nor backups mind the clock, whichever is off."""
+    two = Sites((cluster, other_cluster), folder, SQL, signed=False, faults=True)
+    try:
+        for here, there in ((another_hour(), None), (None, another_hour()), (None, None)):
+            two.b.kill_all()
+            two.b.start(there)
+            trial = Trial(two, direction)
+            trial.judge(trial.run("--method", method, env=here), must=True)
+    finally:
+        two.close()
 
 
 class OtherVersion(http.server.BaseHTTPRequestHandler):
@@ -284,9 +381,15 @@ def test_another_version(two):
     """Both sides look: the one who asks, and the one who is asked."""
     ask = lambda protocol: json.dumps({"sessionId": "newer", "protocol": protocol, "options": {"direction": "pull"}}).encode()
     for protocol, wanted in ((2, 412), (0, 412)):
-        body = ask(protocol)
-        head = {**signed("POST", "/api/sync/session", body), "Content-Type": "application/json"}
-        status, _, answer = two.b.call("POST", "/api/sync/session", None, body, head)
+        answers = []
+
+        def is_taken():  # right after its start a service takes nothing that may have been signed before
+            head = {**signed("POST", "/api/sync/session", ask(protocol)), "Content-Type": "application/json"}
+            answers.append(two.b.call("POST", "/api/sync/session", None, ask(protocol), head))
+            return answers[-1][0] != 429
+
+        wait_until(is_taken, "a signed request is never taken")
+        status, _, answer = answers[-1]
         assert status == wanted and "version" in json.dumps(answer), answer
     assert two.b.session("newer") is None
     trial = Trial(two, "push")
@@ -325,6 +428,22 @@ def test_the_schema_was_changed(two, direction):
     trial.again()
 
 
+@slow
+@pytest.mark.parametrize("direction", ["pull", "push"])
+@pytest.mark.parametrize("method", ["backup", "http"])
+@pytest.mark.parametrize("whose", ["source", "target"])
+def test_the_schema_is_changed_meanwhile(two, direction, method, whose):
+    """Behind the comparison: what comes, or what it is to go into, is another table by then."""
+    trial = Trial(two, direction)
+    site = getattr(trial, whose)
+    with held(two, trial, two.a, "sync.planned", "--method", method):
+        site.sql("ALTER TABLE account RENAME COLUMN owner TO who")
+    site.sql("ALTER TABLE account RENAME COLUMN who TO owner")
+    trial.result.says("who|owner")
+    trial.judge(trial.result, must=False)
+    trial.again()
+
+
 class Writer:
     """Does a statement again and again, with a number put in, until it is told to stop."""
 
@@ -346,11 +465,12 @@ class Writer:
 
 @slow
 @PULL
-def test_both_sites_write_meanwhile(two, direction):
+@pytest.mark.parametrize("method", ["backup", "http"])
+def test_both_sites_write_meanwhile(two, direction, method):
     """The source moves amounts between accounts: of whatever moment they come, their sum is right. What the target's own
     users add stays, and all that was committed."""
     trial = Trial(two, direction)
-    two.run(direction, "--merge", "mirror", "--no-safety-backup")
+    two.run(direction, "--merge", "mirror")
     total = "SELECT sum(balance) FROM account"
     sums = trial.source.sql(total)
     writers = [
@@ -358,148 +478,9 @@ def test_both_sites_write_meanwhile(two, direction):
         Writer(trial.target, "INSERT INTO move VALUES (9000000 + {n}, 1, 1, 'own')"),
     ]
     wait_until(lambda: all(writer.done for writer in writers), "nobody writes")
-    two.run(direction, "--merge", "upsert", "--no-safety-backup")
+    two.run(direction, "--merge", "upsert", "--method", method)
     for writer in writers:
         writer.stop()
     assert trial.target.sql(total) == sums
     assert int(trial.target.sql("SELECT count(*) FROM move WHERE note = 'own'")) == writers[1].done
     trial.again()
-
-
-# ---------------------------------------------------------------- everywhere, and by chance
-
-
-def everywhere(two, folder):
-    """(direction, whose, point, passing): each point that a sync passes, at its first and its last passing."""
-    for direction in ("pull", "push"):
-        for site, counted in zip(two.made, points(two, direction, folder)):
-            assert counted
-            for point, most in sorted(counted.items()):
-                for passing in sorted({1, most}):
-                    yield direction, site, point, passing
-
-
-@slow
-def test_killed_everywhere(two, module_folder):
-    """Either side, at every point that it passes: the one who asks, the service and its jobs."""
-    tried = 0
-    for direction, site, point, passing in list(everywhere(two, module_folder)):
-        trial = Trial(two, direction)
-        print(f"{direction}, site {site.name}, {point}, passing {passing}", flush=True)
-        setting = {"PGSTOW_FAULT": f"{point}:kill:{passing}"} if site is two.a else None
-        with faulty(site, point, f"kill:{passing}") if site is two.b else contextlib.nullcontext():
-            with trial.start(env=setting) as running:
-                while running.process.poll() is None:
-                    if not two.b.is_running():
-                        two.b.start()  # as systemd would; without that the other side asks for a minute
-                    time.sleep(0.02)
-                result = trial.ended(running.wait())
-        trial.judge(result)
-        tried += 1
-    assert tried > 40
-    Trial(two, "pull").again(twice=True)
-    Trial(two, "push").again(twice=True)
-
-
-class Chance:
-    """What befalls one trial, by chance."""
-
-    def __init__(self, two, seed):
-        self.two, self.dice = two, random.Random(seed)
-        self.direction = self.dice.choice(["pull", "push"])
-        self.what = self.dice.choice([self.cut, self.cut, self.stall, self.slow_line, self.refused, self.killed, self.killed,
-                                      self.service_gone, self.site_gone, self.server_gone, self.disk_full, self.two_things])  # fmt: skip
-        self.delay = self.dice.uniform(0, 1.5) * SLOWER
-
-    def __str__(self):
-        return f"{self.direction} {self.what.__name__} after {self.delay:.2f} s"
-
-    def site(self):
-        return self.dice.choice(self.two.made)
-
-    def befall(self, running):
-        """While it runs."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.process.wait(self.delay)
-        self.what(running)
-
-    def cut(self, running):
-        self.two.net.fail(self.dice.choice([proxy.CUT, proxy.RESET]), self.dice.randint(0, 300_000), proxy.PASS,
-                          self.dice.choice([proxy.FROM, proxy.TO, proxy.BOTH]))  # fmt: skip
-
-    def stall(self, running):
-        self.two.net.fail(proxy.STALL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.process.wait(self.dice.uniform(0, 3))
-        self.two.net.heal()
-
-    def refused(self, running):
-        self.two.net.refuse()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.process.wait(self.dice.uniform(0, 3))
-        self.two.net.heal()
-
-    def slow_line(self, running):
-        self.two.net.slow(200_000)
-
-    def killed(self, running):
-        running.process.kill()
-
-    def service_gone(self, running):
-        site = self.site()
-        site.kill()
-        site.start()
-
-    def site_gone(self, running):
-        site = self.site()
-        site.kill_all()
-        site.start()
-
-    def server_gone(self, running):
-        site = self.site()
-        site.lose_server()
-        site.back()
-
-    def disk_full(self, running):
-        disk = self.two.disks[self.dice.randint(0, 1)]
-        disk.fill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.process.wait(self.dice.uniform(0, 2))
-        disk.empty()
-
-    def two_things(self, running):
-        for what in self.dice.sample([self.cut, self.service_gone, self.server_gone, self.refused], 2):
-            what(running)
-
-
-@slow
-def test_a_hundred_times_by_chance(cluster, other_cluster, module_folder):
-    """Anything, at any time, one after the other on the same two sites; after each the target is compared row by row.
-    PGSTOW_TEST_SEED repeats the choices."""
-    seed = int(os.environ.get("PGSTOW_TEST_SEED", random.SystemRandom().randint(1, 10**6)))
-    where = module_folder / "chance"
-    where.mkdir()
-    where.chmod(0o755)
-    two = Sites((cluster, other_cluster), where, SQL)
-    two.disks = [SmallDisk(site.folder / "repo", "200m") for site in two.made]
-    counts = collections.Counter()
-    try:
-        for disk in two.disks:
-            disk.__enter__()
-        Trial(two, "pull").again()
-        for n in range(int(os.environ.get("PGSTOW_TEST_RUNS", 100))):
-            chance = Chance(two, f"{seed}/{n}")
-            trial = Trial(two, chance.direction)
-            print(f"seed {seed}, {n}: {chance}", flush=True)
-            with trial.start(*chance.dice.choice([(), ("--no-safety-backup",)])) as running:
-                chance.befall(running)
-                result = trial.ended(running.wait(200))
-            counts[trial.judge(result), result is not None and result.status == 0] += 1
-            if n % 10 == 9:
-                trial.again(twice=True)
-        print(f"seed {seed}: {counts}")
-    finally:
-        two.close()
-        for disk in two.disks:
-            disk.__exit__()
-    assert counts[True, True] > 10 and counts[False, False] > 10, counts

@@ -102,11 +102,11 @@ def test_pull(two):
     assert len(kept) == 1 and kept[0]["tags"] == {"sync": done.id}
     s.a.run("verify", kept[0]["id"], "--level", "rebuild")
     # Again: nothing to write; what was changed and added is put right, or deleted.
-    again = s.pull(*HTTP, "--keyless", "replace", "--no-safety-backup")
+    again = s.pull(*HTTP, "--keyless", "replace")
     assert set(again.counts()) <= {"unchanged"}
     s.b.sql("UPDATE types SET f = '-0' WHERE id = 2; DELETE FROM child WHERE id < 10; DELETE FROM keyless WHERE a = 1")
     s.a.sql("INSERT INTO nothing VALUES (1, 'only here')")
-    changed = s.pull(*HTTP, "--merge", "mirror", "--keyless", "replace", "--no-safety-backup").counts()
+    changed = s.pull(*HTTP, "--merge", "mirror", "--keyless", "replace").counts()
     assert (changed["updated"], changed["deleted"]) == (1, 12)
     s.assert_same()
 
@@ -127,7 +127,7 @@ def test_pull_where_the_peer_has_no_pg_dump(two):
     s.b.stop()
     s.b.start(NO_PG_DUMP)
     try:
-        done = s.pull("--keyless", "replace", "--no-safety-backup")
+        done = s.pull("--keyless", "replace")
         s.assert_same()
         assert done.doc["method"] == "http" and done.doc["receivedBytes"] < done.doc["bytes"] / 10
         # Asked for as a backup it is an error that says how to get one.
@@ -172,13 +172,13 @@ def test_a_cut_in_the_middle(two):
     """A push goes on with the batch that was not acknowledged; a pull begins anew."""
     s = two(MANY + MANY_ROWS, MANY)
     s.net.fail(RESET, 1_500_000, later=PASS, of=TO)
-    s.push(*HTTP, "--no-safety-backup", "--no-compress")
+    s.push(*HTTP, "--no-compress")
     assert s.net.failed.is_set()
     s.assert_same()
     s.a.sql("DELETE FROM many WHERE id > 5")
     s.net.heal()
     s.net.fail(CUT, 1_500_000, later=PASS)
-    s.pull(*HTTP, "--no-safety-backup", "--no-compress")
+    s.pull(*HTTP, "--no-compress")
     assert s.net.failed.is_set()
     s.assert_same()
 
@@ -198,7 +198,7 @@ def test_killed_in_the_middle(two):
 def test_the_peer_is_killed_and_comes_back(two, direction, point):
     """What it has acknowledged it still has."""
     s = two(MANY + MANY_ROWS, MANY) if direction == "push" else two(MANY, MANY + MANY_ROWS)
-    with s.start(direction, *HTTP, "--no-safety-backup", env={"PGSTOW_FAULT": f"{point}:stop:3"}) as running:
+    with s.start(direction, *HTTP, env={"PGSTOW_FAULT": f"{point}:stop:3"}) as running:
         assert running.wait_stopped()
         s.b.kill()
         s.b.start()
@@ -211,7 +211,7 @@ def test_a_disk_that_fails(two):
     s = two(MANY, MANY + MANY_ROWS)
     s.run("pull", *HTTP, env={"PGSTOW_FAULT": "sync.rows.written:error:3"}, expect="IO")
     assert s.a.sql("SELECT count(*) FROM many") == "0"
-    s.pull(*HTTP, "--no-safety-backup")
+    s.pull(*HTTP)
     s.assert_same()
 
 
@@ -300,6 +300,24 @@ def test_another_client(two):
     assert s.b.sql("SELECT nextval('q')") == "42"
     # The session has ended: what comes now is refused.
     assert c.rows(one, seq=9)[1]["error"]["kind"] == "FENCED"
+
+
+def test_nothing_comes_once_it_is_applied(two):
+    """While the target is written into, nobody puts anything into its repository in the name of that sync."""
+    s = two(T)
+    c = Client(s.b, "closed")
+    assert c.rows(("1", "x"))[0] == 200 and c.last(c.sum(("1", "x")))[0] == 200
+    with s.b.cluster.session(s.b.database) as other:
+        other.run("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        assert c.post("restore-backup", {"sessionId": "closed"})[0] == 202
+        wait_until(lambda: c.status() == "RESTORING", "it is not applied")
+        body = "a manifest"
+        sum_ = hashlib.sha256(body.encode()).hexdigest()
+        status, answer = c.call("POST", f"receive-backup?sessionId=closed&name=backups/late.manifest&sha256={sum_}&whole={sum_}", body)
+        assert (status, answer["error"]["kind"]) == (403, "REPO_PERMISSION"), answer
+        assert c.rows(("2", "late"))[0] in (400, 409)
+    wait_until(lambda: c.status() == "COMPLETED", "it does not end")
+    assert s.b.sql("SELECT id || v FROM t") == "1x"
 
 
 def test_nothing_is_merged_of_half(two):

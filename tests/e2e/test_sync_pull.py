@@ -4,6 +4,7 @@ import hashlib
 import json
 import signal
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness.cluster import wait_until
@@ -71,6 +72,26 @@ def test_initiate_backup_by_curl(sites):
     assert two.a.session("wrong") is None and two.a.session("empty") is None
 
 
+def test_progress_that_is_waited_for(sites):
+    """The answer comes when the backup is made; with little patience, as it is by then."""
+    two = sites(SQL + ROWS, SQL, signed=False)
+    follow = "backup-progress?sessionId=waited"
+    with two.a.cluster.session(two.a.database) as holder:
+        holder.run("BEGIN; LOCK TABLE shop.item IN ACCESS EXCLUSIVE MODE")
+        assert ask(two.a, "initiate-backup", {"sessionId": "waited", "wait": False})[0] == 202
+        for wait in ("", "&wait=0", "&wait=1"):
+            status, progress = ask(two.a, follow + wait)
+            assert (status, progress["success"]) == (200, True) and progress["status"] in ("PREPARING", "BACKING_UP")
+        with ThreadPoolExecutor() as threads:
+            waiting = [threads.submit(ask, two.a, follow + "&wait=10000") for _ in range(3)]
+            holder.run("ROLLBACK")
+            for each in waiting:
+                status, progress = each.result(60)
+                assert (status, progress["status"]) == (200, "TRANSFERRING"), progress
+    assert progress["backupId"] in two.a.ids()
+    assert ask(two.a, follow + "&wait=10001")[0] == ask(two.a, follow + "&wait=-1")[0] == 400
+
+
 def test_initiate_backup_without_pg_dump(sites):
     """500 with the install hint, and a session that FAILED with that text."""
     two = sites(SQL + ROWS, SQL, signed=False)
@@ -88,14 +109,15 @@ def test_initiate_backup_without_pg_dump(sites):
 def test_pull(pair):
     """All rows come, once; then only what is new."""
     two = reset(pair, SQL, SQL + ROWS)
-    first = two.pull("--session", "first")
+    first = two.pull("--session", "first", safety=True)
     assert first.id == "first" and first.doc["rows"] == 1000 and first.doc["method"] == "backup"
     assert first.counts() == {"inserted": 1000}
     two.assert_same()
     assert int(two.a.sql("SELECT last_value FROM shop.numbers")) >= 4711
     assert two.statuses("first") == ("COMPLETED", "COMPLETED")
     assert first.doc["applied"]["safetyBackup"] in two.a.ids()
-    assert not WRITTEN & set(two.pull().counts())
+    second = two.pull()
+    assert not WRITTEN & set(second.counts()) and second.doc["applied"]["safetyBackup"] is None
     two.b.sql("UPDATE shop.customer SET name = 'other' WHERE id = 7; DELETE FROM shop.item WHERE id = 9;"
               "INSERT INTO shop.item VALUES (9000, 7, 1, '{}')")  # fmt: skip
     assert {k: v for k, v in two.pull().counts().items() if k in WRITTEN} == {"inserted": 1, "updated": 1}
@@ -112,13 +134,44 @@ def test_pull_into_nothing(pair):
     assert not WRITTEN & set(two.pull("--delta").counts())
 
 
+def test_pull_into_no_database(pair):
+    """One that does not exist is made; tried before, it is only said what would come."""
+    two = reset(pair, "", SQL + ROWS)
+    two.a.cluster.drop(two.a.database)
+    tried = two.pull("--dry-run")
+    assert tried.doc["applied"]["restored"] is True and tried.doc["applied"]["outcome"]["rows"] == 1000
+    assert two.a.cluster.sql(f"SELECT count(*) FROM pg_database WHERE datname = '{two.a.database}'") == "0"
+    assert two.pull().doc["applied"]["restored"] is True
+    two.assert_same()
+
+
+def test_another_backup_is_waited_for(pair):
+    """Of one database one backup is made at a time: the sync's comes behind the other, and says so."""
+    two = reset(pair, SQL, SQL + ROWS)
+    with two.b.pgstow.start("backup", "--entry", ENTRY, repo=False, env={"PGSTOW_FAULT": "backup.copied:stop"}) as other:
+        other.wait_stopped()
+        with two.start("pull", "--session", "waits") as running:
+            wait_until(lambda: "it waits" in two.b.run("sync", "status", "waits", expect=None).stdout, "it does not wait")
+            other.resume()
+            other.wait().expect("OK")
+            running.wait().expect("OK")
+    two.assert_same()
+
+
 def test_dry_run_changes_nothing(pair):
     two = reset(pair, SQL + "INSERT INTO shop.customer VALUES (1, 'mine');", SQL + ROWS)
     before = two.a.hashes()
-    done = two.pull("--dry-run")
+    done = two.pull("--dry-run", safety=True)
     assert done.counts()["inserted"] == 999 and done.counts()["updated"] == 1
     assert done.doc["dryRun"] is True and done.doc["applied"]["safetyBackup"] is None
     assert two.a.hashes() == before
+    # What it has sent is a backup as any sync's, and the sync sends it no second time: so it says.
+    there, here = done.doc["sourceBackup"], done.doc["applied"]["backupId"]
+    assert there in two.b.ids() and here in two.a.ids()
+    with two.a.pgstow.start("sync", "pull", "b", "--entry", ENTRY, "--dry-run", repo=False) as running:
+        text = running.wait(60).expect("OK").stdout
+    assert "nothing was changed" in text and "stays in both repositories" in text
+    assert two.a.hashes() == before and two.pull().doc["packs"] <= 1
 
 
 def test_excluded_by_the_source(sites):
@@ -135,8 +188,14 @@ def test_excluded_by_the_source(sites):
     assert done.doc["leftOut"] == ["demo: shop.customer: demo"]
     assert two.a.sql("SELECT count(*), count(*) FILTER (WHERE demo) FROM shop.customer") == "180|0"
     assert two.a.sql("SELECT count(*) FROM shop.item JOIN shop.customer c ON c.id = customer") == "720"
-    part = two.pull("--where", "shop.customer: id <= 20", "--cascade")
+    made = two.b.ids()
+    assert "sync.exclude" in two.run("pull", "--merge", "mirror", "--cascade", expect="PREFLIGHT").json["error"]["message"]
+    assert two.b.ids() == made
+    mine = two.a.folder / "pgstow.yaml"
+    mine.write_text(mine.read_text().replace("sync: {nodeId: a}", "sync: {nodeId: a, safetyBackup: false}"))
+    part = two.pull("--where", "shop.customer: id <= 20", "--cascade", safety=True)
     assert part.doc["rows"] == 18 + 72 and len(part.doc["leftOut"]) == 2
+    assert part.doc["applied"]["safetyBackup"] is None
 
 
 def test_schemas_are_compared_first(pair):
@@ -151,6 +210,18 @@ def test_schemas_are_compared_first(pair):
     done = two.pull("--ignore-extra-columns")
     assert done.counts()["inserted"] == 1000
     assert any("email" in d["text"] for d in done.doc["differences"])
+
+
+@pytest.mark.parametrize("direction", ["pull", "push"])
+def test_a_mirror_of_some_rows(pair, direction):
+    """It would delete the others: refused before anything moves, by whatever way the rows would come."""
+    two = reset(pair, *([SQL, SQL + ROWS] if direction == "pull" else [SQL + ROWS, SQL]))
+    before, where = (two.a.ids(), two.b.ids()), ("--merge", "mirror", "--where", "shop.item: id < 5")
+    for more in (where, (*where, "--method", "http"), ("--merge", "mirror", "--exclude-table", "shop.customer", "--cascade")):
+        refused = two.run(direction, *more, expect="PREFLIGHT").json
+        assert "mirror" in refused["error"]["message"] and refused["sourceBackup"] is None
+        assert two.statuses(refused["sessionId"]) == ("FAILED", "FAILED")
+    assert (two.a.ids(), two.b.ids()) == before
 
 
 def test_resume_uses_the_backup_that_is_there(pair):
@@ -221,7 +292,7 @@ def test_encrypted_on_one_side(sites):
     settings.write_text(settings.read_text().replace("backup: {", "backup: {encryption: true, ") + f"\nencryption: {{keyFile: {key}}}\n")
     two.b.stop()
     two.b.start()
-    two.run("pull", expect="KEY")
+    two.run("pull", expect="KEY").error_says("the repository peer:b is encrypted", "repoKeyFile")
     mine = two.a.folder / "pgstow.yaml"
     mine.write_text(mine.read_text().replace(f"entry: {ENTRY}}}", f"entry: {ENTRY}, repoKeyFile: {key}}}"))
     two.run("pull", expect="CONFIRM")
@@ -249,3 +320,9 @@ def test_stopped_while_the_peer_backs_up(pair, by):
     assert [s["status"] for s in two.wait_ended(name)] == ["CANCELLED"] * 2
     assert two.b.ids() == before
     assert two.pull().counts()["inserted"] == 1000
+
+
+def test_which_database_is_said(pair):
+    """Where the settings have a list, libpq's default database is none of it: a sync into that one is no slip."""
+    for verb in ("pull", "push", "test"):
+        pair.a.run("sync", verb, "b", expect="USAGE").error_says(ENTRY)

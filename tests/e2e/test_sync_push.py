@@ -1,19 +1,21 @@
 """sync push: the database here into the peer's, which alone says that it is done; cancel, resume, and what is kept apart."""
 
+import pytest
 from harness.cluster import wait_until
 from harness.sites import ENTRY, WRITTEN
-from test_sync_pull import ROWS, SQL, pair, reset  # noqa: F401
+from test_sync_pull import ROWS, SQL, ask, pair, reset  # noqa: F401
 
 
 def test_push(pair):
     """All rows go, once; the peer's own word is the result."""
     two = reset(pair, SQL + ROWS, SQL)
-    first = two.push("--session", "first")
+    first = two.push("--session", "first", safety=True)
     assert first.doc["rows"] == 1000 == first.doc["applied"]["rows"] and first.counts() == {"inserted": 1000}
     two.assert_same()
     assert two.statuses("first") == ("COMPLETED", "COMPLETED")
     assert first.doc["applied"]["safetyBackup"] in two.b.ids()
-    assert not WRITTEN & set(two.push("--delta").counts())
+    second = two.push("--delta")
+    assert not WRITTEN & set(second.counts()) and second.doc["applied"]["safetyBackup"] is None
     two.a.sql("UPDATE shop.item SET price = 0 WHERE id = 5; DELETE FROM shop.item WHERE id = 6")
     assert {k: v for k, v in two.push("--merge", "mirror", "--delta").counts().items() if k in WRITTEN} == {"updated": 1, "deleted": 1}
     two.assert_same()
@@ -90,19 +92,50 @@ def test_what_the_peer_refuses_is_said(pair):
     two.assert_same()
 
 
-def test_tried_without_a_row(pair):
-    """sync test: every phase, and nothing stays of it."""
+def test_only_what_was_made_for_it_is_applied(pair):
+    """A peer may name whatever backup it likes: only that of its own sync goes into the database."""
     two = reset(pair, SQL, SQL + ROWS)
-    before = two.a.ids(), two.b.ids()
-    said = two.a.run("sync", "test", "b", "--entry", ENTRY, "--json").json
-    assert said["good"] is True
-    assert [f["title"] for f in said["findings"]] == ["connection", "schemas", "backup", "transfer", "restore"]
-    assert two.a.ids() == before[0] and two.a.sql("SELECT count(*) FROM shop.customer") == "0"
-    wait_until(lambda: two.b.ids() == before[1], "the trial's backup stays at the peer")
-    two.b.stop()
-    said = two.a.run("sync", "test", "b", "--entry", ENTRY, "--json", "--phase", "backup", expect="NETWORK").json
-    assert said["good"] is False and said["findings"][-1]["level"] == "problem"
-    two.b.start()
+    two.b.run("backup", "--entry", ENTRY)
+    two.b.sql("DELETE FROM shop.item")
+    status, said = ask(two.b, "session", {"sessionId": "thief", "options": {"direction": "push", "safetyBackup": False}})
+    assert status == 200, said
+    # Nor is anything but what the session is for.
+    assert ask(two.b, "report", {"sessionId": "thief", "status": "COMPLETED"})[0] == 400
+    assert ask(two.b, "initiate-backup", {"sessionId": "thief"})[0] == 400
+    assert ask(two.b, "session", {"sessionId": "reader", "options": {"direction": "pull"}})[0] == 200
+    assert ask(two.b, "restore-backup", {"sessionId": "reader", "backupId": two.b.ids()[0]})[0] == 400
+    status, said = ask(two.b, "restore-backup", {"sessionId": "thief", "backupId": two.b.ids()[0]})
+    assert status == 202, said
+    wait_until(lambda: two.b.session("thief")["ended"], "it does not end")
+    ended = two.b.session("thief")
+    assert ended["status"] == "FAILED" and "was not made for" in ended["error_message"]
+    assert two.b.sql("SELECT count(*) FROM shop.item") == "0"
+
+
+@pytest.mark.parametrize("way", ["pull", "push"])
+def test_tried_without_a_row(pair, way):
+    """sync test: every phase, and nothing stays of it at either side."""
+    two = reset(pair, SQL, SQL + ROWS)
+    before, rows = (two.a.ids(), two.b.ids()), (two.a.hashes(), two.b.hashes())
+    phases = ["connection", "schemas", "backup", "transfer", "restore"]
+
+    def tried(*args, **kwargs):
+        push = ("--push",) if way == "push" else ()
+        return two.a.run("sync", "test", "b", "--entry", ENTRY, "--json", *push, *args, **kwargs).json
+
+    for phase in ("restore", "transfer", "backup"):
+        said = tried("--phase", phase)
+        assert said["good"] is True and [f["title"] for f in said["findings"]] == phases[: phases.index(phase) + 1]
+        session = two.a.sessions()[-1]
+        assert two.b.session(session["id"])["rows_total"] in (0, None), "rows were backed up for a trial"
+        assert session["direction"] == way and two.statuses(session["id"]) == ("COMPLETED", "COMPLETED")
+        wait_until(lambda: (two.a.ids(), two.b.ids()) == before, "the trial's backups stay")
+    assert (two.a.hashes(), two.b.hashes()) == rows
+    if way == "pull":
+        two.b.stop()
+        said = tried("--phase", "backup", expect="NETWORK")
+        assert said["good"] is False and said["findings"][-1]["level"] == "problem"
+        two.b.start()
 
 
 def test_after_a_death_the_next_one_goes_at_once(pair):

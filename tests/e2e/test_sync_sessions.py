@@ -437,3 +437,24 @@ def test_both_sides_know_it(sites):
     assert done["attempt"] == 2 and done["wireBytes"] > 0 and done["rowsDone"] == 100 and done["method"] == "backup" and done["backupId"] and done["result"] and done["error"] is None
     lines = [line["line"] for line in done["log"]]
     assert lines[0].startswith("PREPARING: pull, peer b") and lines[-1] == "COMPLETED" and any("CANCELLED" in x for x in lines)
+
+
+def test_one_that_asks_and_dies_is_told_of(sites, web):
+    """No job of this host failed, so nobody else would tell; the next good one is told as its end."""
+    server = web()
+    told = f"notify: {{webhook: {{url: {server.url}/hook}}}}\n"
+    two = sites(SHOP, SHOP + ROWS, faults=True, more="", more_b=told)
+    notes = lambda: [json.loads(body) for _, path, _, body in list(server.seen) if path == "/hook"]
+    result = two.run("pull", "--session", "dies", env={"PGSTOW_FAULT": "sync.pull.transferred:kill"}, expect=None)
+    assert result.status < 0 and two.statuses("dies")[1] == "TRANSFERRING" and not notes()
+    two.b.age()
+    wait_until(notes, "nobody was told")
+    note = notes()[0]
+    assert (note["event"], note["bad"], note["database"], note["entry"]) == ("failure", True, two.b.database, "e0"), note
+    assert "peer a" in note["title"] and "session dies, a pull: nothing was heard of it" in note["more"][0], note
+    assert two.statuses("dies")[1] == "FAILED"
+    two.pull()
+    two.b.kill()
+    two.b.start()  # a service looks when it begins, and each minute
+    wait_until(lambda: len(notes()) > 1, "that it is over was not told")
+    assert [n["event"] for n in notes()] == ["failure", "recovered"]

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 from pathlib import Path
 
 from harness import compare
@@ -29,7 +30,7 @@ ENTRY = "e0"  # as Api names the first of `databases:`
 class Site(Api):
     """One side. `peer`: (its name, where it is reached). See Api for calls to its service."""
 
-    def __init__(self, name, cluster, folder, sql, port, peer, signed, faults, more, database):
+    def __init__(self, name, cluster, folder, sql, port, peer, signed, faults, more, database, path):
         self.name, self.cluster, folder = name, cluster, Path(folder)
         self.clock = folder / "clock"  # by which the twin's service is ahead, in milliseconds
         self.clock.write_text("0")
@@ -39,7 +40,8 @@ class Site(Api):
         keys = f"keyFile: {key}, " if signed else ""
         super().__init__(
             cluster, folder, (sql,), binary=program("pgstow-faults", "PGSTOW_FAULTS_BIN") if faults else None, port=port,
-            env={"PGSTOW_CLOCK": str(self.clock), "SYNC_REGISTRATION_KEY": REGISTRATION}, names=(database,),
+            env={"PGSTOW_CLOCK": str(self.clock), "SYNC_REGISTRATION_KEY": REGISTRATION, **({"PATH": path} if path else {})},
+            names=(database,),
             more=f'sync: {{nodeId: {name}}}\npeers:\n- {{name: {peer[0]}, url: "{peer[1]}", nodeId: {peer[0]}, {keys}entry: {ENTRY}}}\n{more}',
         )  # fmt: skip
 
@@ -125,8 +127,18 @@ class Site(Api):
             self.start(env)
         return self
 
-    def close(self):
+    def end(self):
+        """The service ends as it would by itself (also so that ./dev coverage has its counts); whatever else is there is killed."""
+        if self.running and self.is_running():
+            for pid in children(self.clock):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM if pid == self.running.process.pid else signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.running.process.communicate(timeout=20)
         self.kill_all()
+
+    def close(self):
+        self.end()
         if self.cluster.process is None:
             self.cluster.start()
         self.cluster.drop(*self.names)
@@ -154,9 +166,12 @@ class Synced:
 class Sites:
     """a, b, and `net` between them."""
 
-    def __init__(self, clusters, folder, of_a, of_b=None, signed=True, faults=False, more="", more_b=None):
+    def __init__(self, clusters, folder, of_a, of_b=None, signed=True, faults=False, more="", more_b=None, path=None,
+                 safety=False):  # fmt: skip
         """of_a, of_b: SQL that makes the databases; signed: by a key of the two, else by the old header; faults: both
-        run the twin with fault points; more, more_b: further lines of the settings."""
+        run the twin with fault points; more, more_b: further lines of the settings; path: where both find PostgreSQL's
+        tools, else the system's; safety: of syncs of which start() is told nothing else."""
+        self.safety = safety
         ports = free_port(), free_port()
         self.net = Proxy(Place(ports[1]))
         self.net.__enter__()
@@ -167,14 +182,16 @@ class Sites:
             where = Path(folder) / "ab"[i]
             where.mkdir()
             where.chmod(0o755)
-            self.made.append(Site("ab"[i], clusters[i], where, sql, ports[i], peers[i], signed, faults, mores[i], database))
+            self.made.append(Site("ab"[i], clusters[i], where, sql, ports[i], peers[i], signed, faults, mores[i], database, path))
         self.a, self.b = self.made
 
     # ---------------------------------------------------------------- syncs, asked for by a
 
-    def start(self, direction, *args, **kwargs):
-        """As Pgstow.start, of `pgstow sync pull|push b`."""
-        return self.a.pgstow.start("sync", direction, "b", "--entry", ENTRY, "--json", *args, repo=False, **kwargs)
+    def start(self, direction, *args, safety=None, **kwargs):
+        """As Pgstow.start, of `pgstow sync pull|push b`. safety: the target is backed up before it is changed, as by
+        default; few tests look at that, and it takes as long as all the rest."""
+        more = () if (self.safety if safety is None else safety) else ("--no-safety-backup",)
+        return self.a.pgstow.start("sync", direction, "b", "--entry", ENTRY, "--json", *more, *args, repo=False, **kwargs)
 
     def run(self, direction, *args, expect="OK", timeout=120, **kwargs):
         with self.start(direction, *args, **kwargs) as running:

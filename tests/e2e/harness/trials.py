@@ -3,9 +3,13 @@ end within a minute and say so, the next sync succeeds."""
 
 import contextlib
 import itertools
+import os
 import random
+import signal
 
 from .cluster import wait_until
+from .program import process_state
+from .service import children
 from .sites import ENDED, WRITTEN, Synced
 
 # Two tables that refer to each other's rows, and enough that does not compress to be cut anywhere.
@@ -74,7 +78,8 @@ class Trial:
         if "COMPLETED" in statuses:
             assert everything, f"{statuses}, and nothing is there: {where}"
         if result is not None and result.status == 0:
-            assert everything and statuses == ("COMPLETED", "COMPLETED"), f"{statuses}: {where}"
+            untold = any("could not be told that it is done" in text for text in result.json["warnings"])
+            assert everything and statuses == ("COMPLETED", "FAILED" if untold else "COMPLETED"), f"{statuses}: {where}"
         elif result is not None:
             assert statuses[0] in ("FAILED", "CANCELLED"), f"{statuses}: {where}"
             assert result.json["error"]["message"], where
@@ -104,13 +109,13 @@ class Trial:
 
     def again(self, twice=False):
         """The next sync succeeds, and leaves nothing of what a killed one left; twice: one more writes nothing."""
-        two, args = self.two, ("--merge", "mirror", "--no-safety-backup")
-        Synced(two.run(self.direction, *args))
+        two, args = self.two, ("--merge", "mirror")
+        Synced(two.run(self.direction, *args, safety=False))
         two.assert_same()
         left = self.target.sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgstow\\_%'")
         assert not left, left
         if twice:
-            once_more = Synced(two.run(self.direction, *args)).counts()
+            once_more = Synced(two.run(self.direction, *args, safety=False)).counts()
             assert not WRITTEN & set(once_more), once_more
             two.assert_same()
 
@@ -127,14 +132,42 @@ def faulty(site, point, action="kill"):
         site.start()
 
 
-def points(two, direction, folder):
-    """The fault points that a sync passes, and how often: of the one who asks, of the other side's jobs and service."""
-    lists = [folder / f"points-{direction}-{site.name}" for site in two.made]
+@contextlib.contextmanager
+def held(two, trial, site, point, *args):
+    """The sync (trial.running), with whoever works for this site stopped at a fault point; goes on at the end, or by
+    go_on(). What it said is trial.result."""
+    setting = {"PGSTOW_FAULT": f"{point}:stop"}
+    with contextlib.ExitStack() as stack:
+        if site is two.b:
+            stack.enter_context(faulty(two.b, point, "stop"))
+        with trial.start(*args, env=setting if site is two.a else None) as running:
+            trial.running = running
+            stopped = []
+            wait_until(lambda: stopped.extend(p for p in children(site.clock) if process_state(p) == "T") or stopped or
+                       running.process.poll() is not None, f"{point} was not reached")  # fmt: skip
+            assert stopped, running.wait()
+            yield stopped
+            go_on(stopped)
+            trial.result = trial.ended(running.wait())
+
+
+def go_on(stopped):
+    for pid in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def points(two, direction, folder, *args):
+    """The fault points that a sync with these arguments passes, and how often: of the one who asks, of the other side's
+    jobs and service."""
+    lists = [folder / f"points-{site.name}" for site in two.made]
+    for path in lists:
+        path.unlink(missing_ok=True)
     two.b.kill_all()
     two.b.start(env={"PGSTOW_FAULT_LIST": str(lists[1])})
     try:
         trial = Trial(two, direction)
-        trial.judge(trial.run(env={"PGSTOW_FAULT_LIST": str(lists[0])}), must=True)
+        trial.judge(trial.run(*args, env={"PGSTOW_FAULT_LIST": str(lists[0])}), must=True)
     finally:
         two.b.kill_all()
         two.b.start()

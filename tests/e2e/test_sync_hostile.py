@@ -1,0 +1,160 @@
+"""What a peer that is let in, and means no good, cannot do; and what strangers leave behind."""
+
+import hashlib
+import sqlite3
+import tempfile
+
+import pytest
+from harness.cluster import wait_until
+from harness.sites import ENTRY, Sites
+from test_sync_pull import ROWS, SQL, ask, peer_headers, reset
+
+
+@pytest.fixture(scope="module")
+def pair(cluster, other_cluster, scratch):
+    made = Sites((cluster, other_cluster), tempfile.mkdtemp(dir=scratch), "", signed=False)
+    yield made
+    made.close()
+
+
+def ended(site, name):
+    wait_until(lambda: ask(site, f"session?sessionId={name}")[1]["status"] == "FAILED", "the session goes on")
+    return ask(site, f"session?sessionId={name}")[1]
+
+
+def test_no_backup_goes_as_a_trial(pair):
+    """The backup of a trial is deleted when the trial ends: which one that is the peer does not choose."""
+    two = reset(pair, SQL + ROWS, SQL)
+    two.a.run("backup", "--entry", ENTRY)
+    victim, name = two.a.ids()[-1], "evil"
+    opened = {"sessionId": name, "options": {"direction": "push", "test": True}}
+    assert ask(two.a, "session", opened)[0] == 200
+    assert ask(two.a, "restore-backup", {"sessionId": name, "backupId": victim})[0] == 202
+    assert "was not made for" in ended(two.a, name)["error"]
+    assert ask(two.a, "session", opened | {"resume": True})[0] == 200
+    assert ask(two.a, "report", {"sessionId": name, "status": "FAILED", "error": "no"})[1]["status"] == "FAILED"
+    assert ask(two.a, "session", opened | {"sessionId": "evil-2"})[0] == 200
+    for other in (name, "evil-2"):  # behind the end, and with it
+        assert ask(two.a, "report", {"sessionId": other, "status": "COMPLETED", "backupId": victim})[0] == 200
+    with sqlite3.connect(two.a.folder / "state/state.db") as db:
+        assert not list(db.execute("SELECT id FROM job WHERE kind = 'delete'"))
+    assert victim in two.a.ids()
+    assert two.a.session(name)["error_message"] == "peer testnode: no"  # whose words these are
+
+
+def test_a_condition_stays_one(pair):
+    """One that reads otherwise here than at the server does not end ours: sync.exclude stands behind it."""
+    two = reset(pair, SQL + ROWS, SQL)
+    for trick in ("true --\r) OR (true", "E'a'\n'\\'' <> '' ) OR (E'\\'' <> ''"):
+        name = f"t{len(trick)}"
+        body = {"sessionId": name, "options": {"direction": "pull", "where": [f"shop.customer: {trick}"]}}
+        assert ask(two.a, "session", body)[0] == 200
+        status, answer = ask(two.a, "initiate-backup", {"sessionId": name})
+        assert (status, answer["kind"]) == (400, "USAGE") and "parenthesis" in answer["error"], answer
+
+
+def test_options_are_bounded(pair):
+    two = reset(pair, SQL, SQL)
+    many = {"sessionId": "large", "options": {"direction": "pull", "where": ["x" * 1000] * 300}}
+    assert ask(two.a, "session", many)[0] == 413
+    assert two.a.session("large") is None
+
+
+def put(site, session, name, content):
+    """An object of a push in one piece."""
+    digest = hashlib.sha256(content).hexdigest()
+    path = f"/api/sync/receive-backup?sessionId={session}&name={name}&sha256={digest}&whole={digest}"
+    return site.call("POST", path, token=None, body=content, headers=peer_headers())
+
+
+def test_only_the_manifest_of_this_sync(pair):
+    """What is no manifest, or another backup's, is refused before it is there: one that cannot be read stops prune."""
+    two = reset(pair, SQL + ROWS, SQL)
+    two.a.run("backup", "--entry", ENTRY)
+    backup = two.a.ids()[-1]
+    manifest = (two.a.folder / f"repo/backups/{backup}.manifest").read_bytes()
+    two.b.run("backup", "--entry", ENTRY)
+    there = two.b.ids()
+    assert ask(two.b, "session", {"sessionId": "m1", "options": {"direction": "push"}})[0] == 200
+    for name, content, kind in ((f"{backup}x", b"junk", "DAMAGED"), (f"{backup}x", manifest, "DAMAGED"),
+                                (f"{backup}x", manifest[:-1], "DAMAGED"), (backup, manifest, "REFUSED")):  # fmt: skip
+        if name in there:
+            continue
+        status, _, answer = put(two.b, "m1", f"backups/{name}.manifest", content)
+        assert answer["success"] is False and answer["error"]["kind"] == kind, answer
+    assert two.b.ids() == there
+    two.b.run("verify", "--level", "quick")
+    assert ask(two.b, "report", {"sessionId": "m1", "status": "FAILED"})[0] == 200
+
+
+def test_manifests_take_no_memory(pair):
+    """Those that are begun, and never ended, are held in memory up to a bound; what was held is given back."""
+    two = reset(pair, SQL, SQL)
+    piece = b"x" * (4 << 20)
+    digest = hashlib.sha256(piece).hexdigest()
+
+    def begin(number, offset):
+        path = f"/api/sync/receive-backup?sessionId=m2&name=backups/m{number}.manifest&sha256={digest}&offset={offset}"
+        return two.b.call("POST", path, token=None, body=piece, headers=peer_headers())[0]
+
+    assert ask(two.b, "session", {"sessionId": "m2", "options": {"direction": "push"}})[0] == 200
+    answers = [begin(number, offset << 20) for number in range(5) for offset in (0, 4, 8, 12)]
+    assert answers == [200] * 16 + [429] * 1 + [409] * 3, answers
+    assert ask(two.b, "report", {"sessionId": "m2", "status": "FAILED"})[0] == 200
+    begun = two.b.folder / "repo/tmp"
+    wait_until(lambda: {p.name for p in begun.iterdir()} <= {"reserve"}, "what was begun stays")
+    assert ask(two.b, "session", {"sessionId": "m3", "options": {"direction": "push"}})[0] == 200
+    path = f"/api/sync/receive-backup?sessionId=m3&name=backups/m.manifest&sha256={digest}"
+    assert two.b.call("POST", path, token=None, body=piece, headers=peer_headers())[0] == 200
+    assert ask(two.b, "report", {"sessionId": "m3", "status": "FAILED"})[0] == 200
+
+
+def test_a_source_that_sends_something_else(pair):
+    """What does not decode to what its manifest says is nowhere written; and the way out is said."""
+    two = reset(pair, SQL, SQL + ROWS)
+    two.b.run("backup", "--entry", ENTRY)
+    for pack in (two.b.folder / "repo/packs").rglob("*-*"):
+        content = bytearray(pack.read_bytes())
+        content[len(content) // 4 :: 1000] = bytes(b ^ 255 for b in content[len(content) // 4 :: 1000])
+        pack.chmod(0o600)
+        pack.write_bytes(content)
+    said = two.run("pull", expect="DAMAGED").json["error"]
+    assert "pgstow verify" in said["hint"], said
+    assert two.a.sql("SELECT count(*) FROM shop.customer") == "0"
+    two.b.run("verify", "--entry", ENTRY, expect="DAMAGED")
+    two.pull()
+    two.assert_same()
+
+
+def test_hostile_words(pair):
+    """Names and columns of a peer's are names, and nothing else."""
+    two = reset(pair, SQL + ROWS, SQL + "INSERT INTO shop.customer VALUES (1, 'here')")
+    evil = "x\"; DROP TABLE shop.item; --"
+    for n, more in enumerate(({"onConflict": f"newest:{evil}"}, {"keys": [f"shop.customer: {evil}"]}, {"keys": [evil]}, {})):
+        name = f"w{n}"
+        options = {"direction": "push", "method": "http", **more}
+        status, answer = ask(two.b, "session", {"sessionId": name, "options": options})
+        if status != 200:
+            assert status == 400, answer
+            continue
+        table = {"schema": "shop", "name": "customer" if more else evil, "columns": ["id", evil]}
+        total = {"schema": "shop", "name": table["name"], "rows": 1,
+                 "sha256": hashlib.sha256(b"1\tb\n").hexdigest()}  # fmt: skip
+        batch = {"sessionId": name, "seq": 1, "table": table, "rows": [["1", "b"]], "tables": [total], "last": True}
+        assert ask(two.b, "receive", batch)[0] == 200
+        assert ask(two.b, "restore-backup", {"sessionId": name})[0] == 202
+        assert ended(two.b, name)["success"] is False
+    assert two.b.sql("SELECT count(*), min(name) FROM shop.customer") == "1|here"
+    assert two.b.sql("SELECT to_regclass('shop.item') IS NOT NULL") == "t"
+
+
+def test_strangers_do_not_fill_the_audit_log(pair):
+    """A flood of refusals leaves some lines, and not one each. (The last test: the address is locked out behind it.)"""
+    two = reset(pair, SQL, SQL)
+    for _ in range(150):
+        assert ask(two.b, "initiate-backup", {"sessionId": "x"}, key="a guess")[0] in (401, 429)
+        assert two.b.call("POST", "/api/sync/initiate-backup", token=None, body="{}")[0] == 401
+        assert two.b.call("POST", "/api/v1/backups", token=None, body="{}")[0] == 401
+    with sqlite3.connect(two.b.folder / "state/state.db") as db:
+        lines = db.execute("SELECT count(*) FROM audit WHERE outcome = 'refused'").fetchone()[0]
+    assert 20 <= lines <= 240, lines
