@@ -1,6 +1,5 @@
 #include "codec/codec.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -11,6 +10,8 @@
 #define MAX_RAW (((size_t)64 << 20) + ((size_t)1 << 30))
 
 struct Codec {
+    /* Made when they are needed: each asks the processor what it can do, which on a virtual machine
+     * takes longer than to unpack a manifest. */
     ZSTD_CCtx *packer;
     ZSTD_DCtx *unpacker;
     Columns *columns;
@@ -33,6 +34,8 @@ static Error *zstd_failed(const char *verb, size_t code)
 static Error *add_compressed(Codec *c, int level, const void *p, size_t n, Buf *out, size_t *added)
 {
     size_t bound = ZSTD_compressBound(n);
+    if (!c->packer && !(c->packer = ZSTD_createCCtx()))
+        FAIL(ERR_MEMORY, "no memory for compressing");
     size_t code = ZSTD_CCtx_setParameter(c->packer, ZSTD_c_compressionLevel, level);
     if (ZSTD_isError(code))
         return zstd_failed("set its level", code);
@@ -57,14 +60,8 @@ static size_t measure(void *ctx, const void *p, size_t n)
 Codec *codec_new(void)
 {
     Codec *c = mem_new(Codec);
-    c->packer = ZSTD_createCCtx();
-    c->unpacker = ZSTD_createDCtx();
     c->columns = columns_new(measure, c);
     c->way = columns_way();
-    if (!c->packer || !c->unpacker) {
-        fputs("pgstow: out of memory\n", stderr);
-        abort();
-    }
     return c;
 }
 
@@ -161,6 +158,8 @@ static Error *decompress(Codec *c, const void *p, size_t n, size_t raw_len, Buf 
         ZSTD_findFrameCompressedSize(p, n) != n)
         FAIL(ERR_DAMAGED, "compressed bytes do not hold the %zu bytes that they should", raw_len);
     TRY(buf_reserve(out, raw_len, raw_len));
+    if (!c->unpacker && !(c->unpacker = ZSTD_createDCtx()))
+        FAIL(ERR_MEMORY, "no memory for decompressing");
     size_t code = ZSTD_decompressDCtx(c->unpacker, out->data, raw_len, p, n);
     if (ZSTD_isError(code) && ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation)
         return zstd_failed("decompress", code);
