@@ -160,6 +160,7 @@ def run_meson(tally, build, env, seconds, slower, rooms):
     log.unlink(missing_ok=True)
     command = ["meson", "test", "-C", str(build), "--no-rebuild", "--no-suite", "slow"]
     command += ["--timeout-multiplier", str(slower)]
+    command += ["--num-processes", str(os.cpu_count() + 1)]  # some wait
     if rooms:
         command += names_of_rooms(build, rooms)
     started = time.monotonic()

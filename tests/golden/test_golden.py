@@ -24,7 +24,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(reader.parent))
 import read_pgstow  # noqa: E402
 
-read_pgstow.zstd = functools.lru_cache(maxsize=None)(read_pgstow.zstd)  # it may be another program each time
+# One byte is changed at a time: what all the others become is known. (zstd may be another program each time.)
+for pure in ("zstd", "decode"):
+    setattr(read_pgstow, pure, functools.lru_cache(maxsize=None)(getattr(read_pgstow, pure)))
 
 DAMAGED, KEY = 21, 41
 scratch = tempfile.TemporaryDirectory()
