@@ -99,6 +99,7 @@ typedef struct Follow {
     uint64_t told; /* bytes, to the job */
     char phase[32];
     uint64_t total;
+    bool told_end; /* the peer has said how it ended */
 } Follow;
 
 /* What it is at; where that is only what it was told of us, that. */
@@ -134,10 +135,9 @@ static void show(Follow *f, const Doc *answer)
 
 /* Until the peer's session is at `until` or has ended: then *answer is its. The peer answers when
  * that is so, or after the time that it is given; it may also do so at once. */
-static Error *follow(const SyncRemote *r, SyncSession *s, Job *job, const char *path,
-                     SyncStatus until, Doc **answer)
+static Error *follow(const SyncRemote *r, Follow *f, const char *path, SyncStatus until,
+                     Doc **answer)
 {
-    Follow f = {.session = s, .job = job};
     AUTO(char)
     target = mem_printf("/api/sync/%s?sessionId=%s&wait=%d", path, r->session, SYNC_FOLLOW_MS);
     for (;;) {
@@ -148,13 +148,14 @@ static Error *follow(const SyncRemote *r, SyncSession *s, Job *job, const char *
         TRY(ask(r, "GET", target, NULL, true, &now));
         if (!status_of(now, &status))
             FAIL(ERR_REFUSED, "peer %s does not say how far it is", r->peer->config.name);
-        if (status == SYNC_FAILED || status == SYNC_CANCELLED)
+        f->told_end = status == SYNC_FAILED || status == SYNC_CANCELLED;
+        if (f->told_end)
             return ended(r, now, status);
         if (status >= until) {
             *answer = STEAL(now);
             return NULL;
         }
-        show(&f, now);
+        show(f, now);
         int64_t left = next - clock_mono_ms();
         TRY(cancel_poll(r->cancel, -1, 0, left > 0 ? left : 0, &ready));
     }
@@ -164,10 +165,11 @@ Error *sync_remote_backup(const SyncRemote *r, SyncSession *s, Job *job, Doc **a
 {
     AUTO(Doc) body = body_of(r);
     AUTO(Doc) begun = NULL;
+    Follow f = {.session = s, .job = job};
     doc_set_bool(body, "wait", false);
     TRY(sync_session_step(s, SYNC_BACKING_UP, "the peer backs its database up"));
     TRY(ask(r, "POST", "/api/sync/initiate-backup", body, true, &begun));
-    TRY(follow(r, s, job, "backup-progress", SYNC_TRANSFERRING, answer));
+    TRY(follow(r, &f, "backup-progress", SYNC_TRANSFERRING, answer));
     if (!doc_str(*answer, "backupId", NULL))
         FAIL(ERR_REFUSED, "peer %s says that its backup is done, but not which",
              r->peer->config.name);
@@ -198,13 +200,13 @@ Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const ch
     AUTO(Doc) body = body_of(r);
     AUTO(Doc) begun = NULL;
     AUTO(Doc) answer = NULL;
+    Follow f = {.session = s, .job = job};
     if (backup)
         doc_set_str(body, "backupId", backup);
     TRY(sync_session_step(s, SYNC_RESTORING, "the peer writes it into its database"));
     TRY(ask(r, "POST", "/api/sync/restore-backup", body, true, &begun));
-    Error *e = follow(r, s, job, "session", SYNC_COMPLETED, &answer);
-    bool unknown = e && (error_kind(e) == ERR_NETWORK || error_kind(e) == ERR_TIMEOUT);
-    if (unknown)
+    Error *e = follow(r, &f, "session", SYNC_COMPLETED, &answer);
+    if (e && !f.told_end && error_kind(e) != ERR_CANCELLED)
         e = error_hint(error_context(e, "what the peer has written is not known yet"),
                        "pgstow sync resume %s asks it for the end, and goes on from there",
                        r->session);

@@ -90,7 +90,8 @@ Error *op_sync_serve_apply(const SyncHost *h, const char *session, SyncApplied *
     e = e ? e : fault_reach("sync.serve.received");
     e = e ? e : sync_apply(h, s, &o, backup, out);
     e = e ? e : fault_reach("sync.serve.applied");
-    e = e ? e : sync_session_step(s, SYNC_VERIFYING, NULL);
+    if (!e)
+        sync_session_verify(s, NULL);
     AUTO(Doc) result = e ? NULL : sync_applied_kept(out);
     AUTO(char) text = result ? doc_print(result, false) : NULL;
     e = sync_session_close(s, e, &(SyncSessionEnd){.backup = backup, .result = text});

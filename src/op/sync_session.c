@@ -374,7 +374,7 @@ State *sync_session_state(SyncSession *s)
 /* -- under way ------------------------------------------------------------------------------------
  */
 
-Error *sync_session_step(SyncSession *s, SyncStatus status, const char *phase)
+static Error *step(SyncSession *s, SyncStatus status, const char *phase)
 {
     StateSessionRef ref = ref_of(s);
     pthread_mutex_lock(&s->lock);
@@ -384,15 +384,28 @@ Error *sync_session_step(SyncSession *s, SyncStatus status, const char *phase)
     s->rows_done = s->rows_total = 0;
     s->steps++;
     pthread_mutex_unlock(&s->lock);
+    return state_session_step(s->state, &ref, status, phase, clock_now());
+}
+
+Error *sync_session_step(SyncSession *s, SyncStatus status, const char *phase)
+{
+    StateSessionRef ref = ref_of(s);
     bool cancel = false;
-    TRY(state_session_step(s->state, &ref, status, phase, clock_now()));
+    TRY(step(s, status, phase));
     /* The heart hears of it within a second: what is short would be done before. */
-    if (status < SYNC_VERIFYING)
-        TRY(state_session_look(s->state, &ref, &cancel));
+    TRY(state_session_look(s->state, &ref, &cancel));
     if (!cancel)
         return NULL;
     stop_job(s);
     return cancel_check(job_cancel(s->job));
+}
+
+void sync_session_verify(SyncSession *s, const char *phase)
+{
+    AUTO(Error) e = step(s, SYNC_VERIFYING, phase);
+    if (e)
+        log_warning("the sync session %s is VERIFYING, which cannot be written: %s", s->id,
+                    error_message(e));
 }
 
 Error *sync_session_learn(SyncSession *s, const StateSessionFacts *facts)

@@ -52,6 +52,9 @@ State *sync_session_state(SyncSession *s);             /* borrowed */
 /* To another status. `phase` for people; NULL: what the Job says from then on. It is a line of the
  * log, too. ERR_FENCED, ERR_CANCELLED: stop. */
 Error *sync_session_step(SyncSession *s, SyncStatus status, const char *phase) MUST_CHECK;
+/* To VERIFYING: the target has committed. Nothing stops it from here on, and that this cannot be
+ * written is a warning. */
+void sync_session_verify(SyncSession *s, const char *phase);
 /* See state_session_learn. ERR_BUSY: another session writes into this target. */
 Error *sync_session_learn(SyncSession *s, const StateSessionFacts *facts) MUST_CHECK;
 /* Bytes that went over the wire, in all; rows. */

@@ -96,7 +96,7 @@ Error *sync_transfer(SyncWork *w, const char *backup, BackupInfo *copy)
 
 Error *sync_compare(SyncWork *w)
 {
-    TRY(sync_session_step(w->session, SYNC_VERIFYING, "counts, source against target"));
+    sync_session_verify(w->session, "counts, source against target");
     sync_at(w, SYNC_VERIFYING);
     if (w->out->applied.rows != w->out->rows)
         FAIL(ERR_MISMATCH, "%llu rows were sent, and the target says that it got %llu",

@@ -241,6 +241,54 @@ def test_the_disk_of_the_targets_server_is_full(fresh, direction):
             target.cluster.sql(f"DROP TABLESPACE {name}")
 
 
+@contextlib.contextmanager
+def small_state(site):
+    """Its state lies on a small disk of its own."""
+    site.kill_all()
+    kept, state = site.folder / "state.kept", site.folder / "state"
+    state.rename(kept)
+    with (disk := SmallDisk(state, "16m")):
+        shutil.copytree(kept, state, dirs_exist_ok=True)
+        state.chmod(0o700)
+        site.start()
+        yield disk
+        site.kill_all()
+
+
+@pytest.mark.parametrize("direction, whose, point", [
+    ("push", "b", "merge.committed"),
+    *(pytest.param(*which, marks=slow) for which in [
+        ("pull", "a", "merge.committed"), ("pull", "a", None), ("pull", "b", None), ("push", "a", None), ("push", "b", None),
+        ("pull", "a", "sync.pull.backed-up"), ("pull", "b", "backup.copied"), ("push", "a", "sync.push.transferred"),
+    ])])  # fmt: skip
+def test_the_disk_of_the_state_is_full(fresh, direction, whose, point):
+    """From the beginning, or from this point on, so that nothing can be written down. What is said is true all the same."""
+    two = fresh
+    two.run(direction)
+    site = getattr(two, whose)
+    with small_state(site) as disk:
+        trial = Trial(two, direction)
+        if point:
+            with held(two, trial, site, point) as stopped:
+                disk.fill()
+                go_on(stopped)
+                result = trial.ended(trial.running.wait())
+                disk.empty()
+        else:
+            disk.fill()
+            result = trial.run()
+            disk.empty()
+        holds, committed = trial.target.hashes(), point == "merge.committed"
+        assert holds == (trial.wanted if committed else trial.before)
+        assert (result.status == 0) == (committed and whose == "a"), result
+        assert "the disk is full" in result.stderr
+        if whose == "b" and direction == "push" and point:
+            result.error_says("what the peer has written is not known yet")
+        if two.statuses(trial.name)[0]:
+            trial.ends(result)
+        trial.again()
+
+
 @pytest.mark.parametrize("place", ["repo", pytest.param("state/rows", marks=slow)])
 def test_a_full_disk_and_nobody_comes_back(fresh, place):
     """The one who asks hears of it, and dies without a word: why it came to nothing is known all the same."""
