@@ -14,7 +14,7 @@ SyncHost sync_host(Run *run)
                       .config = run->config,
                       .state_dir = config_str(c, SETTING_STATE_DIR),
                       .entry = config_str(c, SETTING_ENTRY),
-                      .exclude = config_list(c, SETTING_SYNC_EXCLUDE),
+                      .terms = sync_terms(c),
                       .level = (int)config_int(c, SETTING_COMPRESSION),
                       .ask = ask,
                       .ctx = run};

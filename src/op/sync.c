@@ -129,7 +129,7 @@ DEFINE_AUTO_VALUE(Schemas, schemas_clear)
 static Error *read_here(void *arg)
 {
     Schemas *s = arg;
-    return sync_schema_here(s->h->op, s->h->exclude, &s->here);
+    return sync_schema_here(s->h->op, &s->h->terms, &s->here);
 }
 
 /* Both at once: each side has its own server to ask. */

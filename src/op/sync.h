@@ -64,20 +64,26 @@ Error *sync_options_read(const Doc *d, SyncOptions *out) MUST_CHECK;
  * texts of sync.exclude) may be NULL, and so may left_out: sentences for people. */
 Error *sync_filters(const StrList *exclude, const SyncOptions *o, BackupOptions *out,
                     StrList *left_out) MUST_CHECK;
-/* op_sync_schema of the context's database; {"missing": true} where there is none. "filtered": whether
- * some of its rows never leave it; exclude as in sync_filters. */
-Error *sync_schema_here(const OpContext *c, const StrList *exclude, Doc **out) MUST_CHECK;
+/* What of this host's settings the other side must know before anything moves. */
+typedef struct SyncTerms {
+    const StrList *exclude; /* what never leaves it: sync.exclude; borrowed, may be NULL */
+    bool no_definitions;    /* into a database that has nothing comes nothing */
+} SyncTerms;
+SyncTerms sync_terms(const Config *c);
+/* op_sync_schema of the context's database; {"missing": true} where there is none. "filtered":
+ * whether some of its rows never leave it; "noDefinitions". */
+Error *sync_schema_here(const OpContext *c, const SyncTerms *terms, Doc **out) MUST_CHECK;
 
 /* -- one side -----------------------------------------------------------------------------------
  */
 
 /* What this host brings along; all borrowed. */
 typedef struct SyncHost {
-    const OpContext *op;           /* its repository and database, tools, job (not NULL) */
-    Config *config;                /* for peers; their secrets are taken out of it */
-    const char *state_dir;         /* NULL: the default */
-    const char *entry;             /* which of `databases:` that is; NULL: none */
-    const StrList *exclude;        /* what never leaves it: sync.exclude */
+    const OpContext *op;   /* its repository and database, tools, job (not NULL) */
+    Config *config;        /* for peers; their secrets are taken out of it */
+    const char *state_dir; /* NULL: the default */
+    const char *entry;     /* which of `databases:` that is; NULL: none */
+    SyncTerms terms;
     int level;                     /* of compression, as in BackupOptions */
     const CleanupOptions *cleanup; /* of the databases concerned, afterwards; NULL: none */
     /* Asked before rows of an encrypted repository are written into one that is not; ERR_CONFIRM.

@@ -146,6 +146,15 @@ Error *sync_options_read(const Doc *d, SyncOptions *out)
     return NULL;
 }
 
+/* -- on what terms -----------------------------------------------------------------------------
+ */
+
+SyncTerms sync_terms(const Config *c)
+{
+    return (SyncTerms){.exclude = config_list(c, SETTING_SYNC_EXCLUDE),
+                       .no_definitions = !config_bool(c, SETTING_SYNC_DEFINITIONS)};
+}
+
 /* -- what is never sent ------------------------------------------------------------------------ */
 
 /* Each "NAME: TABLE: CONDITION" as a condition of a backup, and as a sentence (names may be NULL).

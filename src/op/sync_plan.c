@@ -4,19 +4,27 @@
 #include "base/file.h"
 #include "op/sync_work.h"
 
-Error *sync_schema_here(const OpContext *c, const StrList *exclude, Doc **out)
+Error *sync_schema_here(const OpContext *c, const SyncTerms *terms, Doc **out)
 {
     Error *e = op_sync_schema(c, NULL, out);
-    if (!e) {
-        doc_set_bool(*out, "filtered", exclude && exclude->count);
-        return NULL;
-    }
-    if (error_kind(e) != ERR_DB_NOT_FOUND)
+    if (e && error_kind(e) != ERR_DB_NOT_FOUND)
         return e;
-    error_drop(e);
-    *out = doc_object();
-    doc_set_bool(*out, "missing", true);
+    if (e) {
+        error_drop(e);
+        *out = doc_object();
+        doc_set_bool(*out, "missing", true);
+    }
+    doc_set_bool(*out, "filtered", terms->exclude && terms->exclude->count);
+    doc_set_bool(*out, "noDefinitions", terms->no_definitions);
     return NULL;
+}
+
+Error *sync_no_definitions(void)
+{
+    return error_hint(ERROR_NEW(ERR_PREFLIGHT, "the target has no tables, and its settings "
+                                               "(sync.definitions) let no sync bring definitions"),
+                      "make the tables there first: pg_dump --schema-only of the source, which "
+                      "somebody has read, into psql");
 }
 
 /* A mirror deletes what is not sent; the merge itself would refuse it when all is there. */
@@ -40,6 +48,8 @@ static Error *check_mirror(const SyncOptions *o, const Doc *source)
 static Error *check_restore(const Doc *target, const SyncPlan *plan)
 {
     const char *name = doc_str(target, "database", NULL);
+    if (doc_bool(target, "noDefinitions", false))
+        return sync_no_definitions();
     if (plan->method == SYNC_METHOD_HTTP)
         return error_hint(
             ERROR_NEW(ERR_PREFLIGHT, "the target has no tables, and the method http brings rows "

@@ -35,7 +35,7 @@ static Error *by_rows(SyncWork *w)
     SyncRowsWay way = {.compress = w->o->compress, .max_rate = w->o->max_rate};
     AUTO_VALUE(SyncRowsSum) sum = {0};
     int64_t start = clock_mono_ms();
-    TRY(sync_filters(w->h->exclude, w->o, &filters, NULL));
+    TRY(sync_filters(w->h->terms.exclude, w->o, &filters, NULL));
     TRY(sync_session_learn(w->session, &(StateSessionFacts){.method = "http"}));
     TRY(sync_session_step(w->session, SYNC_TRANSFERRING, "rows, by http"));
     sync_at(w, SYNC_TRANSFERRING);
@@ -52,7 +52,7 @@ Error *sync_push(SyncWork *w)
 {
     AUTO(char) id = NULL;
     AUTO_VALUE(BackupOptions) unused = {0};
-    TRY(sync_filters(w->h->exclude, w->o, &unused, &w->out->left_out));
+    TRY(sync_filters(w->h->terms.exclude, w->o, &unused, &w->out->left_out));
     Error *e = w->o->method == SYNC_METHOD_HTTP ? by_rows(w) : by_backup(w, &id);
     if (e && w->o->method != SYNC_METHOD_HTTP && sync_wants_rows(w, e)) {
         error_drop(e);

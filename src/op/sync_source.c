@@ -69,7 +69,7 @@ Error *sync_make_backup(const SyncHost *h, SyncSession *s, const SyncOptions *o,
     if (o->test)
         strlist_add(&b.exclude_table_data, SYNC_TRIAL);
     else
-        TRY(sync_filters(h->exclude, o, &b, NULL));
+        TRY(sync_filters(h->terms.exclude, o, &b, NULL));
     strlist_own(&b.tags, mem_printf(SYNC_TAG "=%s", sync_session_id(s)));
     TRY(backup_in_turn(h, s, &b, out));
     log_backup(s, "backup", out);

@@ -214,6 +214,8 @@ Error *sync_apply(const SyncHost *h, SyncSession *s, const SyncOptions *o, const
     TRY(look_at_backup(h, s, backup, &out->rows));
     TRY(sync_look_at_target(h, s, &exists, &empty));
     out->restored = !exists || empty;
+    if (out->restored && h->terms.no_definitions)
+        return sync_no_definitions();
     if (out->restored)
         return restore(h, s, o, backup, out);
     if (o->safety_backup && !o->dry_run) {

@@ -38,7 +38,7 @@ typedef struct SyncRemote {
     const char *session;
     Cancel *cancel; /* the job's */
     Doc *opened;    /* what it answered to sync_remote_open; owned */
-    char *trial;    /* the id there of what a trial has pushed, which goes with the session; owned */
+    char *trial; /* the id there of what a trial has pushed, which goes with the session; owned */
 } SyncRemote;
 void sync_remote_clear(SyncRemote *r);
 DEFINE_AUTO_VALUE(SyncRemote, sync_remote_clear)
@@ -59,8 +59,8 @@ Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const ch
 /* Tells how far this side is. *gone (may be NULL): why the peer's session has ended. */
 Error *sync_remote_report(const SyncRemote *r, SyncStatus status, const JobProgress *p,
                           Error **gone) MUST_CHECK;
-/* Tells how this side has ended: of a pull or a trial COMPLETED, else FAILED or CANCELLED. *answer: how it
- * stands there. Caller frees. */
+/* Tells how this side has ended: of a pull or a trial COMPLETED, else FAILED or CANCELLED. *answer:
+ * how it stands there. Caller frees. */
 Error *sync_remote_end(const SyncRemote *r, const Error *e, const Doc *result,
                        Doc **answer) MUST_CHECK;
 
@@ -104,6 +104,9 @@ Error *sync_run(const SyncHost *h, const SyncOptions *o, SyncResult *out, Error 
 /* The session there, and the schemas of both sides. */
 Error *sync_open_there(SyncWork *w, bool resume) MUST_CHECK;
 Error *sync_compare_schemas(SyncWork *w) MUST_CHECK;
+
+/* For a target that would have to be made, and may not. */
+Error *sync_no_definitions(void) MUST_CHECK;
 
 /* Whether the target has what it needs to be made; and a warning where its disk may be too small.
  */

@@ -53,6 +53,42 @@ def test_a_condition_stays_one(pair):
         assert (status, answer["kind"]) == (400, "USAGE") and "parenthesis" in answer["error"], answer
 
 
+def test_no_conditions_of_a_peer(sites):
+    """sync.peerFilters: SQL of a peer's does not come in with a pull; one's own goes out with a push."""
+    two = sites(SQL + ROWS, SQL)
+    two.b.set_sync("peerFilters: false")
+    for way in (), ("--method", "http"):
+        for sql in ("--where", "shop.customer: id < 5"), ("--mask", "shop.customer.name: 'x'", "--yes"):
+            two.run("pull", *sql, *way, expect="PREFLIGHT").error_says("peer b", "sync.peerFilters")
+    assert not two.b.sessions()
+    two.push("--where", "shop.customer: id < 5", "--cascade")
+    assert two.b.sql("SELECT count(*) FROM shop.customer") == "4"
+    two.pull()
+
+
+def test_no_definitions_of_a_peer(sites):
+    """sync.definitions: a target that has nothing stays so, also where it had tables when the sync began."""
+    two = sites(SQL + ROWS, "", faults=True)
+    two.b.set_sync("definitions: false")
+    refused = two.run("push", expect="PREFLIGHT")
+    refused.error_says("sync.definitions", "pg_dump --schema-only")
+    assert not two.b.ids() and two.b.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'shop'") == "0"
+    two.b.sql(SQL)
+    trial = two.start("push", env={"PGSTOW_FAULT": "sync.push.transferred:stop"})
+    with trial as running:
+        assert running.wait_stopped()
+        two.b.sql("DROP SCHEMA shop CASCADE")
+        running.resume()
+        running.wait().expect("PREFLIGHT").error_says("sync.definitions")
+    assert two.b.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'shop'") == "0"
+    two.b.sql(SQL)
+    two.push()
+    two.assert_same()
+    two.a.set_sync("definitions: false")
+    two.a.sql("DROP SCHEMA shop CASCADE")
+    two.run("pull", expect="PREFLIGHT").error_says("sync.definitions")
+
+
 def test_options_are_bounded(pair):
     two = reset(pair, SQL, SQL)
     many = {"sessionId": "large", "options": {"direction": "pull", "where": ["x" * 1000] * 300}}

@@ -176,12 +176,8 @@ def test_dry_run_changes_nothing(pair):
 
 def test_excluded_by_the_source(sites):
     """What the source's settings exclude never leaves it, whoever asks; and the result says so."""
-    exclude = 'sync: {nodeId: b, exclude: [{name: demo, table: shop.customer, where: "demo"}]}'
     two = sites(SQL, SQL + ROWS)
-    settings = two.b.folder / "pgstow.yaml"
-    settings.write_text(settings.read_text().replace("sync: {nodeId: b}", exclude))
-    two.b.stop()
-    two.b.start()
+    two.b.set_sync('exclude: [{name: demo, table: shop.customer, where: "demo"}]')
     refused = two.run("pull", expect="PREFLIGHT")
     assert "shop.item" in refused.json["error"]["message"]
     done = two.pull("--cascade")
@@ -191,8 +187,7 @@ def test_excluded_by_the_source(sites):
     made = two.b.ids()
     assert "sync.exclude" in two.run("pull", "--merge", "mirror", "--cascade", expect="PREFLIGHT").json["error"]["message"]
     assert two.b.ids() == made
-    mine = two.a.folder / "pgstow.yaml"
-    mine.write_text(mine.read_text().replace("sync: {nodeId: a}", "sync: {nodeId: a, safetyBackup: false}"))
+    two.a.set_sync("safetyBackup: false")
     part = two.pull("--where", "shop.customer: id <= 20", "--cascade", safety=True)
     assert part.doc["rows"] == 18 + 72 and len(part.doc["leftOut"]) == 2
     assert part.doc["applied"]["safetyBackup"] is None

@@ -89,6 +89,13 @@ class Site(Api):
             db.execute("UPDATE full_sync_sessions SET heartbeat = heartbeat - ?1, beat_mono = beat_mono - ?1 "
                        "WHERE ended IS NULL", (milliseconds,))  # fmt: skip
 
+    def set_sync(self, text):
+        """More under `sync:` of its settings, for its commands and for a service that knows of them."""
+        settings = self.folder / "pgstow.yaml"
+        settings.write_text(settings.read_text().replace(f"sync: {{nodeId: {self.name}", f"sync: {{nodeId: {self.name}, {text}"))
+        self.stop()
+        self.start()
+
     # ---------------------------------------------------------------- what befalls it
 
     def is_running(self):

@@ -63,6 +63,25 @@ static void test_what_is_merged_and_what_is_restored(void **state)
     OK(planned(TABLE("a"), TABLE("a"), &o, SYNC_METHOD_HTTP, &restore));
 }
 
+static void test_definitions_are_refused(void **state)
+{
+    (void)state;
+    const SyncOptions o = {0};
+    static const char *const targets[] = {"", NULL, TABLE("a")};
+    for (size_t i = 0; i < 3; i++) {
+        AUTO(Doc) source = side(TABLE("a"));
+        AUTO(Doc) target = side(targets[i]);
+        AUTO(Doc) differences = NULL;
+        SyncPlan plan = {.method = SYNC_METHOD_AUTO};
+        doc_set_bool(target, "noDefinitions", true);
+        Error *e = sync_plan(&o, source, target, &plan, &differences);
+        if (i < 2)
+            FAILS(ERR_PREFLIGHT, e);
+        else
+            OK(e);
+    }
+}
+
 static void test_masks_are_confirmed(void **state)
 {
     (void)state;
@@ -184,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_merged_and_what_is_restored),
+        cmocka_unit_test(test_definitions_are_refused),
         cmocka_unit_test(test_masks_are_confirmed),
         cmocka_unit_test(test_tools_of_the_target),
         cmocka_unit_test(test_a_mirror_needs_all_rows),
