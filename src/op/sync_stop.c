@@ -2,41 +2,30 @@
 
 #include "op/job_cancel.h"
 
-/* Those of this id; all of them have ended: ERR_EXISTS. */
+/* Those of this id that have not ended; all of them have: ERR_EXISTS. */
 static Error *find(State *s, const char *id, StateSessions *out)
 {
-    AUTO_VALUE(StateSessions) l = {0};
-    bool live = false;
-    TRY(state_session_list(s, &(StateSessionFilter){.id = id}, &l));
-    for (size_t i = 0; i < l.count; i++)
-        live = live || !l.items[i].ended;
-    if (!l.count) {
-        AUTO(StateSession) none = NULL;
+    AUTO_VALUE(StateSessions) ended = {0};
+    AUTO(StateSession) none = NULL;
+    TRY(state_session_list(s, &(StateSessionFilter){.id = id, .statuses = SYNC_LIVE}, out));
+    if (out->count)
+        return NULL;
+    TRY(state_session_list(s, &(StateSessionFilter){.id = id}, &ended));
+    if (!ended.count)
         return state_session_get(s, id, SYNC_INITIATOR, &none);
-    }
-    if (!live)
-        FAIL(ERR_EXISTS, "the sync session %s has ended already: it is %s", id,
-             state_session_status_name(l.items[0].status));
-    *out = l;
-    l = (StateSessions){0};
-    return NULL;
+    FAIL(ERR_EXISTS, "the sync session %s has ended already: it is %s", id,
+         state_session_status_name(ended.items[0].status));
 }
 
-/* As they are now, of those that had not ended. */
 static Error *look_again(State *s, const StateSessions *found, StateSessions *out)
 {
-    AUTO_VALUE(StateSessions) l = {0};
     for (size_t i = 0; i < found->count; i++) {
         StateSession *one;
-        if (found->items[i].ended)
-            continue;
         TRY(state_session_get(s, found->items[i].id, found->items[i].role, &one));
-        mem_grow(l.items, l.count, l.cap);
-        l.items[l.count++] = *one;
+        mem_grow(out->items, out->count, out->cap);
+        out->items[out->count++] = *one;
         free(one);
     }
-    *out = l;
-    l = (StateSessions){0};
     return NULL;
 }
 
@@ -63,8 +52,6 @@ Error *op_sync_cancel(State *s, const char *id, SyncStopJob stop_job, void *ctx,
     TRY(find(s, id, &found));
     for (size_t i = 0; i < found.count; i++) {
         const StateSession *one = &found.items[i];
-        if (one->ended)
-            continue;
         Error *e = state_session_cancel(s, id, one->role, now, NULL);
         if (e && error_kind(e) != ERR_EXISTS) /* it has ended meanwhile */
             return e;
@@ -80,8 +67,6 @@ Error *op_sync_clear(State *s, const char *id, Instant now, StateSessions *out)
     TRY(find(s, id, &found));
     for (size_t i = 0; i < found.count; i++) {
         const StateSession *one = &found.items[i];
-        if (one->ended)
-            continue;
         TRY(state_session_end(s, &(StateSessionRef){id, one->role, one->attempt},
                               &(StateSessionEnd){.status = SYNC_FAILED,
                                                  .error_kind = error_kind_info(ERR_FENCED)->name,
