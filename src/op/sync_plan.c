@@ -48,6 +48,12 @@ static Error *check_mirror(const SyncOptions *o, const Doc *source)
 static Error *check_restore(const Doc *target, const SyncPlan *plan)
 {
     const char *name = doc_str(target, "database", NULL);
+    if (doc_count(doc_get(target, "tables")))
+        return error_hint(
+            ERROR_NEW(ERR_PREFLIGHT,
+                      "the target database %s has none of the source's tables, but others",
+                      name ? name : ""),
+            "is it the right one? An empty database, or one that does not exist, is filled whole");
     if (doc_bool(target, "noDefinitions", false))
         return sync_no_definitions();
     if (plan->method == SYNC_METHOD_HTTP)
@@ -56,12 +62,6 @@ static Error *check_restore(const Doc *target, const SyncPlan *plan)
                                      "alone"),
             "make the tables there first; or, with pg_dump on the source, --method backup makes "
             "them too");
-    if (doc_count(doc_get(target, "tables")))
-        return error_hint(
-            ERROR_NEW(ERR_PREFLIGHT,
-                      "the target database %s has none of the source's tables, but others",
-                      name ? name : ""),
-            "is it the right one? An empty database, or one that does not exist, is filled whole");
     return NULL;
 }
 
