@@ -23,12 +23,6 @@ def settled(service, number):
     return len(jobs) > number and all(j["status"] in DONE for j in jobs) and jobs[-1]["status"] == "succeeded"
 
 
-def next_minute(service):
-    """Sets the clock to the first second of the next minute: one run is due, and no other for nearly a minute."""
-    now = int(time.time() * 1000) + service.ahead
-    service.shift(MINUTE - now % MINUTE + 1000)
-
-
 def kill_jobs(service):
     for pid in children(service.clock):
         if pid != service.running.process.pid:
@@ -52,7 +46,7 @@ def one_round(rng, service, cluster, database, longest):
     """A run is due; at some moment of it the service is killed. The next service makes up for it."""
     before = len(service.jobs()) if (service.folder / "state").exists() else 0
     service.start()
-    next_minute(service)
+    service.shift(MINUTE)
     moment = longest * rng.random() ** 2  # rather early than late
     hup = rng.random() < 0.2
     if hup:
@@ -81,7 +75,7 @@ def test_killed_at_any_moment(cluster, service, database, rounds):
     print(f"PGSTOW_TEST_SEED={SEED}")
     service.config(nightly(cluster, database, ", retries: 20, retryAfter: 1"))
     service.start()  # what is set up from now on is due in a minute
-    next_minute(service)
+    service.shift(MINUTE)
     began = time.monotonic()
     service.job(1, "succeeded")
     longest = 1.5 * (time.monotonic() - began) + 0.3

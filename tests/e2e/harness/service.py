@@ -43,6 +43,10 @@ class Service:
         self.env = {"PGSTOW_CLOCK": self.clock, "NOTIFY_SOCKET": self.folder / "notify", "JOURNAL_STREAM": None}
 
     def shift(self, milliseconds):
+        """Whole minutes lead to the first second of a minute: the schedules that are due by then are the only ones for nearly
+        a minute, at whatever second of the true one a test runs."""
+        if milliseconds % MINUTE == 0:
+            milliseconds -= (int(time.time() * 1000) + self.ahead) % MINUTE - 1000
         self.ahead += milliseconds
         temporary = self.folder / "clock.new"
         temporary.write_text(str(self.ahead))
