@@ -1,5 +1,6 @@
 """pgstow serve: the service, its schedules and its jobs, with the real program and a real server."""
 
+import contextlib
 import json
 import os
 import signal
@@ -21,8 +22,11 @@ def test_every_minute(cluster, service, database):
         assert (job["kind"], job["database"], job["actor"]) == ("backup", database, "schedule")
         assert job["backup"] in service.pgstow.ids() and job["result"]["id"] == job["backup"]
         assert job["exitStatus"] == 0 and job["started"] and job["ended"]
-    schedule = service.run("schedule", "list", "--json").json["schedules"]
-    assert [(s["name"], s["lastJob"], s["lastResult"]) for s in schedule] == [("backup", 2, "succeeded")]
+
+    def known():
+        return [(s["name"], s["lastJob"], s["lastResult"]) for s in service.run("schedule", "list", "--json").json["schedules"]]
+
+    wait_until(lambda: known() == [("backup", 2, "succeeded")], "what the schedule knows is not what became of its job")
     assert "stopped" in service.stop().stderr
 
 
@@ -230,7 +234,8 @@ def test_a_job_that_is_killed_is_a_failure(cluster, service, database, locked):
     service.job(1, "running")
     for pid in children(service.clock):
         if pid != service.running.process.pid:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # gone along with the one before
+                os.kill(pid, signal.SIGKILL)
     job = service.job(1, "failed")
     assert "signal 9" in job["error"]["message"] and job["exitStatus"] == 137
     assert service.job(2, "queued")["retryOf"] == 1  # it may have been for want of memory
