@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from harness.cluster import Cluster, free_port, wait_until
+from harness.cluster import A_MINUTE, Cluster, free_port, wait_until
 from harness.program import Pgstow, program
 from harness.service import DONE, MINUTE, SQL, Service
 
@@ -33,7 +33,7 @@ def settings(server, web_url="http://127.0.0.1:9", more="", list_more=""):
 
 def wholes(service):
     """The runs of all, the oldest first, once all jobs have ended."""
-    wait_until(lambda: all(j["status"] in DONE for j in service.jobs()), "jobs never end")
+    wait_until(lambda: all(j["status"] in DONE for j in service.jobs()), "jobs never end", A_MINUTE)
     return [j for j in service.jobs() if not j["database"]]
 
 
@@ -61,7 +61,7 @@ def test_each_database_by_itself(server, service, web):
     def next_day(count):
         """So many runs of all are done then."""
         service.shift(DAY)
-        wait_until(lambda: len(wholes(service)) == count, f"no {count} runs")
+        wait_until(lambda: len(wholes(service)) == count, f"no {count} runs", A_MINUTE)
         return wholes(service)
 
     first = next_day(1)[0]
@@ -142,7 +142,7 @@ def test_killed_between_two_databases(server, service):
         session.run("ROLLBACK")
     service.start()
     runs = wholes(service)
-    wait_until(lambda: len(wholes(service)) == 2, "it is not repeated")
+    wait_until(lambda: len(wholes(service)) == 2, "it is not repeated", A_MINUTE)
     runs = wholes(service)
     assert [j["status"] for j in runs] == ["interrupted", "succeeded"] and runs[1]["retryOf"] == runs[0]["id"]
     assert set(parts(service, runs[0])) == {"one"} and set(parts(service, runs[1])) == {"one", "two"}

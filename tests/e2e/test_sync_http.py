@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from harness.cluster import wait_until
+from harness.cluster import A_MINUTE, wait_until
 from harness.proxy import CUT, PASS, RESET, TO
 from harness.sites import ENTRY, REGISTRATION, Sites
 
@@ -267,7 +267,7 @@ class Client:
         """How the session ends."""
         status, answer = self.post("restore-backup", {"sessionId": self.session})
         assert status in (200, 202), answer
-        wait_until(lambda: self.status() in ("COMPLETED", "FAILED"), "it never ends")
+        wait_until(lambda: self.status() in ("COMPLETED", "FAILED"), "it never ends", A_MINUTE)
         return self.status()
 
     def status(self):
@@ -310,13 +310,13 @@ def test_nothing_comes_once_it_is_applied(two):
     with s.b.cluster.session(s.b.database) as other:
         other.run("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
         assert c.post("restore-backup", {"sessionId": "closed"})[0] == 202
-        wait_until(lambda: c.status() == "RESTORING", "it is not applied")
+        wait_until(lambda: c.status() == "RESTORING", "it is not applied", A_MINUTE)
         body = "a manifest"
         sum_ = hashlib.sha256(body.encode()).hexdigest()
         status, answer = c.call("POST", f"receive-backup?sessionId=closed&name=backups/late.manifest&sha256={sum_}&whole={sum_}", body)
         assert (status, answer["error"]["kind"]) == (403, "REPO_PERMISSION"), answer
         assert c.rows(("2", "late"))[0] in (400, 409)
-    wait_until(lambda: c.status() == "COMPLETED", "it does not end")
+    wait_until(lambda: c.status() == "COMPLETED", "it does not end", A_MINUTE)
     assert s.b.sql("SELECT id || v FROM t") == "1x"
 
 

@@ -7,7 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from harness.cluster import wait_until
+from harness.cluster import A_MINUTE, wait_until
 from harness.sites import ENTRY, REGISTRATION, WRITTEN, Sites
 
 SQL = """
@@ -151,7 +151,7 @@ def test_another_backup_is_waited_for(pair):
     with two.b.pgstow.start("backup", "--entry", ENTRY, repo=False, env={"PGSTOW_FAULT": "backup.copied:stop"}) as other:
         other.wait_stopped()
         with two.start("pull", "--session", "waits") as running:
-            wait_until(lambda: "it waits" in two.b.run("sync", "status", "waits", expect=None).stdout, "it does not wait")
+            wait_until(lambda: "it waits" in two.b.run("sync", "status", "waits", expect=None).stdout, "it does not wait", A_MINUTE)
             other.resume()
             other.wait().expect("OK")
             running.wait().expect("OK")
@@ -306,7 +306,7 @@ def test_stopped_while_the_peer_backs_up(pair, by):
     with two.b.cluster.session(two.b.database) as other:
         other.run("BEGIN; LOCK TABLE shop.item IN ACCESS EXCLUSIVE MODE")
         with two.start("pull", "--session", name) as running:
-            wait_until(lambda: two.statuses(name)[1] == "BACKING_UP" and two.b.session(name)["pid"], "no backup begins")
+            wait_until(lambda: two.statuses(name)[1] == "BACKING_UP" and two.b.session(name)["pid"], "no backup begins", A_MINUTE)
             if by == "Ctrl-C":
                 running.process.send_signal(signal.SIGINT)
             else:

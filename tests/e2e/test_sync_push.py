@@ -1,7 +1,7 @@
 """sync push: the database here into the peer's, which alone says that it is done; cancel, resume, and what is kept apart."""
 
 import pytest
-from harness.cluster import wait_until
+from harness.cluster import A_MINUTE, wait_until
 from harness.sites import ENTRY, WRITTEN
 from test_sync_pull import ROWS, SQL, ask, pair, reset  # noqa: F401
 
@@ -106,7 +106,7 @@ def test_only_what_was_made_for_it_is_applied(pair):
     assert ask(two.b, "restore-backup", {"sessionId": "reader", "backupId": two.b.ids()[0]})[0] == 400
     status, said = ask(two.b, "restore-backup", {"sessionId": "thief", "backupId": two.b.ids()[0]})
     assert status == 202, said
-    wait_until(lambda: two.b.session("thief")["ended"], "it does not end")
+    wait_until(lambda: two.b.session("thief")["ended"], "it does not end", A_MINUTE)
     ended = two.b.session("thief")
     assert ended["status"] == "FAILED" and "was not made for" in ended["error_message"]
     assert two.b.sql("SELECT count(*) FROM shop.item") == "0"
@@ -129,7 +129,7 @@ def test_tried_without_a_row(pair, way):
         session = two.a.sessions()[-1]
         assert two.b.session(session["id"])["rows_total"] in (0, None), "rows were backed up for a trial"
         assert session["direction"] == way and two.statuses(session["id"]) == ("COMPLETED", "COMPLETED")
-        wait_until(lambda: (two.a.ids(), two.b.ids()) == before, "the trial's backups stay")
+        wait_until(lambda: (two.a.ids(), two.b.ids()) == before, "the trial's backups stay", A_MINUTE)
     assert (two.a.hashes(), two.b.hashes()) == rows
     if way == "pull":
         two.b.stop()

@@ -7,7 +7,7 @@ import socket
 import sqlite3
 from pathlib import Path
 
-from harness.cluster import wait_until
+from harness.cluster import A_MINUTE, wait_until
 from harness.program import Pgstow
 
 SQL = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50)"
@@ -134,7 +134,7 @@ databases:
             found.update(self.get(f"/api/v1/jobs/{number}"))
             return found["ended"]
 
-        wait_until(ended, f"job {number} never ended")
+        wait_until(ended, f"job {number} never ended", A_MINUTE)
         return found
 
     def stop(self):

@@ -25,6 +25,7 @@ from pathlib import Path
 E2E = Path(__file__).resolve().parents[1]
 SLOWER = float(os.environ.get("PGSTOW_TEST_SLOWER", "1"))
 SUPERUSER = "postgres"
+A_MINUTE = 60  # for whole jobs and syncs, which take seconds: on a machine that is slow, and has others to do
 MEMORY = Path("/dev/shm")
 PLENTY = 6 << 30  # bytes: several servers at a time, each with its log of what was written
 PR_SET_PDEATHSIG = 1

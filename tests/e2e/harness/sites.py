@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness import compare
 from harness.api import Api, free_port
-from harness.cluster import wait_until
+from harness.cluster import A_MINUTE, wait_until
 from harness.merging import COUNTS
 from harness.program import process_state, program
 from harness.proxy import Proxy
@@ -237,7 +237,7 @@ class Sites:
 
     def wait_ended(self, name):
         """Both sides' sessions, once none of them is under way any more."""
-        wait_until(lambda: all(s is None or s in ENDED for s in self.statuses(name)), f"session {name} goes on")
+        wait_until(lambda: all(s is None or s in ENDED for s in self.statuses(name)), f"session {name} goes on", A_MINUTE)
         return [site.session(name) for site in self.made]
 
     def close(self):

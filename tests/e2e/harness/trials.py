@@ -7,7 +7,7 @@ import os
 import random
 import signal
 
-from .cluster import wait_until
+from .cluster import A_MINUTE, wait_until
 from .program import process_state
 from .service import children
 from .sites import ENDED, WRITTEN, Synced
@@ -62,7 +62,7 @@ class Trial:
     def until(self, *statuses, running):
         """The sync is so far, or has ended."""
         wait_until(lambda: running.process.poll() is not None or (self.two.a.session(self.name) or {}).get("status") in statuses,
-                   f"{self.name} never was {statuses}")  # fmt: skip
+                   f"{self.name} never was {statuses}", A_MINUTE)  # fmt: skip
 
     def judge(self, result, must=None):
         """result: of run(). must: True: it has to have succeeded; False: failed, and nothing is changed."""
@@ -144,7 +144,7 @@ def held(two, trial, site, point, *args):
             trial.running = running
             stopped = []
             wait_until(lambda: stopped.extend(p for p in children(site.clock) if process_state(p) == "T") or stopped or
-                       running.process.poll() is not None, f"{point} was not reached")  # fmt: skip
+                       running.process.poll() is not None, f"{point} was not reached", A_MINUTE)  # fmt: skip
             assert stopped, running.wait()
             yield stopped
             go_on(stopped)
