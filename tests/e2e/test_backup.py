@@ -382,6 +382,7 @@ def test_an_interrupted_backup_continues(cluster, big, pgstow_faults):
     assert manifest, points
     with pgstow_faults.start("backup", db=big, env={"PGSTOW_FAULT": f"{manifest[0]}:kill"}) as run:
         assert run.wait().status == -9
+    cluster.assert_no_clients()
     assert pgstow_faults.manifests() == []
     assert pgstow_faults.ids() == []
     again = pgstow_faults.metadata(pgstow_faults.backup(big))

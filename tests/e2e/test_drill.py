@@ -238,7 +238,8 @@ def test_interrupted(cluster, pgstow_faults, shop_db, point):
         assert cluster.databases() == before
         with pgstow_faults.start("verify", "--level", "drill", db=shop_db,
                                  env={"PGSTOW_FAULT": f"{point}:kill"}) as run:  # fmt: skip
-            run.process.wait(60)
+            run.wait(60)
+        cluster.assert_no_clients()
         assert len(cluster.databases() - before) == 1
         drill(pgstow_faults, db=shop_db)
         assert cluster.databases() == before

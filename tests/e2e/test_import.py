@@ -354,6 +354,7 @@ def test_killed_imports_leave_nothing_and_can_be_repeated(cluster, pgstow_faults
         "import", path, db=cluster.url("postgres"), env={"PGSTOW_FAULT": "backup.read:kill"}
     ) as run:
         assert run.wait().status == -9
+    cluster.assert_no_clients()
     assert len(scratches(cluster)) == 1 and not pgstow_faults.list()
     again = pgstow_faults.run("import", path, "--json", db=cluster.url("postgres"))
     assert again.json["dumps"][0]["id"].startswith("kept")

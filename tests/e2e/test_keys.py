@@ -341,6 +341,7 @@ def test_killed_at_first_use(cluster, folder, shop):
         vault = sealed(cluster, folder / point)
         with vault.start("backup", "--encrypt", db=shop, env={"PGSTOW_FAULT": f"{point}:kill"}) as run:
             assert run.wait().status != 0
+        cluster.assert_no_clients()
         assert not (vault.repo / "config").exists()
         vault.backup(shop, "--encrypt")
         assert len(vault.ids()) == 1 and len(key_list(vault)["keys"]) >= 1

@@ -261,10 +261,7 @@ def test_all_or_nothing(cluster, store, database, point, how):
     with untouched(cluster, db):
         with faulty.start(*args, db=db, env={"PGSTOW_FAULT": f"{point}:{how}"}) as running:
             assert running.wait().status != 0
-        deadline = "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND pid <> pg_backend_pid()" % db
-        for _ in range(200):
-            if cluster.sql(deadline) == "0":
-                break
+        cluster.assert_no_connections(db)
     store.run(*args, db=db)
     assert cluster.sql("SELECT count(*) FROM shop.orders", db) == "3000"
 

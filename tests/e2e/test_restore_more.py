@@ -82,6 +82,7 @@ def test_in_place_fails_and_is_run_again(cluster, folder, shop, database):
         with broken.start("restore", saved, "--in-place", "--yes", db=shop,
                           env={"PGSTOW_FAULT": f"restore.copied:{action}"}) as run:  # fmt: skip
             result = run.wait()
+        cluster.assert_no_clients()
         assert result.status != 0
         if action == "error":
             result.error_says(shop, "dropped", "again")
@@ -143,6 +144,7 @@ def test_a_leftover_of_a_killed_restore_is_dropped(cluster, folder, shop):
     saved = broken.backup(shop)
     with broken.start("restore", saved, "--to-db", f"{shop}_new", db=shop, env={"PGSTOW_FAULT": "restore.copied:kill"}) as run:
         run.wait()
+    cluster.assert_no_clients()
     assert not cluster.exists(f"{shop}_new")
     left = others(cluster, f"{shop}_new")
     assert len(left) == 1
@@ -165,6 +167,7 @@ def test_a_subscription_does_not_hold_what_failed(cluster, pgstow_faults, databa
         assert failed.status and "stays behind" not in failed.said and not others(cluster, db), failed
         with pgstow_faults.start(*args, db=db, env={"PGSTOW_FAULT": "restore.pass3.done:kill"}) as run:
             run.wait()
+        cluster.assert_no_clients()
         assert subscriptions(cluster, *others(cluster, db)) == ["held"]
         done = pgstow_faults.run(*args, db=db)
         assert "stays behind" not in done.said and not others(cluster, db), done

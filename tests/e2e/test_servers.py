@@ -501,6 +501,7 @@ def test_a_connection_is_cut(cluster, pgstow_faults, shop, victim, point):
         # Only where there is a repository is the database locked before the snapshot, which tells the victim.
         with pgstow_faults.start("backup", db=shop, env={"PGSTOW_FAULT": "backup.opened:kill"}) as run:
             run.wait()
+        cluster.assert_no_clients()
     env = {"PGSTOW_FAULT": f"{point}:stop"}
     with pgstow_faults.start("backup", "--jobs", "1", db=shop, env=env) as run:
         assert run.wait_stopped(), str(run.wait())

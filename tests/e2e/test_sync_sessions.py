@@ -10,7 +10,7 @@ import time
 
 import pytest
 from harness.api import Api
-from harness.cluster import wait_until
+from harness.cluster import A_MINUTE, wait_until
 from harness.exposition import Scrape
 
 MERGE_KEY = "1885828980, 1835364967"
@@ -98,14 +98,17 @@ def test_status_and_history(sync):
 def test_a_dead_one_is_seen_whoever_looks(sync, how):
     """Its process is gone; it says nothing; the host was restarted."""
     facts = {"killed": {"pid": dead_pid()}, "silent": {"silent": 61}, "restarted": {"pid": os.getpid(), "boot": "before pid:[1]"}}[how]
-    why = {"killed": r"its process \(pid \d+\) is gone", "silent": "nothing was heard of it for 1 min [12] s",
+    why = {"killed": r"its process \(pid \d+\) is gone", "silent": r"nothing was heard of it for 1 min (\d+) s",
            "restarted": "its host was restarted"}[how]  # fmt: skip
+    began = time.monotonic()
     put(sync.state, "one", **facts)
     put(sync.state, "two", silent=50)
     sync("status").says("two")
+    took = time.monotonic() - began
     assert "one" not in sync("status").stdout
     shown = sync("status", "one").says("status +FAILED", "error +FENCED", f"{why} while it was TRANSFERRING", "sync resume")
-    assert re.search(f"error: FAILED: {why}", shown.stdout), shown  # its log
+    told = re.search(f"error: FAILED: {why}", shown.stdout)  # its log
+    assert told and (how != "silent" or 1 <= int(told[1]) <= 2 + took), shown
 
 
 def test_clear_stuck(sync):
@@ -182,8 +185,9 @@ def test_clear_locks(sync, cluster, database):
         done = sync("clear-locks", "--idle-for", "0s", "--yes", db=name).says("2 sessions ended, 0 could not be")
         assert done.stdout.count("ended\n") >= 3, done
         waits.wait(migration)
-        left = cluster.rows("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
-        assert [str(first["pid"])] not in [list(map(str, row)) for row in left] and len(left) == 2
+        left = lambda: cluster.rows("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        wait_until(lambda: len(left()) == 2, "who was ended holds a lock")  # it ends a moment after it was told to
+        assert [str(first["pid"])] not in [list(map(str, row)) for row in left()]
         sync("clear-locks", str(seen["-6"]["pid"]), "--yes", "--json", db=name)  # named, and still not ended
         assert cluster.rows(f"SELECT state FROM pg_stat_activity WHERE pid = {seen['-6']['pid']}")[0][0] == "active"
         sync("clear-locks", "999999", db=name, expect="NOT_FOUND")
@@ -216,7 +220,7 @@ def test_locks_of_pgstow(sync, cluster, database):
         assert (refused["verdict"], refused["ended"]) == ("live", False) and "lives" in refused["why"]
         sync("clear-stuck", "lives", "--yes")
         sync("clear-locks", pid, "--yes", db=name).says("1 session ended")
-    assert not cluster.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+    wait_until(lambda: not cluster.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"), "it is held")
 
 
 def test_what_may_not_be_seen_or_ended(sync, cluster, database):
@@ -412,7 +416,7 @@ def test_both_sides_know_it(sites):
         def here():
             return ask(two.a, "GET", f"{path}/{name}")[1]["sessions"][0]
 
-        wait_until(lambda: here()["status"] == "RESTORING", "it never came to the target", 60)
+        wait_until(lambda: here()["status"] == "RESTORING", "it never came to the target", A_MINUTE)
         there = ask(two.b, "GET", f"{path}?live=true")[1]["sessions"][0]
         assert (there["sessionId"], there["role"], there["direction"], there["peer"]) == (name, "remote", "pull", "a")
         status, refused = ask(two.a, "POST", path, pull)

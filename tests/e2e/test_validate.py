@@ -72,7 +72,7 @@ def test_sound(cluster, pgstow, sound):
     assert checks["foreignKey"]["rules"] == 7  # that of the partitioned table is one
     assert not checks["amcheck"]["available"]
     assert doc["counts"]["tables"] == 10
-    assert cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgstow'") == "0"
+    cluster.assert_no_connections(sound)
     pgstow.run("validate", db=sound, repo=False).says("0 errors, 0 warnings", "amcheck is not installed")
 
 

@@ -364,6 +364,11 @@ class Cluster:
         ask = f"SELECT count(*) FROM pg_stat_activity WHERE datname = {quote_text(database)}"
         wait_until(lambda: self.sql(ask) == "0", f"connections to {database} stay open")
 
+    def assert_no_clients(self):
+        """Of the program's. The server hears a moment later that one was killed; until then its locks are held."""
+        ask = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'pgstow|pg_dump|pg_restore'"
+        wait_until(lambda: self.sql(ask) == "0", "a killed client is still connected")
+
     def drop(self, *names):
         for name in names:
             self.sql(f"DROP DATABASE IF EXISTS {quote_ident(name)} WITH (FORCE)")
