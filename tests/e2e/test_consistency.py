@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness import compare
-from harness.cluster import SLOWER, Cluster
+from harness.cluster import SLOWER, Cluster, wait_until
 from harness.errors import status_of
 from harness.program import Pgstow, program
 
@@ -183,7 +183,7 @@ def test_a_queued_exclusive_lock_does_not_hang_it(cluster, pgstow_faults, databa
             cluster.session(name) as other:  # fmt: skip
         assert run.wait_stopped()
         mark = other.send("ALTER TABLE full_one ADD COLUMN extra int; ALTER TABLE parted ADD COLUMN extra int;")
-        time.sleep(0.3)
+        wait_until(lambda: cluster.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0", "nobody asks for it")
         run.resume()
         backup = run.wait(60).expect("OK").id
         other.wait(mark)

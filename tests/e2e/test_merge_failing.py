@@ -1,10 +1,9 @@
 """restore --merge that fails, is stopped or killed: nothing changed, and the next one works."""
 
-import time
-
 import pytest
 
 from harness import compare
+from harness.cluster import wait_until
 from harness.merging import SWAP
 
 
@@ -80,7 +79,7 @@ def test_stopped_by_a_signal_or_by_time(cluster, pair, pgstow_faults):
     with cluster.session(p.target) as other:
         other.run("BEGIN; LOCK TABLE t IN SHARE MODE")
         with p.pgstow.start("restore", saved, "--merge", "upsert", db=p.target) as run:
-            time.sleep(0.5)
+            wait_until(lambda: cluster.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0", "the merge does not wait")
             run.process.send_signal(2)
             result = run.wait()
         assert result.status != 0
