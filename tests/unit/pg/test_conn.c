@@ -102,13 +102,14 @@ static void test_silent_server(void **state)
     assert_in_range(clock_mono_ms() - start, 1900, 20000);
 
     AUTO(Cancel) c = NULL;
+    AUTO(char) patient = mem_printf("%s0", url); /* 20 s */
     OK(cancel_new(NULL, &c));
     cancel_deadline(c, 100);
     start = clock_mono_ms();
-    FAILS(ERR_TIMEOUT, try_open(url, c));
+    FAILS(ERR_TIMEOUT, try_open(patient, c));
     cancel_request(c);
-    FAILS(ERR_CANCELLED, try_open(url, c));
-    assert_true(clock_mono_ms() - start < 1900);
+    FAILS(ERR_CANCELLED, try_open(patient, c));
+    assert_true(clock_mono_ms() - start < 19000);
 }
 
 /* A server that answers every login with one error, in a language of its own. */

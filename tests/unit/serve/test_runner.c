@@ -31,6 +31,14 @@ static size_t told_ends(Told *t)
     return n;
 }
 
+static size_t told_starts(Told *t)
+{
+    pthread_mutex_lock(&t->lock);
+    size_t n = t->started_count;
+    pthread_mutex_unlock(&t->lock);
+    return n;
+}
+
 static Runner *make(State *s, unsigned backups, Told *told)
 {
     Runner *r = NULL;
@@ -70,13 +78,13 @@ static void test_backups_wait_for_their_turn(void **state)
         AUTO(char) name = mem_printf("db%d", i);
         ids[i] = ask(r, "backup", name);
     }
-    KIT_UNTIL(kit_status(s, ids[0]) == JOB_RUNNING);
+    KIT_UNTIL(kit_status(s, ids[0]) == JOB_RUNNING && told_starts(&told) == 1);
     runner_tick(r);
     assert_int_equal(runner_running(r), 1);
     assert_int_equal(runner_waiting(r), 2);
     assert_int_equal(kit_status(s, ids[1]), JOB_QUEUED);
     runner_set_backups(r, 2);
-    KIT_UNTIL(kit_status(s, ids[1]) == JOB_RUNNING);
+    KIT_UNTIL(kit_status(s, ids[1]) == JOB_RUNNING && told_starts(&told) == 2);
     assert_int_equal(runner_waiting(r), 1);
     kit_open_gate(0);
     KIT_UNTIL(told_ends(&told) == 3);
