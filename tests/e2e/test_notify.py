@@ -43,11 +43,12 @@ def notify(pgstow, folder):
     return Notify(pgstow, folder)
 
 
+@pytest.fixture
 def nobody():
-    """An address that nobody listens at."""
+    """An address that nobody listens at, nor may meanwhile."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{s.getsockname()[1]}"
+        yield f"http://127.0.0.1:{s.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("mode", ["starttls", "tls"])
@@ -131,7 +132,7 @@ notify:
     assert bad.seen and len(server.seen) == 6
 
 
-def test_failures(notify, web):
+def test_failures(notify, web, nobody):
     server = web()
     server.targets = {"x": "/echo"}
     webhook = "notify:\n  webhook: {url: %s}\n"
@@ -141,12 +142,12 @@ def test_failures(notify, web):
         notify.test("webhook", expect=kind).says(f"answered with status {status}", hint)
     notify.settings(webhook % f"{server.url}/to/x")
     notify.test(expect="REFUSED").says("answered with status 302")
-    notify.settings(webhook % (nobody() + "/SECRET"))
+    notify.settings(webhook % (nobody + "/SECRET"))
     notify.test(expect="NETWORK")
     notify.settings(webhook % "ftp://localhost/SECRET")
     notify.test(expect="CONFIG")
     # one of two
-    notify.settings(f"notify:\n  webhook: {{url: {server.url}/echo}}\n  ping: {{url: {nobody()}/SECRET}}\n")
+    notify.settings(f"notify:\n  webhook: {{url: {server.url}/echo}}\n  ping: {{url: {nobody}/SECRET}}\n")
     result = notify.test("--json", expect="PARTIAL").json
     assert [c["sent"] for c in result["channels"]] == [True, False]
     assert result["channels"][1]["error"]["kind"] == "NETWORK" and result["error"]["kind"] == "PARTIAL"

@@ -36,7 +36,7 @@ class Pair:
     """A primary and its hot standby, which gives way to replay at once."""
 
     def __init__(self):
-        self.primary = Cluster()
+        self.primary = Cluster({"autovacuum": "off"})  # a worker that looks at a table keeps its dead rows
         self.standby = Cluster(
             {"hot_standby": "on", "max_standby_streaming_delay": "0", "hot_standby_feedback": "off"},
             standby_of=self.primary,
