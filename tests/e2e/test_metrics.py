@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from harness.cluster import E2E, wait_until
+from harness.cluster import A_MINUTE, E2E, wait_until
 from harness.exposition import Scrape
 from harness.program import ROOT
 
@@ -58,7 +58,7 @@ def settled(api, done):
         found.append(scrape(api))
         return done(found[-1])
 
-    wait_until(look, "the metrics never say so")
+    wait_until(look, "the metrics never say so", A_MINUTE)
     return found[-1]
 
 
