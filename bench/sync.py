@@ -20,7 +20,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "e2e"), str(HERE)]
 sys.dont_write_bytecode = True
 from cluster import SETTINGS, machine, place_for, prepare  # noqa: E402
+from harness.cluster import free_port  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
 from measure import CommandFailed, ServerClock, run_timed  # noqa: E402
 from private_server import PrivateServer  # noqa: E402
@@ -50,12 +50,6 @@ CHANGES = {  # of each large table: what picks its rows, and what becomes of the
 UPSERTS_MOST = 6  # times what the sync takes: then they are stopped
 SHARE = 2000  # one row in so many is changed: 0.05 %
 SUMS = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = 'public' ORDER BY 1"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Place:

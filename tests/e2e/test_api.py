@@ -9,8 +9,8 @@ import subprocess
 import time
 
 import pytest
-from harness.api import Api, free_port
-from harness.cluster import wait_until
+from harness.api import Api
+from harness.cluster import free_port, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,7 @@ import subprocess
 import time
 
 import pytest
-from harness.api import free_port
-from harness.cluster import wait_until
+from harness.cluster import free_port, wait_until
 from harness.program import Pgstow
 from harness.receivers import authority  # noqa: F401 (a fixture)
 

@@ -7,16 +7,10 @@ import socket
 import sqlite3
 from pathlib import Path
 
-from harness.cluster import A_MINUTE, wait_until
+from harness.cluster import A_MINUTE, free_port, wait_until
 from harness.program import Pgstow
 
 SQL = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50)"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Api:

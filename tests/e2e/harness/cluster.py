@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import os
 import pwd
+import random
 import re
 import select
 import shutil
@@ -90,9 +91,12 @@ def clean_environment(**extra):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """None of those that whoever connects is given: it stays free while a server is not there yet, or is away."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_768)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def die_with_parent():

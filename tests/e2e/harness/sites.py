@@ -14,8 +14,8 @@ import subprocess
 from pathlib import Path
 
 from harness import compare
-from harness.api import Api, free_port
-from harness.cluster import A_MINUTE, wait_until
+from harness.api import Api
+from harness.cluster import A_MINUTE, free_port, wait_until
 from harness.merging import COUNTS
 from harness.program import process_state, program
 from harness.proxy import Proxy
