@@ -68,8 +68,11 @@ Error *sync_filters(const StrList *exclude, const SyncOptions *o, BackupOptions 
 typedef struct SyncTerms {
     const StrList *exclude; /* what never leaves it: sync.exclude; borrowed, may be NULL */
     bool no_definitions;    /* into a database that has nothing comes nothing */
+    bool no_peer_filters;   /* a peer's pull has no conditions and masks */
 } SyncTerms;
 SyncTerms sync_terms(const Config *c);
+/* Whether a peer may ask for that here. ERR_PREFLIGHT. */
+Error *sync_check_filters(const SyncTerms *terms, const SyncOptions *o) MUST_CHECK;
 /* op_sync_schema of the context's database; {"missing": true} where there is none. "filtered":
  * whether some of its rows never leave it; "noDefinitions". */
 Error *sync_schema_here(const OpContext *c, const SyncTerms *terms, Doc **out) MUST_CHECK;

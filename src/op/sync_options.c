@@ -152,7 +152,17 @@ Error *sync_options_read(const Doc *d, SyncOptions *out)
 SyncTerms sync_terms(const Config *c)
 {
     return (SyncTerms){.exclude = config_list(c, SETTING_SYNC_EXCLUDE),
-                       .no_definitions = !config_bool(c, SETTING_SYNC_DEFINITIONS)};
+                       .no_definitions = !config_bool(c, SETTING_SYNC_DEFINITIONS),
+                       .no_peer_filters = !config_bool(c, SETTING_SYNC_PEER_FILTERS)};
+}
+
+Error *sync_check_filters(const SyncTerms *terms, const SyncOptions *o)
+{
+    if (!terms->no_peer_filters || o->direction != SYNC_PULL || !(o->where.count || o->masks.count))
+        return NULL;
+    return error_hint(ERROR_NEW(ERR_PREFLIGHT, "the source's settings (sync.peerFilters) let no "
+                                               "peer bring conditions and masks"),
+                      "without --where and --mask; or push from there, with them");
 }
 
 /* -- what is never sent ------------------------------------------------------------------------ */

@@ -59,6 +59,7 @@ Error *op_sync_rows_serve(const SyncHost *h, const char *session, uint64_t attem
     Serve s = {.ref = {.id = session, .role = SYNC_REMOTE}, .take = take, .ctx = ctx};
     TRY(state_open(h->state_dir, &(StateOptions){.existing = true}, &state));
     TRY(read_options(state, session, &o));
+    TRY(sync_check_filters(&h->terms, &o));
     TRY(sync_filters(h->terms.exclude, &o, &filters, NULL));
     s.state = state;
     TRY(state_session_learn(state, &s.ref, &(StateSessionFacts){.method = "http"}, clock_now()));

@@ -30,6 +30,7 @@ static Error *join(const SyncHost *h, const char *session, SyncOptions *o, SyncS
 
 static Error *make(const SyncHost *h, SyncSession *s, const SyncOptions *o, BackupInfo *out)
 {
+    TRY(sync_check_filters(&h->terms, o));
     FAULT_POINT("sync.serve.joined");
     TRY(sync_make_backup(h, s, o, sync_session_backup(s), out));
     FAULT_POINT("sync.serve.backed-up");

@@ -77,16 +77,6 @@ static Error *read_options(const Ask *a, SyncOptions *out)
     return sync_options_read(options, out);
 }
 
-static Error *check_filters(const SyncOptions *o, const ServiceEntry *entry)
-{
-    if (o->direction != SYNC_PULL || !(o->where.count || o->masks.count) ||
-        config_bool(entry->config, SETTING_SYNC_PEER_FILTERS))
-        return NULL;
-    return error_hint(ERROR_NEW(ERR_PREFLIGHT, "the source's settings (sync.peerFilters) let no "
-                                               "peer bring conditions and masks"),
-                      "without --where and --mask; or push from there, with them");
-}
-
 Error *api_sync_open(Ask *a)
 {
     AUTO_VALUE(SyncOptions) o = {0};
@@ -97,7 +87,8 @@ Error *api_sync_open(Ask *a)
     TRY(peer_check_protocol("the host that asks", api_int(a, "protocol", PEER_PROTOCOL)));
     TRY(read_options(a, &o));
     TRY(api_asked_entry(a, &entry));
-    TRY(check_filters(&o, entry));
+    SyncTerms terms = sync_terms(entry->config);
+    TRY(sync_check_filters(&terms, &o)); /* and where it is done: that may be another entry */
     pthread_mutex_lock(&a->api->syncs);
     Error *e = find_or_open(a, id, &o, entry, &s);
     pthread_mutex_unlock(&a->api->syncs);

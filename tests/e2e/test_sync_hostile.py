@@ -66,6 +66,24 @@ def test_no_conditions_of_a_peer(sites):
     two.pull()
 
 
+def test_no_conditions_by_way_of_another_entry(sites):
+    """A session of an entry that takes none is told of some by naming another, which does."""
+    two = sites(SQL + ROWS, SQL, signed=False)
+    settings, name = two.a.folder / "pgstow.yaml", "roundabout"
+    line = next(line for line in settings.read_text().splitlines() if line.startswith(f"- {{name: {ENTRY},"))
+    other = line.replace(ENTRY, "open")
+    settings.write_text(settings.read_text().replace(line, line[:-1] + ", sync: {peerFilters: false}}\n" + other))
+    two.a.stop()
+    two.a.start()
+    body = {"sessionId": name, "options": {"direction": "pull", "where": ["shop.customer: pg_sleep(0) IS NOT NULL"]}}
+    assert ask(two.a, "session", body | {"entry": ENTRY})[0] == 412
+    assert ask(two.a, "session", {"sessionId": name, "entry": ENTRY, "options": {"direction": "pull"}})[0] == 200
+    assert ask(two.a, "session", body | {"entry": "open"})[0] == 200  # still that of the first entry
+    status, answer = ask(two.a, "initiate-backup", {"sessionId": name})
+    assert (status, answer["kind"]) == (412, "PREFLIGHT") and "sync.peerFilters" in answer["error"], answer
+    assert not two.a.ids()
+
+
 def test_no_definitions_of_a_peer(sites):
     """sync.definitions: a target that has nothing stays so, also where it had tables when the sync began."""
     two = sites(SQL + ROWS, "", faults=True)
