@@ -454,7 +454,7 @@ def test_add_list_remove(nodes, authority):  # noqa: F811
     a.run("peer", "add", "mine", "--url", b.url, expect="EXISTS")
     a.run("peer", "add", "berlin", "--url", b.url, expect="EXISTS").error_says("file")
     a.run("peer", "remove", "berlin", expect="NOT_FOUND").error_says("pgstow.yaml")
-    a.run("peer", "remove", "mine")
+    assert a.run("peer", "remove", "mine", "--json").json["removed"] == "mine"
     a.run("peer", "remove", "mine", expect="NOT_FOUND")
     with sqlite3.connect(f"file:{a.folder}/state/state.db?mode=ro", uri=True) as db:
         actions = [row[0] for row in db.execute("SELECT action FROM audit WHERE object = 'mine' ORDER BY id")]

@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import signal
+import urllib.error
+import urllib.request
 
 import pytest
-from harness.cluster import wait_until
+from harness.cluster import free_port, wait_until
 from harness.service import MINUTE, DONE, SQL, children, database, entry, nightly, service  # noqa: F401
 
 
@@ -42,7 +44,30 @@ def test_a_database_that_is_not_there_is_a_failure_and_tried_again(cluster, serv
     assert [j["trigger"] for j in jobs[1:]] == ["retry", "retry"]
     assert any(line["level"] == "error" and "connect" in line["line"] for line in jobs[0]["log"])
     assert len(service.jobs()) == 3
+    service.run("jobs", 3, repo=False).says("repeats +job 1, attempt 3|repeats +job 2, attempt 3", "error +CONNECT", "cannot connect|could not connect")
     service.stop()
+
+
+def test_what_people_read(cluster, service, database):
+    """Jobs and schedules as tables and lines."""
+    service.config(nightly(cluster, database).replace("* * * * *", "0 0 * * *"))
+    service.start()
+    service.shift(24 * 60 * MINUTE)
+    backup = service.job(1, "succeeded")["backup"]
+    head, row = service.run("jobs", repo=False).stdout.splitlines()
+    assert head.split() == ["ID", "KIND", "OF", "STATUS", "BY", "CREATED", "TOOK", "WHAT"]
+    assert row.split()[:4] == ["1", "backup", database, "succeeded"] and row.split()[-1] == backup
+    service.run("jobs", 1, repo=False).says("job +1\n", "status +succeeded", "ended +20", f"backup +{backup}", "took +[0-9]")
+    service.run("jobs", "one", repo=False, expect="USAGE").error_says("pgstow jobs")
+    wait_until(lambda: "succeeded" in service.run("schedule", "list").stdout, "the schedule does not know of it")
+    head, row = service.run("schedule", "list").stdout.splitlines()
+    assert row.split()[0] == "backup" and "0 0 * * *" in row and " 1 " in row
+    times = service.run("schedule", "next").stdout.splitlines()
+    assert len(times) > 1 and times == sorted(times) and all(line.endswith("  backup") for line in times)
+    service.run("schedule", "lst", expect="USAGE").error_says("did you mean list")
+    service.stop()
+    service.config("")
+    service.run("schedule", "list").says("nothing is scheduled")
 
 
 def test_what_is_no_passing_failure_is_not_tried_again(cluster, service):
@@ -293,13 +318,18 @@ def test_settings_are_read_anew_beside_a_running_job(cluster, service, database,
 
 def test_its_end_waits_for_jobs(cluster, service, database, locked):
     service.config(nightly(cluster, database).replace("* * * * *", "0 0 * * *"))
+    port = free_port()
     text = (service.folder / "pgstow.yaml").read_text()
-    (service.folder / "pgstow.yaml").write_text(text.replace("drain: 0s", "drain: 1h"))
+    (service.folder / "pgstow.yaml").write_text(text.replace("drain: 0s, port: 0", f"drain: 1h, port: {port}"))
+    ready = lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=20).status
     service.start()
     service.shift(24 * 60 * MINUTE)
     service.job(1, "running")
+    assert ready() == 200
     service.signal(signal.SIGTERM)
     service.told("STOPPING=1")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        ready()
     assert service.running.process.poll() is None
     locked.run("ROLLBACK")
     service.running.wait().expect("OK")

@@ -146,6 +146,16 @@ def test_filters(two):
     assert s.a.sql("SELECT count(*) FROM child") == "1" and s.a.sql("SELECT count(*) FROM keyless") == "0"
 
 
+def test_an_error_behind_the_first_rows(two):
+    """The answer is on its way: the error stands at its end, and the target has none of it."""
+    sql = "CREATE TABLE first (id int PRIMARY KEY); CREATE TABLE late (id int PRIMARY KEY, t text);"
+    s = two(sql, sql + "INSERT INTO first SELECT generate_series(1, 9); INSERT INTO late SELECT i, i FROM generate_series(1, 20) i")
+    before = s.a.hashes()
+    failed = s.run("pull", *HTTP, "--mask", "late.t: (1 / (id - 15))::text", "--yes", expect=None)
+    assert failed.status != 0 and s.a.hashes() == before
+    failed.error_says("division by zero")
+
+
 @pytest.mark.parametrize("encoding", ["LATIN1", pytest.param("SQL_ASCII", marks=pytest.mark.slow)])
 def test_encodings(two, encoding):
     """What is no UTF-8 there comes as text, or as the very bytes."""

@@ -174,6 +174,18 @@ def test_dry_run_changes_nothing(pair):
     assert two.a.hashes() == before and two.pull().doc["packs"] <= 1
 
 
+def test_what_people_read(pair):
+    """A failure says how to go on; a trial that nothing was changed."""
+    two = reset(pair, SQL, SQL + ROWS)
+    words = ("sync", "pull", "b", "--entry", ENTRY, "--no-safety-backup", "--session", "read")
+    failed = two.a.pgstow.run(*words, repo=False, env={"PGSTOW_FAULT": "merge.written:error"}, expect=None)
+    assert failed.status != 0
+    failed.error_says(f"pgstow sync resume read --entry {ENTRY} goes on with it")
+    two.a.pgstow.run("sync", "resume", "read", "--entry", ENTRY, repo=False).says("shop.customer", "rows in sync, session read")
+    two.assert_same()
+    two.a.pgstow.run("sync", "test", "b", "--entry", ENTRY, repo=False).says("nothing was changed")
+
+
 def test_excluded_by_the_source(sites):
     """What the source's settings exclude never leaves it, whoever asks; and the result says so."""
     two = sites(SQL, SQL + ROWS)

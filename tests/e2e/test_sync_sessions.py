@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+from harness import trials
 from harness.api import Api
 from harness.cluster import A_MINUTE, wait_until
 from harness.exposition import Scrape
@@ -441,6 +442,19 @@ def test_both_sides_know_it(sites):
     assert done["attempt"] == 2 and done["wireBytes"] > 0 and done["rowsDone"] == 100 and done["method"] == "backup" and done["backupId"] and done["result"] and done["error"] is None
     lines = [line["line"] for line in done["log"]]
     assert lines[0].startswith("PREPARING: pull, peer b") and lines[-1] == "COMPLETED" and any("CANCELLED" in x for x in lines)
+
+
+@pytest.mark.parametrize("direction", ["pull", pytest.param("push", marks=pytest.mark.slow)])
+def test_the_other_side_sees_how_far_it_is(sites, direction):
+    """Longer than from one sign of life to the next: what one side does is seen at the other."""
+    two, name = sites(trials.SQL), "long"
+    there = lambda: two.b.session(name) or {}
+    with two.start(direction, "--session", name, "--max-rate", "60KB") as running:
+        wait_until(lambda: there().get("status") == "TRANSFERRING" and there()["bytes_done"], "nothing is seen of it", A_MINUTE)
+        seen = there()
+        done = running.wait().expect("OK")
+    assert 0 < seen["bytes_done"] <= seen["bytes_total"] and seen["phase"] and seen["ended"] is None
+    assert two.statuses(name) == ("COMPLETED", "COMPLETED"), done
 
 
 def test_one_that_asks_and_dies_is_told_of(sites, web):
