@@ -146,10 +146,10 @@ def test_filters(two):
     assert s.a.sql("SELECT count(*) FROM child") == "1" and s.a.sql("SELECT count(*) FROM keyless") == "0"
 
 
-def test_an_error_behind_the_first_rows(two):
-    """The answer is on its way: the error stands at its end, and the target has none of it."""
-    sql = "CREATE TABLE first (id int PRIMARY KEY); CREATE TABLE late (id int PRIMARY KEY, t text);"
-    s = two(sql, sql + "INSERT INTO first SELECT generate_series(1, 9); INSERT INTO late SELECT i, i FROM generate_series(1, 20) i")
+def test_an_error_of_the_source(two):
+    """It is told with the peer's words, and the target has nothing of it."""
+    sql = "CREATE TABLE early (id int PRIMARY KEY); CREATE TABLE late (id int PRIMARY KEY, t text);"
+    s = two(sql, sql + "INSERT INTO early SELECT generate_series(1, 9); INSERT INTO late SELECT i, i FROM generate_series(1, 20) i")
     before = s.a.hashes()
     failed = s.run("pull", *HTTP, "--mask", "late.t: (1 / (id - 15))::text", "--yes", expect=None)
     assert failed.status != 0 and s.a.hashes() == before
