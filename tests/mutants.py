@@ -347,7 +347,7 @@ class Scratch:
             shutil.copyfile(source, target)
 
     def compile(self, tests):
-        targets = ["pgstow", "pgstow-faults"] + [f"tests/unit-{t[5:]}" for t in tests if t.startswith("unit:")]
+        targets = ["pgstow", "pgstow-faults", "tests/net-driver"] + [f"tests/unit-{t[5:]}" for t in tests if t.startswith("unit:")]
         done = run(["ninja", "-C", self.build, *targets])
         return "" if done.returncode == 0 else done.stdout.decode(errors="replace")[-3000:]
 
