@@ -204,9 +204,13 @@ Error *sync_remote_apply(const SyncRemote *r, SyncSession *s, Job *job, const ch
     if (backup)
         doc_set_str(body, "backupId", backup);
     TRY(sync_session_step(s, SYNC_RESTORING, "the peer writes it into its database"));
-    TRY(ask(r, "POST", "/api/sync/restore-backup", body, true, &begun));
-    Error *e = follow(r, &f, "session", SYNC_COMPLETED, &answer);
-    if (e && !f.told_end && error_kind(e) != ERR_CANCELLED)
+    Error *e = ask(r, "POST", "/api/sync/restore-backup", body, true, &begun);
+    bool unknown = e && (error_kind(e) == ERR_NETWORK || error_kind(e) == ERR_TIMEOUT);
+    if (!e) {
+        e = follow(r, &f, "session", SYNC_COMPLETED, &answer);
+        unknown = e && !f.told_end && error_kind(e) != ERR_CANCELLED;
+    }
+    if (unknown)
         e = error_hint(error_context(e, "what the peer has written is not known yet"),
                        "pgstow sync resume %s asks it for the end, and goes on from there",
                        r->session);
