@@ -114,13 +114,14 @@ static void print_way(const SyncResult *r)
 /* What a dry run leaves: only with the rows it is known what they would change. */
 static void print_kept(const SyncResult *r)
 {
-    const char *there = r->applied.backup ? r->applied.backup : "?";
+    AUTO(char) here = text_printable(r->backup ? r->backup : "");
+    AUTO(char) there = text_printable(r->applied.backup ? r->applied.backup : "?");
     bool pull = r->direction == SYNC_PULL;
-    if (r->backup)
+    if (*here)
         printf(
             "what was sent stays in both repositories, so that the sync itself sends only what has "
             "changed since: %s in the source's, %s in the target's\n",
-            r->backup, there);
+            here, there);
     else
         printf("what was sent stays in the repository %s: %s\n", pull ? "here" : "of the target",
                there);

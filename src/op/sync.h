@@ -64,7 +64,7 @@ Error *sync_options_read(const Doc *d, SyncOptions *out) MUST_CHECK;
  * texts of sync.exclude) may be NULL, and so may left_out: sentences for people. */
 Error *sync_filters(const StrList *exclude, const SyncOptions *o, BackupOptions *out,
                     StrList *left_out) MUST_CHECK;
-/* What of this host's settings the other side must know before anything moves. */
+/* What this host's settings say of every sync with it, whoever asks. */
 typedef struct SyncTerms {
     const StrList *exclude; /* what never leaves it: sync.exclude; borrowed, may be NULL */
     bool no_definitions;    /* into a database that has nothing comes nothing */

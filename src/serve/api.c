@@ -412,8 +412,7 @@ void api_stop(Api *a)
     peer_auth_free(a->peers);
     metrics_free(a->metrics);
     answers_free(a->answers);
-    if (a->refused)
-        failures_free(a->refused);
+    failures_free(a->refused);
     sync_stores_free(a->sync_stores);
     sync_rights_free(a->sync_rights);
     pthread_mutex_destroy(&a->repository);
